@@ -1,0 +1,95 @@
+# Everything here does its own set-up and repeats cheaply. Paths are relative, so that a folder
+# with spaces in its name will do; tools/environment.py remembers in .venv what is installed.
+
+# The first Python that will do. To name another: make PYTHON=/path/to/python3.12 test
+PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
+	"$$name" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
+	&& echo $$name && break; done)
+VENV := .venv/bin/python
+
+# Where the demonstration listens and keeps its data. RESET=1 makes everything new.
+PORT ?= 8000
+DATA ?= demo-data
+RESET ?=
+export PORT DATA
+
+.NOTPARALLEL:
+.PHONY: help demo test check bench catalogue reference locks format clean
+.PHONY: python run-environment test-environment system-packages
+.PHONY: check-format check-lint check-types check-imports check-catalogue check-docs
+
+help:
+	@echo "make demo       the portal and its simulator (PORT=8000 DATA=demo-data RESET=1)"
+	@echo "make test       every check and every test, with coverage"
+	@echo "make check      format, lint, types, imports, catalogue, docs"
+	@echo "make bench      the measurements"
+	@echo "make format     put the source in order"
+	@echo "make catalogue  bring the English catalogue up to the source"
+	@echo "make reference  bring the reference pages up to the source"
+	@echo "make locks      lock the requirements again (UPGRADE=1: newest versions)"
+	@echo "make clean      take away what the above made, except DATA"
+
+demo: run-environment
+	@exec .venv/bin/sesame demo --port "$$PORT" --data "$$DATA" $(if $(filter-out 0,$(RESET)),--reset)
+
+test: system-packages test-environment check
+	rm -rf .cache/coverage
+	$(VENV) -m coverage run -m pytest --numprocesses auto --dist worksteal
+	$(VENV) -m coverage combine --quiet
+	$(VENV) -m coverage report
+	$(VENV) tools/pure_cores.py
+
+check: check-format check-lint check-types check-imports check-catalogue check-docs
+
+check-format: test-environment
+	$(VENV) -m ruff format --check .
+
+check-lint: test-environment
+	$(VENV) -m ruff check .
+
+check-types: test-environment
+	$(VENV) -m mypy
+
+check-imports: test-environment
+	.venv/bin/lint-imports --cache-dir .cache/import-linter
+
+check-catalogue: test-environment
+	$(VENV) tools/catalogue.py check
+
+check-docs: test-environment
+	$(VENV) tools/reference.py check
+	$(VENV) -m pytest --quiet tests/docs
+
+bench: test-environment
+	$(VENV) -m bench
+
+format: test-environment
+	$(VENV) -m ruff format .
+	$(VENV) -m ruff check --fix .
+
+catalogue: test-environment
+	$(VENV) tools/catalogue.py update
+
+reference: test-environment
+	$(VENV) tools/reference.py update
+
+locks: python
+	"$(PYTHON)" tools/locks.py $(if $(filter-out 0,$(UPGRADE)),--upgrade)
+
+clean:
+	rm -rf .venv .cache .pytest_cache .import_linter_cache .mypy_cache .ruff_cache .hypothesis
+	find src tests tools bench -name __pycache__ -type d -prune -exec rm -rf {} +
+
+run-environment: python
+	@"$(PYTHON)" tools/environment.py run
+
+test-environment: python
+	@"$(PYTHON)" tools/environment.py test
+
+system-packages: python
+	@"$(PYTHON)" tools/system_packages.py
+
+python:
+	@test -n "$(PYTHON)" || { \
+	echo "Python 3.11, 3.12 or 3.13 is missing: run  apt-get install python3 python3-venv" >&2; \
+	exit 1; }

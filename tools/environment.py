@@ -1,0 +1,104 @@
+"""Make `.venv` hold what a lock file names, and nothing when it already does.
+
+    python3 tools/environment.py run     what the demonstration and a server need
+    python3 tools/environment.py test    that, and what the tests, checks and bench need
+
+Runs before there is a virtual environment, so the standard library must do. A stamp in `.venv`
+remembers what was installed; two runs at once wait for each other.
+"""
+
+import fcntl
+import hashlib
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.resolve()
+LOCKS = {"run": "requirements/run.txt", "test": "requirements/test.txt"}  # test holds all of run
+
+
+def main(purpose: str) -> int:
+    """Set `.venv` up for *purpose*, "run" or "test". 1 with a sentence when that cannot be."""
+    ensurepip = importlib.util.find_spec("ensurepip")  # Debian has it in a package of its own
+    if ensurepip is None or ensurepip.origin is None:
+        print("python3-venv is missing: run  apt-get install python3-venv", file=sys.stderr)
+        return 1
+    cache = ROOT / ".cache"
+    cache.mkdir(exist_ok=True)
+    with (cache / "environment.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("Waiting for another make to set .venv up", flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            prepare(ROOT / ".venv", purpose)
+        except subprocess.CalledProcessError as failure:
+            print(f"The set-up stopped: {failure}", file=sys.stderr)
+            return 1
+    return 0
+
+
+def prepare(venv: Path, purpose: str) -> None:
+    """Do what the stamp of *venv* says is not done yet.
+
+    Raises:
+        CalledProcessError: making the environment or installing into it failed.
+    """
+    python = str(venv / "bin" / "python")
+    stamp = venv / ".stamp"
+    wanted = place(venv)
+    have = read_stamp(stamp)
+    if have.get("place") != wanted:
+        # Also when the folder was moved or copied: the programs in it name their old place.
+        print("Making .venv", flush=True)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", venv], check=True)
+        have = {"place": wanted}
+    if have.get("lock") not in enough(purpose):
+        print(f"Installing {LOCKS[purpose]}", flush=True)
+        # Hashes: what is installed is what was locked. Wheels only: nothing is compiled here.
+        wheels = ["--require-hashes", "--only-binary", ":all:", "-r", LOCKS[purpose]]
+        pip(python, "install", "--quiet", *wheels)
+        have["lock"] = digest(LOCKS[purpose])
+    if have.get("package") != digest("pyproject.toml"):
+        pip(python, "install", "--quiet", "--no-deps", "--no-build-isolation", "--editable", ".")
+        have["package"] = digest("pyproject.toml")
+    if have != read_stamp(stamp):
+        stamp.write_text(json.dumps(have, indent=1), encoding="utf-8")
+
+
+def place(venv: Path) -> str:
+    """Where an environment stands, and for which Python it is."""
+    return f"{venv} {sys.version_info.major}.{sys.version_info.minor}"
+
+
+def enough(purpose: str) -> list[str]:
+    """The digests of the locks that hold everything *purpose* needs."""
+    names = ["run", "test"] if purpose == "run" else [purpose]
+    return [digest(LOCKS[name]) for name in names]
+
+
+def digest(path: str) -> str:
+    """SHA-256 of a file of the project, 64 hex digits."""
+    return hashlib.sha256((ROOT / path).read_bytes()).hexdigest()
+
+
+def read_stamp(stamp: Path) -> dict[str, str]:
+    """What is known to be installed; nothing when the stamp is missing or is cut."""
+    try:
+        content = json.loads(stamp.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def pip(python: str, *arguments: str) -> None:
+    """Run the environment's own pip in the project's folder."""
+    command = [python, "-m", "pip", "--disable-pip-version-check", *arguments]
+    subprocess.run(command, cwd=ROOT, check=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
