@@ -1,0 +1,132 @@
+"""Between the card's answer and the digits on the display.
+
+The token is the number that the IPB (9F56) selects, first bit highest; the code is
+its digits. docs/reference/emv-cap.md, section 8.
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import lru_cache
+
+from sesame.cap.errors import IpbEmpty, IpbTooLong, MalformedCode
+
+CODE_DIGITS = 8
+MOST_BITS = 26  # the largest number of bits that always fits eight digits
+_CODE = re.compile(r"[0-9]{8}")
+_GROUP = 4  # digits
+_LONGEST_TYPED = 100  # characters, or somebody makes us normalise a book
+# Spaces, line and paragraph ends; control characters, among them the line ends of ASCII;
+# invisible ones, as the soft hyphen; dashes.
+_DROPPED = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf", "Pd"})
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Code:
+    """Eight digits, a secret until used; it does not print itself.
+
+    Raises:
+        MalformedCode: anything else than eight digits.
+    """
+
+    digits: str
+
+    def __post_init__(self) -> None:
+        if not _CODE.fullmatch(self.digits):
+            raise MalformedCode
+
+    @property
+    def token(self) -> int:
+        """The number that the digits spell, 0 to 99999999."""
+        return int(self.digits)
+
+    def __repr__(self) -> str:
+        return "Code(********)"
+
+
+def parse_code(typed: str) -> Code:
+    """Read a code as people type and paste it.
+
+    Spaces of every kind, line ends, invisible characters and dashes are dropped, wide
+    digits are digits.
+
+    Raises:
+        MalformedCode: anything else than eight digits remains, or *typed* is longer
+            than 100 characters.
+    """
+    if len(typed) > _LONGEST_TYPED:
+        raise MalformedCode
+    plain = unicodedata.normalize("NFKC", typed)
+    return Code("".join([c for c in plain if not _is_dropped(c)]))
+
+
+def show(token: int) -> str:
+    """The digits as the reader shows them, at least eight, in groups of four: `0000 0000`."""
+    digits = f"{token:0{CODE_DIGITS}d}"
+    return " ".join(digits[at : at + _GROUP] for at in range(0, len(digits), _GROUP))
+
+
+def compress(data: bytes, ipb: bytes) -> int:
+    """Read the bits of *data* that *ipb* selects as one number, first bit highest.
+
+    Args:
+        data: CID, ATC, AC and IAD in that order, behind the PSN where the IAF asks
+            for it; 11 to 44 bytes.
+        ipb: 9F56; what lies past its end is not used.
+
+    Raises:
+        IpbEmpty: the IPB selects nothing.
+        IpbTooLong: the IPB selects bits that the card did not send.
+    """
+    runs = _runs(ipb)
+    if not runs:
+        raise IpbEmpty
+    if runs[-1].byte > len(data):
+        raise IpbTooLong(selected=runs[-1].byte, sent=len(data))
+    bits = int.from_bytes(data[: len(ipb)].ljust(len(ipb), b"\x00"))
+    token = 0
+    for run in runs:
+        token = token << run.length | bits >> run.shift & run.mask
+    return token
+
+
+def expand(token: int, ipb: bytes) -> bytes:
+    """Put the bits of *token* back to where *ipb* took them; all others are 0.
+
+    The result is as long as *ipb*. A token of more bits than *ipb* selects loses its
+    highest ones.
+    """
+    bits = 0
+    for run in reversed(_runs(ipb)):
+        bits |= (token & run.mask) << run.shift
+        token >>= run.length
+    return bits.to_bytes(len(ipb))
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Neighbouring one-bits of an IPB."""
+
+    shift: int  # from the IPB's last bit to the run's last bit
+    length: int  # bits
+    mask: int
+    byte: int  # in which the run ends, counted from 1
+
+
+@lru_cache(maxsize=256)  # an institution issues a handful of bitmaps
+def _runs(ipb: bytes) -> tuple[_Run, ...]:
+    bits = "".join(f"{byte:08b}" for byte in ipb)
+    return tuple(
+        _Run(
+            shift=len(bits) - ones.end(),
+            length=len(ones[0]),
+            mask=(1 << len(ones[0])) - 1,
+            byte=(ones.end() + 7) // 8,
+        )
+        for ones in re.finditer("1+", bits)
+    )
+
+
+def _is_dropped(character: str) -> bool:
+    # For Unicode the minus is a sign and no dash; people type it for one.
+    return unicodedata.category(character) in _DROPPED or character == "\N{MINUS SIGN}"

@@ -1,0 +1,126 @@
+"""The library pyemv derives the same keys and makes the same cryptograms and templates."""
+
+from typing import Any
+
+import pyemv.ac
+import pyemv.kd
+import pyemv.mac
+import pyemv.tlv
+import pyemv.tools
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.crypto import pyemv_cryptograms, sesame_cryptograms
+from sesame.cap.profile import PROFILES, SESAME_CARD
+from sesame.cap.token import Code
+from sesame.cap.verification import match
+from sesame.emv.cryptogram import (
+    Padding,
+    application_cryptogram,
+    cryptograms_by_atc,
+    mac_algorithm_3,
+    pad,
+)
+from sesame.emv.keys import (
+    DesKey,
+    card_key_a,
+    card_key_b,
+    common_session_key,
+    key_check_value,
+    odd_parity,
+    session_key,
+)
+from sesame.emv.tlv import Tlv, encode
+from tests.emv.strategies import atcs, bytes_of_8, des_keys, digits, primitives
+from tests.vectors.reading import vectors
+
+# pyemv hands the library keys of 8 and 16 bytes, which we do not.
+pytestmark = pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
+PADDINGS = {
+    Padding.METHOD_1: pyemv.ac.PaddingType.VISA,
+    Padding.METHOD_2: pyemv.ac.PaddingType.EMV,
+}
+
+
+@given(des_keys, digits(8, 19), digits(2, 2))
+def test_card_keys_agree(imk: DesKey, pan: str, psn: str) -> None:
+    """Options A and B, numbers of all lengths."""
+    assert card_key_a(imk, pan, psn).value == pyemv.kd.derive_icc_mk_a(imk.value, pan, psn)
+    assert card_key_b(imk, pan, psn).value == pyemv.kd.derive_icc_mk_b(imk.value, pan, psn)
+
+
+@given(des_keys, atcs, bytes_of_8)
+def test_session_keys_agree(card_key: DesKey, atc: int, r: bytes) -> None:
+    """The common session key, and one of any diversifier."""
+    by_atc = pyemv.kd.derive_common_sk(card_key.value, atc.to_bytes(2) + bytes(6))
+    assert common_session_key(card_key, atc).value == by_atc
+    assert session_key(card_key, r).value == pyemv.kd.derive_common_sk(card_key.value, r)
+
+
+@given(des_keys, st.binary(max_size=100), st.sampled_from(Padding))
+def test_cryptograms_agree(sk: DesKey, message: bytes, padding: Padding) -> None:
+    """Messages of all lengths, both paddings; the MAC itself and the cryptogram."""
+    theirs = pyemv.mac.mac_iso9797_3(sk.left, sk.right, message, padding.value)
+    assert mac_algorithm_3(sk, pad(message, padding)) == theirs
+    ac = pyemv.ac.generate_ac(sk.value, message, PADDINGS[padding])
+    assert application_cryptogram(sk, message, padding) == ac
+
+
+@given(des_keys, st.lists(atcs, min_size=1, max_size=4), st.integers(0, 0xFF))
+def test_the_cryptograms_of_a_code_agree(card_key: DesKey, several: list[int], dki: int) -> None:
+    """What `match` computes for all candidates at once."""
+    ours = cryptograms_by_atc(
+        card_key, several, before=SESAME_CARD.message_head, after=SESAME_CARD.iad(dki)
+    )
+    assert ours == [
+        pyemv.ac.generate_ac(
+            pyemv.kd.derive_common_sk(card_key.value, atc.to_bytes(2) + bytes(6)),
+            SESAME_CARD.message(dki, atc),
+            pyemv.ac.PaddingType.EMV,
+        )
+        for atc in several
+    ]
+
+
+@given(des_keys)
+def test_check_values_and_parity_agree(key: DesKey) -> None:
+    """The first 3 bytes of eight zeros encrypted."""
+    assert key_check_value(key) == pyemv.tools.key_check_digits(key.value, 3)
+    assert odd_parity(key.value) == pyemv.tools.adjust_key_parity(key.value)
+
+
+@given(st.lists(primitives, max_size=6, unique_by=lambda o: o.tag))
+def test_templates_agree(objects: list[Tlv]) -> None:
+    """What we write pyemv reads, and writes alike."""
+    raw = encode([Tlv(0x70, encode(objects))])
+    tree = {"70": {f"{o.tag:X}".zfill(2): o.value for o in objects}}
+    assert pyemv.tlv.decode(raw) == tree
+    assert pyemv.tlv.encode(tree) == raw
+
+
+@pytest.mark.parametrize(
+    "vector", vectors("code", "code"), ids=lambda v: f"{v['profile']}-{v['atc']}"
+)
+def test_the_codes_of_issued_cards(vector: dict[str, Any]) -> None:
+    """tests/vectors/code.toml made again, the bits picked one by one."""
+    profile, atc = PROFILES[vector["profile"]], vector["atc"].to_bytes(2)
+    imk = bytes.fromhex(vector["imk"])
+    card_key = pyemv.kd.derive_icc_mk_b(imk, vector["pan"], vector["psn"])
+    sk = pyemv.kd.derive_common_sk(card_key, atc + bytes(6))
+    terminal = bytes.fromhex("0000000000000000000000000000800000000000000101010000000000")
+    card = bytes.fromhex("1000") + atc + bytes([0x06, vector["dki"]]) + bytes.fromhex("1203A48000")
+    ac = pyemv.ac.generate_ac(sk, terminal + card, pyemv.ac.PaddingType.EMV)
+    assert ac == bytes.fromhex(vector["ac"])
+    answer = "".join(f"{byte:08b}" for byte in b"\x80" + atc + ac)
+    ipb = "".join(f"{byte:08b}" for byte in profile.ipb)
+    selected = "".join(bit for bit, wanted in zip(answer, ipb, strict=True) if wanted == "1")
+    assert f"{int(selected, 2):08d}" == vector["code"]
+    ours = DesKey(card_key)
+    assert match(profile, vector["dki"], ours, [vector["atc"]], Code(vector["code"])) == [True]
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_the_benchmark_compares_the_same_work(count: int) -> None:
+    """Both sides end with the same cryptograms."""
+    assert sesame_cryptograms(count) == pyemv_cryptograms(count)
