@@ -1,0 +1,1 @@
+"""Keys are used here and never handed out: a code goes in, which candidates fit comes out."""

@@ -1,0 +1,165 @@
+"""What the bank may ask of its keys, whoever keeps them.
+
+A code and sealed cards go in, which candidates fit comes out. No key and no cryptogram
+crosses this interface, and the mask is never the caller's: a service that took one would
+be an oracle that gives a cryptogram away bit by bit (docs/reference/emv-cap.md, section
+12.6). So a file, an HSM and a service that answers only "match" can all stand behind it.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum, unique
+from typing import Protocol
+
+from sesame.cap.profile import PROFILES
+from sesame.cap.token import Code
+from sesame.cap.verification import HIGHEST_ATC
+from sesame.custody.errors import MalformedInquiry, ProfileUnknown, UnsuitableCard, UnsuitableKey
+from sesame.emv.keys import DesKey
+from sesame.emv.pan import Pan
+
+CARDS_PER_CODE = 2
+ATCS_PER_CARD = 2  # near and behind
+CRYPTOGRAMS_PER_CODE = CARDS_PER_CODE * ATCS_PER_CARD  # always, so that work tells nothing
+
+_LABEL = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+_PSN = re.compile(r"[0-9]{2}")
+_HIGHEST_DKI = 0xFF
+_LONGEST_PAN = 16  # digits; option B derives longer ones otherwise, and we issue none
+
+
+@unique
+class KeyUsage(StrEnum):
+    """What a key is for. It is bound to the key when the key is made."""
+
+    ISSUER_AC = "issuer-ac"  # issuer master key of a CAP application: derives card keys
+    ISSUER_PAYMENT = "issuer-payment"  # the same of a payment application
+    SEAL = "seal"  # AES-256-GCM of registered cards
+    PAN_INDEX = "pan-index"  # HMAC-SHA256 that finds a PAN
+    AUDIT = "audit"  # HMAC-SHA256 of audit lines
+    SESSION = "session"  # HMAC-SHA256 of session tokens
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRef:
+    """A key by its label, for example `dpa-01`: what may be said of it outside custody."""
+
+    label: str
+
+    def __post_init__(self) -> None:
+        if not _LABEL.fullmatch(self.label):
+            raise UnsuitableKey(
+                "a key's label has 1 to 32 small letters, digits and hyphens, no hyphen first"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardRecord:
+    """What custody must know of a card to predict its codes."""
+
+    pan: Pan  # at most 16 digits
+    psn: str  # two digits
+    profile: str  # a name in `cap.profile.PROFILES`
+    key: KeyRef  # the issuer key its own key was derived from
+    dki: int  # one byte, as in the card's IAD
+
+    def __post_init__(self) -> None:
+        if len(self.pan.digits) > _LONGEST_PAN:
+            raise UnsuitableCard("we issue card numbers of at most 16 digits")
+        if not _PSN.fullmatch(self.psn):
+            raise UnsuitableCard("a PAN sequence number (5F34) has two digits")
+        if self.profile not in PROFILES:
+            raise ProfileUnknown(self.profile)
+        if not 0 <= self.dki <= _HIGHEST_DKI:
+            raise UnsuitableCard("a derivation key index is one byte")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One card and the ATCs that the code can claim for it."""
+
+    sealed: bytes  # as `register` gave it
+    context: bytes  # as it was given to `register`
+    atcs: tuple[int, ...]  # 1 to 65535, at most two
+
+    def __post_init__(self) -> None:
+        if len(self.atcs) > ATCS_PER_CARD:
+            raise MalformedInquiry("a card has at most two candidates: one near, one behind")
+        if not all(1 <= atc <= HIGHEST_ATC for atc in self.atcs):
+            raise MalformedInquiry("an ATC is a number from 1 to 65535")
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """One code and the cards it may come from; none at all is an inquiry too."""
+
+    code: Code
+    questions: tuple[Question, ...] = ()  # at most two
+
+    def __post_init__(self) -> None:
+        if len(self.questions) > CARDS_PER_CODE:
+            raise MalformedInquiry("a code is asked of at most two cards")
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """The card of question number `question` (from 0) makes the code at `atc`."""
+
+    question: int
+    atc: int
+
+
+class Custodian(Protocol):
+    """Keys that can be used and not read."""
+
+    async def match(self, inquiries: Sequence[Inquiry]) -> list[tuple[Fit, ...]]:
+        """Which candidates fit, for each inquiry in order.
+
+        Every inquiry costs exactly four cryptograms: for cards and candidates that are
+        missing, those of a decoy.
+
+        Raises:
+            SealBroken: a sealed card was altered or is not of this context; says which.
+                The whole call is without an answer.
+            KeyMissing: a card's issuer key is not in this custody.
+            ProfileUnknown: a card was registered by a later version of this program.
+        """
+        ...
+
+    async def register(self, card: CardRecord, context: bytes) -> bytes:
+        """*card* sealed: what the bank stores, and nobody but custody reads.
+
+        The seal holds in *context* only, so that a row copied to another customer is
+        refused: build it from the row's primary key.
+
+        Raises:
+            KeyMissing: there is no issuer key of that label.
+            WrongUsage: the key is not the issuer key of a CAP application.
+        """
+        ...
+
+    async def pan_index(self, pan: Pan) -> bytes:
+        """A keyed hash of *pan* (32 bytes): finds the card, tells nothing of the number."""
+        ...
+
+    async def mac(self, usage: KeyUsage, data: bytes) -> bytes:
+        """HMAC-SHA256 of *data* (32 bytes) under the key for *usage*.
+
+        Raises:
+            WrongUsage: *usage* is neither AUDIT nor SESSION.
+        """
+        ...
+
+
+class IssuingCustodian(Custodian, Protocol):
+    """A custodian that can also personalise cards. A process that verifies holds none."""
+
+    async def card_key(self, card: CardRecord) -> DesKey:
+        """The key that goes into the chip, derived by option B from the card's issuer key.
+
+        Raises:
+            KeyMissing: there is no issuer key of that label.
+            WrongUsage: the key is not an issuer key.
+        """
+        ...

@@ -1,0 +1,117 @@
+"""The embedded custodian: the keys of a keystore, used in this process.
+
+A code costs less than a tenth of a millisecond of computation, without a pause inside. The key
+values lie in the memory of the process; an HSM is for whom that is too much.
+"""
+
+import hmac
+import secrets
+from collections.abc import Sequence
+
+from sesame.cap.profile import PROFILES, SESAME_CARD
+from sesame.cap.verification import match
+from sesame.custody.custodian import (
+    ATCS_PER_CARD,
+    CARDS_PER_CODE,
+    CardRecord,
+    Custodian,
+    Fit,
+    Inquiry,
+    IssuingCustodian,
+    KeyUsage,
+    Question,
+)
+from sesame.custody.errors import KeyMissing, ProfileUnknown, SealBroken, WrongUsage
+from sesame.custody.key import ISSUER_USAGES, Random
+from sesame.custody.keystore import Keystore
+from sesame.custody.sealing import NONCE, Seal, SealedCard
+from sesame.emv.keys import DesKey, card_key_b
+from sesame.emv.pan import Pan
+
+_DECOY = SealedCard(
+    pan="0000000000000000",
+    psn="00",
+    profile=SESAME_CARD.name,
+    key="",  # no key of a keystore is called so
+    dki=0,
+)
+_DES_KEY = 16  # bytes
+_NO_ATC = 0  # the first transaction of a card has 1
+_MAC_USAGES = (KeyUsage.AUDIT, KeyUsage.SESSION)
+
+
+class KeystoreCustodian(Custodian):
+    """A `Custodian` on an opened keystore. It writes to nothing."""
+
+    def __init__(self, keystore: Keystore, *, random: Random = secrets.token_bytes) -> None:
+        self._random = random
+        self._usages = {key.label: key.usage for key in keystore.keys}
+        self._issuer_keys = {
+            key.label: DesKey(key.value) for key in keystore.keys if key.usage in ISSUER_USAGES
+        }
+        self._mac_keys = {usage: keystore.only(usage).value for usage in _MAC_USAGES}
+        self._pan_index_key = keystore.only(KeyUsage.PAN_INDEX).value
+        seal_key = keystore.only(KeyUsage.SEAL)
+        self._seal = Seal(seal_key.value, seal_key.check_value)
+        self._usages[_DECOY.key] = KeyUsage.ISSUER_AC
+        self._issuer_keys[_DECOY.key] = DesKey(random(_DES_KEY))
+        self._decoy = Question(self._seal.close(_DECOY, b"", random(NONCE)), b"", ())
+
+    async def match(self, inquiries: Sequence[Inquiry]) -> list[tuple[Fit, ...]]:
+        """Which candidates fit, for each inquiry in order: see `Custodian.match`."""
+        return [self._answer(number, inquiry) for number, inquiry in enumerate(inquiries)]
+
+    async def register(self, card: CardRecord, context: bytes) -> bytes:
+        """*card* sealed for *context*, under a nonce by chance: see `Custodian.register`."""
+        self._issuer_key(card.key.label, KeyUsage.ISSUER_AC)
+        return self._seal.close(SealedCard.of(card), context, self._random(NONCE))
+
+    async def pan_index(self, pan: Pan) -> bytes:
+        """HMAC-SHA256 (32 bytes) of the digits of *pan*."""
+        return hmac.digest(self._pan_index_key, pan.digits.encode(), "sha256")
+
+    async def mac(self, usage: KeyUsage, data: bytes) -> bytes:
+        """HMAC-SHA256 (32 bytes) of *data*: see `Custodian.mac`."""
+        if usage not in _MAC_USAGES:
+            raise WrongUsage(f"{usage} keys make no MAC: ask for audit or session")
+        return hmac.digest(self._mac_keys[usage], data, "sha256")
+
+    def _answer(self, number: int, inquiry: Inquiry) -> tuple[Fit, ...]:
+        """The fits of inquiry *number*, by the same work whatever is asked."""
+        fits = []
+        decoys = (self._decoy,) * (CARDS_PER_CODE - len(inquiry.questions))
+        for place, question in enumerate(inquiry.questions + decoys):
+            try:
+                card = self._seal.open(question.sealed, question.context)
+            except SealBroken as broken:
+                raise broken.asked(inquiry=number, question=place) from None
+            try:
+                profile = PROFILES[card.profile]
+            except KeyError:
+                raise ProfileUnknown(card.profile) from None
+            imk = self._issuer_key(card.key, KeyUsage.ISSUER_AC)
+            card_key = card_key_b(imk, card.pan, card.psn)
+            atcs = question.atcs + (_NO_ATC,) * (ATCS_PER_CARD - len(question.atcs))
+            found = match(profile, card.dki, card_key, atcs, inquiry.code)
+            # What was found at the ATCs behind those asked for is dropped.
+            asked = zip(question.atcs, found, strict=False)
+            fits += [Fit(place, atc) for atc, fit in asked if fit]
+        return tuple(fits)
+
+    def _issuer_key(self, label: str, *usages: KeyUsage) -> DesKey:
+        try:
+            usage = self._usages[label]
+        except KeyError:
+            raise KeyMissing(label) from None
+        if usage not in usages:
+            raise WrongUsage(f"key {label} is for {usage}, not for {' or '.join(usages)}")
+        return self._issuer_keys[label]
+
+
+class KeystoreIssuingCustodian(KeystoreCustodian, IssuingCustodian):
+    """A `KeystoreCustodian` that also gives cards their keys."""
+
+    async def card_key(self, card: CardRecord) -> DesKey:
+        """The key of *card*, by option B (EMV 4.4 Book 2, A1.4.2)."""
+        imk = self._issuer_key(card.key.label, *ISSUER_USAGES)
+        return card_key_b(imk, card.pan.digits, card.psn)

@@ -1,0 +1,170 @@
+"""What the embedded custodian does beyond what every custodian promises."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext
+
+from sesame.cap import verification
+from sesame.cap.profile import BANK_CARD, Profile
+from sesame.cap.token import Code
+from sesame.custody import keystore_custodian
+from sesame.custody.custodian import (
+    CRYPTOGRAMS_PER_CODE,
+    CardRecord,
+    Inquiry,
+    IssuingCustodian,
+    KeyRef,
+    KeyUsage,
+    Question,
+)
+from sesame.custody.errors import KeyMissing, ProfileUnknown, WrongUsage
+from sesame.custody.keystore import Keystore
+from sesame.custody.keystore_custodian import KeystoreCustodian, KeystoreIssuingCustodian
+from sesame.custody.sealing import Seal, SealedCard
+from sesame.emv.keys import DesKey
+from sesame.emv.pan import Pan
+from tests.custody.codes import make_code
+from tests.custody.keystores import chance, quick_keystore
+
+CARD = CardRecord(
+    pan=Pan("4761730000000011"), psn="00", profile=BANK_CARD.name, key=KeyRef("dpa-01"), dki=1
+)
+WRONG = Code("33554432")
+
+
+@dataclass
+class Work:
+    """What was computed."""
+
+    candidates: int = 0
+    opened: int = 0  # sealed cards
+    ciphers: int = 0  # each a key set up for one pass over some blocks
+
+
+@contextmanager
+def metered() -> Iterator[Work]:
+    """Count what is computed, and let it be computed."""
+    work = Work()
+    compute, unseal, encryptor = verification.match, Seal.open, Cipher.encryptor
+
+    def match(
+        profile: Profile, dki: int, card_key: DesKey, atcs: Sequence[int], code: Code
+    ) -> list[bool]:
+        work.candidates += len(atcs)
+        return compute(profile, dki, card_key, atcs, code)
+
+    def open_seal(seal: Seal, sealed: bytes, context: bytes) -> SealedCard:
+        work.opened += 1
+        return unseal(seal, sealed, context)
+
+    def count_cipher(cipher: Cipher[Any]) -> CipherContext:
+        work.ciphers += 1
+        context: CipherContext = encryptor(cipher)
+        return context
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(keystore_custodian, "match", match)
+        patched.setattr(Seal, "open", open_seal)
+        patched.setattr(Cipher, "encryptor", count_cipher)
+        yield work
+
+
+@pytest.fixture
+def keystore(tmp_path: Path) -> Keystore:
+    """The standard keys of a demonstration."""
+    return quick_keystore(tmp_path / "keys")
+
+
+@pytest.mark.parametrize("second", [None, (), (3,), (261, 5)], ids=str)
+@pytest.mark.parametrize("first", [None, (), (5,), (5, 261)], ids=str)
+async def test_work_is_constant(
+    keystore: Keystore,
+    first: tuple[int, ...] | None,
+    second: tuple[int, ...] | None,
+) -> None:
+    """Four cryptograms, two seals: for nobody, one card or two, a code right or wrong."""
+    custodian = KeystoreIssuingCustodian(keystore)
+    right = make_code(await custodian.card_key(CARD), BANK_CARD, atc=5)
+    sealed = await custodian.register(CARD, b"row")
+    questions = tuple(
+        Question(sealed, b"row", atcs) for atcs in (first, second) if atcs is not None
+    )
+    with metered() as for_nobody:
+        await custodian.match([Inquiry(WRONG)])
+    assert for_nobody.candidates == CRYPTOGRAMS_PER_CODE == 4
+    assert for_nobody.opened == 2
+    assert for_nobody.ciphers > 4
+    for code in (right, WRONG, Code("00000000"), Code("99999999")):
+        with metered() as work:
+            (fits,) = await custodian.match([Inquiry(code, questions)])
+        assert work == for_nobody
+        assert bool(fits) == (code is right and 5 in (*(first or ()), *(second or ())))
+
+
+async def test_work_grows_by_the_code_only(keystore: Keystore) -> None:
+    """A batch costs four cryptograms for each code in it."""
+    with metered() as work:
+        await KeystoreCustodian(keystore).match([Inquiry(WRONG)] * 7)
+    assert work.candidates == 28
+
+
+async def test_a_verifying_process_cannot_make_cards(keystore: Keystore) -> None:
+    """The custodian of the portal has no way to a card's key."""
+    assert not hasattr(KeystoreCustodian(keystore), "card_key")
+
+
+async def test_a_card_of_another_keystore_s_issuer(keystore: Keystore) -> None:
+    """Sealed here and predicted nowhere: a missing key, a wrong one, a profile of later."""
+    custodian = KeystoreCustodian(keystore)
+    for key, profile, error in (
+        ("dpa-99", BANK_CARD.name, KeyMissing),
+        ("payment-01", BANK_CARD.name, WrongUsage),
+        ("dpa-01", "gold-card-9", ProfileUnknown),
+    ):
+        seal_key = keystore.only(KeyUsage.SEAL)
+        card = SealedCard(pan=CARD.pan.digits, psn="00", profile=profile, key=key, dki=1)
+        sealed = Seal(seal_key.value, seal_key.check_value).close(card, b"row", bytes(12))
+        with pytest.raises(error) as raised:
+            await custodian.match([Inquiry(WRONG, (Question(sealed, b"row", (1,)),))])
+        assert CARD.pan.digits not in str(raised.value)
+
+
+async def test_nonces_come_from_the_chance_that_was_given(keystore: Keystore) -> None:
+    """12 bytes for each seal, and never again the same."""
+    custodian = KeystoreCustodian(keystore, random=chance("nonces"))
+    seals = [await custodian.register(CARD, b"row") for _ in range(100)]
+    assert len({sealed[4:16] for sealed in seals}) == 100
+    twin = KeystoreCustodian(keystore, random=chance("nonces"))
+    assert await twin.register(CARD, b"row") == seals[0]
+
+
+async def test_two_processes_understand_each_other(keystore: Keystore) -> None:
+    """What one seals, indexes or signs, another on the same keystore knows."""
+    one, other = KeystoreIssuingCustodian(keystore), KeystoreCustodian(keystore)
+    code = make_code(await one.card_key(CARD), BANK_CARD, atc=5)
+    sealed = await one.register(CARD, b"row")
+    (fits,) = await other.match([Inquiry(code, (Question(sealed, b"row", (5,)),))])
+    assert [fit.atc for fit in fits] == [5]
+    assert await one.pan_index(CARD.pan) == await other.pan_index(CARD.pan)
+    assert await one.mac(KeyUsage.AUDIT, b"line") == await other.mac(KeyUsage.AUDIT, b"line")
+
+
+async def test_no_key_prints_itself(keystore: Keystore) -> None:
+    """Neither by the custodian nor by what it holds; the number of a sealed card neither."""
+    custodian: IssuingCustodian = KeystoreIssuingCustodian(keystore)
+    printed = [
+        repr(custodian),
+        str(custodian),
+        repr(await custodian.card_key(CARD)),
+        repr(keystore),
+    ]
+    secrets = [key.value for key in keystore.keys] + [(await custodian.card_key(CARD)).value]
+    for text in printed:
+        for secret in secrets:
+            assert secret.hex() not in text.lower()
+            assert repr(secret) not in text
