@@ -1,0 +1,1 @@
+"""The virtual chip: what a card keeps, how it answers, how it is made, the file it lives in."""
