@@ -1,0 +1,217 @@
+"""What a card says of itself, read as values. Pure.
+
+EMV 4.4 Book 3, 5.4, 6.5 and 10; docs/reference/emv-cap.md, sections 4 and 5. Every
+function takes bytes that a card sent: it answers with values, or raises one of
+
+- CardUnfit: something is missing, or contradicts itself;
+- EmvError, CapError: the bytes are not what EMV or the bitmap says they are.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from sesame.cap.terminal_data import Scheme, terminal_data
+from sesame.cap.token import CODE_DIGITS, MOST_BITS, Code, compress
+from sesame.emv.apdu import AcType
+from sesame.emv.dol import DolEntry, decode_dol, dol_length, fill
+from sesame.emv.tags import Tag
+from sesame.emv.tlv import Tlv, decode
+from sesame.reader.errors import CardUnfit
+
+_AFL_ENTRY = 4  # bytes
+_SFIS = range(1, 31)
+_IAF_PSN = 0x40  # b7 of the IAF: the PSN comes first
+_AMOUNTS = 8  # bytes of a CVM list before its first rule
+_RULE = 2  # bytes: what to do, and when
+_CVM_CODE = 0x3F  # b6 to b1 of a rule; b7 says what happens when it fails
+_PLAINTEXT_PIN = {0x01, 0x03}  # checked by the card, 03: and a signature
+_LONGEST_DATA = 255  # bytes in a command
+_LONGEST_PDOL = 0x7F  # bytes of values that the one length byte behind 83 can say
+_DATE = 3  # bytes, YYMMDD
+_CENTURY_TURN = 50
+
+Record = tuple[int, int]  # SFI, number of the record in it
+
+
+def primitives(data: bytes) -> dict[int, bytes]:
+    """The values of *data* by tag, out of all its templates; of two, the later one."""
+    return dict(_leaves(decode(data)))
+
+
+def _leaves(objects: Iterable[Tlv]) -> Iterable[tuple[int, bytes]]:
+    for o in objects:
+        if o.constructed:
+            yield from _leaves(o.children())
+        else:
+            yield o.tag, o.value
+
+
+def pdol_values(fci: Mapping[int, bytes], scheme: Scheme) -> bytes:
+    """What GET PROCESSING OPTIONS carries for the objects of a SELECT answer."""
+    pdol = decode_dol(fci.get(Tag.PDOL, b""))
+    if dol_length(pdol) > _LONGEST_PDOL:
+        raise CardUnfit(f"the PDOL asks for {dol_length(pdol)} bytes: no card needs over 127")
+    return fill(pdol, terminal_data(scheme))
+
+
+def languages(fci: Mapping[int, bytes]) -> list[str]:
+    """The codes of ISO 639-1 that the card prefers, best first."""
+    text = fci.get(Tag.LANGUAGE_PREFERENCE, b"").decode("ascii", errors="replace").lower()
+    return [text[at : at + 2] for at in range(0, len(text), 2)]
+
+
+def decode_options(data: bytes) -> list[Record]:
+    """The records that the answer to GET PROCESSING OPTIONS (either format) names."""
+    found = primitives(data)
+    # Format 1 is the AIP and the AFL one behind the other, EMV 4.4 Book 3, 6.5.8.4.
+    packed = found.get(Tag.RESPONSE_FORMAT_1)
+    afl = found.get(Tag.AFL) if packed is None else packed[2:]
+    if not afl or len(afl) % _AFL_ENTRY:
+        raise CardUnfit("the AFL names no records: personalise 94 with 4 bytes an entry")
+    records: list[Record] = []
+    for at in range(0, len(afl), _AFL_ENTRY):
+        sfi, first, last = afl[at] >> 3, afl[at + 1], afl[at + 2]
+        if sfi not in _SFIS or not 1 <= first <= last:
+            raise CardUnfit(f"the AFL names records {first} to {last} of SFI {sfi}")
+        records += [(sfi, record) for record in range(first, last + 1)]
+    return records
+
+
+@dataclass(frozen=True, slots=True)
+class Validity:
+    """From when and until when a card may be used: yyyymmdd as a number, None is unlimited."""
+
+    effective: int | None
+    expiry: int | None
+
+    @classmethod
+    def of(cls, objects: Mapping[int, bytes]) -> Self:
+        """What 5F25 and 5F24 say, EMV 4.4 Book 3, 10.4.3."""
+        return cls(
+            effective=_date(objects.get(Tag.EFFECTIVE_DATE)),
+            expiry=_date(objects.get(Tag.EXPIRY_DATE)),
+        )
+
+
+def _date(value: bytes | None) -> int | None:
+    if value is None:
+        return None
+    digits = value.hex()
+    if len(value) != _DATE or not digits.isdecimal():
+        raise CardUnfit("a date of the card is not YYMMDD: personalise 5F24 and 5F25 as 3 bytes")
+    short = int(digits)
+    # Two digits of the year: EMV 4.4 Book 4, 6.7.3.
+    century = 2000_00_00 if short < _CENTURY_TURN * 1_00_00 else 1900_00_00
+    return century + short
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Application:
+    """What the reader keeps of an application once it has read its records."""
+
+    scheme: Scheme
+    cdol1: tuple[DolEntry, ...]
+    cdol2: tuple[DolEntry, ...]
+    ipb: bytes  # 9F56
+    prefix: bytes  # the PSN where the IAF asks for it, else empty
+    last4: str  # digits of the card number, empty where it is not given
+
+    @classmethod
+    def of(cls, objects: Mapping[int, bytes], scheme: Scheme) -> Self:
+        """Read the application out of its FCI and records, by tag."""
+        for tag in (Tag.CDOL1, Tag.CDOL2, Tag.IPB):
+            if not objects.get(tag):
+                raise CardUnfit(f"the card has no {tag.name} ({tag:X}): it cannot make codes")
+        ipb = objects[Tag.IPB]
+        selected = int.from_bytes(ipb).bit_count()
+        if not 1 <= selected <= MOST_BITS:
+            raise CardUnfit(f"the IPB selects {selected} bits, eight digits hold 1 to {MOST_BITS}")
+        if not _asks_plaintext_pin(objects.get(Tag.CVM_LIST, b"")):
+            raise CardUnfit("no rule of the CVM list (8E) lets the card check a plaintext PIN")
+        return cls(
+            scheme=scheme,
+            cdol1=_cdol(objects[Tag.CDOL1]),
+            cdol2=_cdol(objects[Tag.CDOL2]),
+            ipb=ipb,
+            prefix=_prefix(objects),
+            last4=_last4(objects.get(Tag.PAN, b"")),
+        )
+
+    def cdol1_values(self) -> bytes:
+        """What the first GENERATE AC carries."""
+        return fill(self.cdol1, terminal_data(self.scheme))
+
+    def cdol2_values(self) -> bytes:
+        """What the second GENERATE AC carries: among it, that nobody was reached (ARC)."""
+        return fill(self.cdol2, terminal_data(self.scheme))
+
+    def code(self, cryptogram: "Cryptogram") -> Code:
+        """The eight digits of *cryptogram*, docs/reference/emv-cap.md, section 8."""
+        token = compress(self.prefix + cryptogram.data, self.ipb)
+        return Code(f"{token:0{CODE_DIGITS}d}")
+
+
+def _cdol(data: bytes) -> tuple[DolEntry, ...]:
+    dol = decode_dol(data)
+    if dol_length(dol) > _LONGEST_DATA:
+        raise CardUnfit(f"a CDOL asks for {dol_length(dol)} bytes, a command carries 255")
+    return dol
+
+
+def _asks_plaintext_pin(cvm_list: bytes) -> bool:
+    # EMV 4.4 Book 3, 10.5. A login without a PIN that the card has checked is none.
+    rules = cvm_list[_AMOUNTS:]
+    return any(rule & _CVM_CODE in _PLAINTEXT_PIN for rule in rules[::_RULE])
+
+
+def _prefix(objects: Mapping[int, bytes]) -> bytes:
+    iaf = objects.get(Tag.IAF) or b"\x00"  # missing: no amount, no PSN
+    if not iaf[0] & _IAF_PSN:
+        return b""
+    psn = objects.get(Tag.PSN, b"")
+    if len(psn) != 1:
+        raise CardUnfit("b7 of the IAF asks for the PSN and the card has none: personalise 5F34")
+    return psn
+
+
+def _last4(pan: bytes) -> str:
+    digits = pan.hex().rstrip("f")
+    return digits[-4:] if digits.isdecimal() else ""
+
+
+def decode_tries(data: bytes) -> int | None:
+    """How many PIN tries are left; None where the card does not say it in one byte."""
+    value = primitives(data).get(Tag.PIN_TRY_COUNTER, b"")
+    return value[0] if len(value) == 1 else None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Cryptogram:
+    """What a card answers to GENERATE AC: the stuff of a code, so it does not print itself."""
+
+    kind: AcType | None
+    data: bytes  # CID, ATC, AC and IAD in this order, 11 bytes or more
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        """Read either format of the answer, EMV 4.4 Book 3, 6.5.5.4."""
+        found = primitives(data)
+        packed = found.get(Tag.RESPONSE_FORMAT_1)
+        if packed is None:
+            packed = b"".join(_sized(found, tag, length) for tag, length in _PARTS)
+            packed += found.get(Tag.IAD, b"")
+        if len(packed) < _SHORTEST:
+            raise CardUnfit(f"GENERATE AC gave {len(packed)} bytes: CID, ATC and AC are 11")
+        return cls(AcType.of(packed[0]), packed)
+
+
+_PARTS = ((Tag.CID, 1), (Tag.ATC, 2), (Tag.AC, 8))  # tag and length
+_SHORTEST = sum(length for _, length in _PARTS)
+
+
+def _sized(found: Mapping[int, bytes], tag: Tag, length: int) -> bytes:
+    value = found.get(tag, b"")
+    if len(value) != length:
+        raise CardUnfit(f"GENERATE AC gave {len(value)} bytes of {tag.name}, it has {length}")
+    return value

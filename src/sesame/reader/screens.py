@@ -1,0 +1,71 @@
+"""The words on the display, in every language; a small display of three lines.
+
+The sentences of docs/reference/requirements.md, 4.2, with the accents that French capitals have.
+Nothing here repeats a code: a face shows `Screen.code` large, and under no other name.
+"""
+
+from collections.abc import Mapping
+
+from sesame.catalogue import N_, translator
+from sesame.reader.machine import Screen, State
+
+WIDTH = 20  # characters
+HEIGHT = 3  # lines
+
+# One sentence a screen; a line ends where the display's does.
+_WORDS: Mapping[State, str] = {
+    State.AWAITING_CARD: N_("LECTEUR SÉSAME\nINSÉREZ VOTRE CARTE"),
+    State.READING: N_("LECTEUR SÉSAME\nPATIENTEZ…"),
+    State.MENU: N_("CHOISISSEZ\nUNE FONCTION"),
+    State.LAST_TRY: N_("DERNIER ESSAI\nAPPUYEZ SUR OK"),
+    State.AWAITING_PIN: N_("CODE SECRET ?"),
+    State.VERIFYING: N_("VÉRIFICATION…"),
+    State.COMPUTING: N_("CALCUL…"),
+    State.WRONG_PIN: N_("CODE SECRET FAUX\nRESTE {tries} ESSAIS\nAPPUYEZ SUR OK"),
+    State.CODE_SHOWN: N_("CODE SÉSAME"),
+    State.CARD_BLOCKED: N_("CARTE BLOQUÉE\nAPPELEZ VOTRE BANQUE"),
+    State.CARD_MUTE: N_("CARTE ILLISIBLE\nPUCE VERS LE HAUT"),
+    State.CARD_UNKNOWN: N_("CARTE NON RECONNUE\nRETIREZ LA CARTE"),
+    State.CARD_UNFIT: N_("CARTE INUTILISABLE\nAPPELEZ VOTRE BANQUE"),
+    State.CARD_REFUSED: N_("LA CARTE N’A PAS\nDONNÉ DE CODE\nRECOMMENCEZ"),
+    State.CARD_EXPIRED: N_("CARTE EXPIRÉE\nRETIREZ LA CARTE"),
+    State.CARD_NOT_YET_VALID: N_("CARTE PAS ENCORE\nVALABLE\nRETIREZ LA CARTE"),
+    State.CARD_REMOVED: N_("CARTE RETIRÉE"),
+    State.BATTERY_WEAK: N_("PILE FAIBLE\nAPPUYEZ SUR OK"),
+    State.BATTERY_EMPTY: N_("PILE VIDE\nREMPLACEZ LA PILE"),
+}
+_LAST_WRONG_PIN = N_("CODE SECRET FAUX\nDERNIER ESSAI\nAPPUYEZ SUR OK")
+_CLEAN = N_("CARTE ILLISIBLE\nNETTOYEZ LA PUCE")
+_REPLACE = N_("CARTE À REMPLACER\nAPPELEZ VOTRE BANQUE")
+_CARD = N_("CARTE …{last4}")
+_TOO_SHORT = N_("4 CHIFFRES")
+_CLEAN_AFTER = 3  # times that the chip was mute
+
+
+def lines(screen: Screen) -> tuple[str, ...]:
+    """What the display says, line by line; nothing when it is switched off.
+
+    At most three lines of 20 characters, without the code.
+    """
+    if screen.state is State.OFF:
+        return ()
+    _ = translator(screen.language)
+    said = _(_sentence(screen)).format(tries=screen.tries_left).split("\n")
+    if screen.state is State.AWAITING_PIN:
+        said.append("•" * screen.typed)
+        if screen.too_short:
+            said.append(_(_TOO_SHORT))
+    if screen.state is State.MENU and screen.last4:
+        said.append(_(_CARD).format(last4=screen.last4))
+    return tuple(said)
+
+
+def _sentence(screen: Screen) -> str:
+    match screen:
+        case Screen(state=State.WRONG_PIN, tries_left=1):
+            return _LAST_WRONG_PIN
+        case Screen(state=State.CARD_MUTE, mute_times=times) if times > _CLEAN_AFTER:
+            return _REPLACE
+        case Screen(state=State.CARD_MUTE, mute_times=times) if times == _CLEAN_AFTER:
+            return _CLEAN
+    return _WORDS[screen.state]

@@ -1,0 +1,110 @@
+"""A place to put a card, and the loop that stands between it and the machine."""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from sesame.emv.apdu import Command, Response
+from sesame.reader.errors import CardIsMute
+from sesame.reader.machine import (
+    Announce,
+    CardAnswered,
+    CardMute,
+    CardPowered,
+    Event,
+    PowerOffCard,
+    PowerOnCard,
+    Reader,
+    SendToCard,
+    Show,
+)
+
+
+class Slot(Protocol):
+    """What a place to put a card must offer.
+
+    T=0's length handling (61xx, 6Cxx) stays inside it.
+    """
+
+    def power_on(self) -> bytes:
+        """Reset the card, cold.
+
+        Returns:
+            The ATR, 2 to 33 bytes.
+
+        Raises:
+            CardIsMute: nothing answers.
+        """
+        ...
+
+    def transmit(self, command: Command) -> Response:
+        """Send *command* and wait for the answer.
+
+        Raises:
+            CardIsMute: nothing answers any more.
+        """
+        ...
+
+    def power_off(self) -> None:
+        """Take the power away; without effect where there is none."""
+        ...
+
+
+def _today() -> int:
+    now = datetime.now().astimezone()
+    return now.year * 1_00_00 + now.month * 1_00 + now.day
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """What tells a reader the time; a test brings its own."""
+
+    seconds: Callable[[], float] = time.monotonic
+    today: Callable[[], int | None] = _today  # yyyymmdd as a number
+
+
+CLOCK = Clock()
+
+
+def run(reader: Reader, slot: Slot, event: Event, clock: Clock = CLOCK) -> list[Show | Announce]:
+    """Hand *event* to *reader*, and do with the card in *slot* all that follows from it.
+
+    Returns:
+        What the face has to show and to say, in this order.
+
+    Raises:
+        SesameError: the slot could not do its work, for another reason than a mute card
+            (another program has the card, its file is damaged). The card has no power and
+            the reader takes it for mute: `reader.screen` tells what to show beside it.
+    """
+    for_the_face: list[Show | Announce] = []
+    effects = deque(reader.handle(event, clock.seconds()))
+    while effects:
+        match effects.popleft():
+            case PowerOffCard():
+                slot.power_off()
+            case PowerOnCard() | SendToCard() as effect:
+                try:
+                    answer = _answer(slot, effect, clock)
+                except Exception:
+                    reader.handle(CardMute(), clock.seconds())
+                    slot.power_off()
+                    raise
+                effects += reader.handle(answer, clock.seconds())
+            case shown:
+                for_the_face.append(shown)
+    return for_the_face
+
+
+def _answer(
+    slot: Slot, effect: PowerOnCard | SendToCard, clock: Clock
+) -> CardPowered | CardAnswered | CardMute:
+    try:
+        if isinstance(effect, SendToCard):
+            return CardAnswered(slot.transmit(effect.command))
+        return CardPowered(slot.power_on(), clock.today())
+    except CardIsMute:
+        return CardMute()
