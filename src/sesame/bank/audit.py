@@ -1,0 +1,89 @@
+"""What is written down of each step: a line, canonical and chained.
+
+A line is JSON in UTF-8 with sorted keys and no blanks, strings and whole numbers only,
+so that a stranger can check it with any language's JSON and SHA-256. It commits to
+personal values by salted hash; the values stand in a table of their own that can be
+erased. No entered code, nor a hash of one, is kept. docs/decisions/0012.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from sesame.bank.moments import to_row
+from sesame.store.audit import AuditRow
+
+VERSION = 1
+SALT_LENGTH = 16  # bytes
+_DOMAIN = b"sesame-audit-1\x00"
+
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What a line says, before it is chained and encoded."""
+
+    event: str
+    version: int  # of the access row that this step leads to
+    at: datetime
+    attempt: bytes  # 16 bytes
+    user_code: str
+    address: str
+    facts: dict[str, str | int | list[list[str | int]]]
+
+
+def unsealed_line(record: Record, *, prev: bytes, salt: bytes) -> bytes:
+    """The line without custody's MAC: what that MAC covers."""
+    return _encode(_fields(record, prev=prev, salt=salt))
+
+
+def audit_row(record: Record, *, prev: bytes, salt: bytes, mac: bytes | None) -> AuditRow:
+    """The line as a row, behind the chain's head *prev* (32 bytes).
+
+    *salt* is 16 random bytes; *mac* (32 bytes) stands on accepted attempts.
+    """
+    fields = _fields(record, prev=prev, salt=salt)
+    if mac is not None:
+        fields["mac"] = mac.hex()
+    line = _encode(fields)
+    return AuditRow(
+        version=record.version,
+        attempt=record.attempt,
+        at=to_row(record.at),
+        line=line,
+        head=line_hash(line),
+        salt=salt,
+        address=record.address,
+    )
+
+
+def line_hash(line: bytes) -> bytes:
+    """The hash (32 bytes) that the next line carries as `prev`."""
+    return hashlib.sha256(_DOMAIN + b"line\x00" + line).digest()
+
+
+def commitment(name: str, value: str, salt: bytes) -> str:
+    """The salted hash (hex) that stands in a line for a personal value."""
+    return hashlib.sha256(_DOMAIN + name.encode() + b"\x00" + salt + value.encode()).hexdigest()
+
+
+def moment(at: datetime) -> str:
+    """A moment as lines write it: ISO 8601 to the microsecond, UTC as +00:00."""
+    return at.isoformat(timespec="microseconds")
+
+
+def _fields(record: Record, *, prev: bytes, salt: bytes) -> dict[str, object]:
+    return {
+        **record.facts,
+        "v": VERSION,
+        "event": record.event,
+        "version": record.version,
+        "prev": prev.hex(),
+        "at": moment(record.at),
+        "attempt": record.attempt.hex(),
+        "subject": commitment("subject", record.user_code, salt),
+        "address": commitment("address", record.address, salt),
+    }

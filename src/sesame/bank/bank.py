@@ -1,0 +1,24 @@
+"""The bank as one value, made at start and passed by hand."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sesame.bank.limits import Limits
+from sesame.bank.turnstile import Turnstile
+from sesame.cap.profile import PROFILES, Profile
+from sesame.custody.custodian import Custodian
+from sesame.store.engine import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bank:
+    """Everything a decision needs that is not in the request."""
+
+    store: Store
+    custodian: Custodian
+    now: Callable[[], datetime]  # aware, UTC
+    random_bytes: Callable[[int], bytes]
+    limits: Limits = field(default_factory=Limits)
+    profiles: Mapping[str, Profile] = field(default_factory=lambda: PROFILES)
+    turnstile: Turnstile = field(default_factory=Turnstile)

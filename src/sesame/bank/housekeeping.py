@@ -1,0 +1,23 @@
+"""What a running server does now and then: forget what has no use any more."""
+
+from sesame.bank.bank import Bank
+from sesame.bank.moments import to_row
+from sesame.store.access import delete_stranger_rows
+from sesame.store.audit import cap_stranger_lines
+from sesame.store.sessions import delete_dead_sessions
+
+
+async def tidy(bank: Bank) -> None:
+    """Forget sessions that ended by time, and what strangers did on user codes of nobody."""
+    now, limits = bank.now(), bank.limits
+    at, unseen_since = to_row(now), to_row(now - limits.session_idle)
+    untouched_since = to_row(now - limits.strangers_kept)
+    await bank.store.write(
+        lambda connection: delete_dead_sessions(connection, unseen_since=unseen_since, now=at)
+    )
+    await bank.store.write(
+        lambda connection: delete_stranger_rows(connection, untouched_since=untouched_since)
+    )
+    await bank.store.write(
+        lambda connection: cap_stranger_lines(connection, most=limits.stranger_lines)
+    )

@@ -1,0 +1,147 @@
+"""Audit lines: one a step, each with the hash of the one before (docs/decisions/0012).
+
+What a line says and how it is encoded is the bank's business; here it is bytes.
+"""
+
+import sqlite3
+from dataclasses import dataclass
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    LargeBinary,
+    SmallInteger,
+    String,
+    Table,
+    delete,
+    func,
+    select,
+)
+
+from sesame.store.metadata import METADATA
+
+
+def _lines(name: str) -> Table:
+    return Table(
+        name,
+        METADATA,
+        Column("bucket", SmallInteger, primary_key=True),
+        Column("user_code", String(8), primary_key=True),
+        Column("version", BigInteger, primary_key=True),  # of the access row it led to
+        Column("attempt", LargeBinary(16), nullable=False),
+        Column("at", BigInteger, nullable=False),
+        Column("line", LargeBinary, nullable=False),
+        Column("head", LargeBinary(32), nullable=False),  # the line's hash
+        sqlite_with_rowid=False,
+    )
+
+
+AUDIT_LINES = _lines("audit_lines")
+# Attempts on user codes that nobody has: the same columns and cost, but no chain to keep.
+STRANGER_LINES = _lines("stranger_lines")
+
+
+def _personal(name: str) -> Table:
+    return Table(
+        name,
+        METADATA,
+        Column("bucket", SmallInteger, primary_key=True),
+        Column("user_code", String(8), primary_key=True),
+        Column("version", BigInteger, primary_key=True),
+        Column("at", BigInteger, nullable=False),
+        Column("salt", LargeBinary(16), nullable=False),
+        Column("address", String(64), nullable=False),  # where the attempt came from
+        sqlite_with_rowid=False,
+    )
+
+
+# What a line commits to by salted hash; rows here can be erased and the chain still holds.
+AUDIT_PERSONAL = _personal("audit_personal")
+STRANGER_PERSONAL = _personal("stranger_personal")
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """A line ready to be written, with the personal values that it commits to."""
+
+    version: int
+    attempt: bytes  # 16 bytes
+    at: int
+    line: bytes
+    head: bytes  # 32 bytes
+    salt: bytes  # 16 bytes
+    address: str
+
+
+_INSERT_LINE = {
+    enrolled: f"INSERT INTO {table} (bucket, user_code, version, attempt, at, line, head) "  # noqa: S608 -- two constants
+    "VALUES (?, ?, ?, ?, ?, ?, ?)"
+    for enrolled, table in ((True, AUDIT_LINES.name), (False, STRANGER_LINES.name))
+}
+_INSERT_PERSONAL = {
+    enrolled: f"INSERT INTO {table} (bucket, user_code, version, at, salt, address) "  # noqa: S608 -- two constants
+    "VALUES (?, ?, ?, ?, ?, ?)"
+    for enrolled, table in ((True, AUDIT_PERSONAL.name), (False, STRANGER_PERSONAL.name))
+}
+
+
+def insert_line(
+    connection: sqlite3.Connection, bucket: int, user_code: str, row: AuditRow, *, enrolled: bool
+) -> None:
+    """Write *row* and its personal values, in the transaction of the step it records."""
+    connection.execute(
+        _INSERT_LINE[enrolled],
+        (bucket, user_code, row.version, row.attempt, row.at, row.line, row.head),
+    )
+    connection.execute(
+        _INSERT_PERSONAL[enrolled],
+        (bucket, user_code, row.version, row.at, row.salt, row.address),
+    )
+
+
+def read_lines(
+    connection: Connection, bucket: int, user_code: str
+) -> list[tuple[int, bytes, bytes]]:
+    """Read a customer's chain in order: version, line, head."""
+    rows = connection.execute(
+        select(AUDIT_LINES.c.version, AUDIT_LINES.c.line, AUDIT_LINES.c.head)
+        .where(AUDIT_LINES.c.bucket == bucket, AUDIT_LINES.c.user_code == user_code)
+        .order_by(AUDIT_LINES.c.version)
+    )
+    return [(version, line, head) for version, line, head in rows]
+
+
+def has_line(
+    connection: Connection, bucket: int, user_code: str, row: AuditRow, *, enrolled: bool
+) -> bool:
+    """Whether *row*, and no other of its version, was written: its salt makes it unlike any."""
+    table = AUDIT_LINES if enrolled else STRANGER_LINES
+    head = connection.execute(
+        select(table.c.head).where(
+            table.c.bucket == bucket,
+            table.c.user_code == user_code,
+            table.c.version == row.version,
+        )
+    ).scalar()
+    return head == row.head
+
+
+def delete_stranger_lines(connection: Connection, *, before: int) -> None:
+    """Forget the lines about user codes that nobody has, written before the moment *before*."""
+    for table in (STRANGER_LINES, STRANGER_PERSONAL):
+        connection.execute(delete(table).where(table.c.at < before))
+
+
+def cap_stranger_lines(connection: Connection, *, most: int) -> None:
+    """Forget the oldest lines about user codes that nobody has, beyond *most*."""
+    kept_from = connection.execute(
+        select(STRANGER_LINES.c.at).order_by(STRANGER_LINES.c.at.desc()).offset(most).limit(1)
+    ).scalar()
+    if kept_from is not None:
+        delete_stranger_lines(connection, before=kept_from + 1)
+
+
+def count_lines(connection: Connection) -> int:
+    """How many lines all chains have together."""
+    return connection.execute(select(func.count()).select_from(AUDIT_LINES)).scalar_one()

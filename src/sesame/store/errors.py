@@ -1,0 +1,36 @@
+"""Errors of the store.
+
+StoreError
+ ├ StoreUnavailable   the database did not answer in time, or cannot be written
+ ├ CardMovedAside     a card's last ATC changed without a step of its access row
+ ├ DuplicateCard      the PAN with this PSN is in the index already
+ └ SchemaMismatch     the database is of a later version than this program
+"""
+
+from sesame.errors import SesameError
+
+
+class StoreError(SesameError):
+    """Anything wrong with the database."""
+
+
+class StoreUnavailable(StoreError):
+    """The database is busy, full, read-only, damaged or gone."""
+
+
+class CardMovedAside(StoreError):
+    """A card's last ATC had moved while its access row had not: the group is undone."""
+
+    def __init__(self) -> None:
+        super().__init__("a card moved without a step of its access row: nothing was written")
+
+
+class DuplicateCard(StoreError):
+    """The PAN with this PSN is in the index already; the transaction left nothing behind."""
+
+    def __init__(self) -> None:
+        super().__init__("a card with this PAN and PSN is enrolled already")
+
+
+class SchemaMismatch(StoreError):
+    """The database has a later schema than this program knows."""

@@ -1,0 +1,99 @@
+"""Groups: while one is on its way to the database, the next one fills, without a timer.
+
+Whoever comes alone waits for nobody; under load one commit carries many
+(docs/decisions/0002).
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+LARGEST_GROUP = 64
+
+
+class Groups(Generic[Item, Result]):
+    """Hands items to *work* in groups and gives each caller their own result.
+
+    *work* takes the items of a group and returns their results in the same order. A
+    group holds one item a key at most, in key order; the next of that key waits for the
+    next group. When a group of several fails it is tried again one by one, so that one
+    item's trouble stays its own; not so after an error of *for_all*, which is no item's.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]],
+        *,
+        key: Callable[[Item], Hashable],
+        largest: int = LARGEST_GROUP,
+        for_all: type[Exception] | tuple[()] = (),
+    ) -> None:
+        self._work = work
+        self._key = key
+        self._largest = largest
+        self._for_all = for_all
+        self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
+        self._running: asyncio.Task[None] | None = None
+
+    async def submit(self, item: Item) -> Result:
+        """Wait for the result of *item*; a caller who goes away cancels nothing."""
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        if self._running is None:
+            self._running = asyncio.create_task(self._run())
+        return await future
+
+    async def drain(self) -> None:
+        """Wait until no group is on its way."""
+        while self._running is not None:
+            await asyncio.wait([self._running])
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                await self._one_group(self._next_group())
+        finally:
+            self._running = None
+
+    def _next_group(self) -> list[tuple[Item, asyncio.Future[Result]]]:
+        group: dict[Hashable, tuple[Item, asyncio.Future[Result]]] = {}
+        later = []
+        while self._waiting and len(group) < self._largest:
+            entry = self._waiting.popleft()
+            key = self._key(entry[0])
+            if key in group:
+                later.append(entry)
+            else:
+                group[key] = entry
+        self._waiting.extendleft(reversed(later))
+        # In key order: groups that share rows would otherwise lock them crosswise.
+        return [group[key] for key in sorted(group)]  # type: ignore[type-var]  # keys are tuples
+
+    async def _one_group(self, group: Sequence[tuple[Item, asyncio.Future[Result]]]) -> None:
+        try:
+            results = await self._work([item for item, _ in group])
+        except Exception as error:  # noqa: BLE001 -- handed to each caller
+            alone = len(group) == 1 or isinstance(error, self._for_all)
+            for entry in group:
+                if alone:
+                    _settle(entry[1], error=error)
+                else:
+                    await self._one_group([entry])
+            return
+        for (_, future), result in zip(group, results, strict=True):
+            _settle(future, result)
+
+
+def _settle(
+    future: "asyncio.Future[Result]", result: Result | None = None, error: Exception | None = None
+) -> None:
+    if future.done():  # its caller went away
+        return
+    if error is not None:
+        future.set_exception(error)
+    else:
+        future.set_result(result)  # type: ignore[arg-type]  # no error, so there is a result

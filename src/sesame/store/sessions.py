@@ -1,0 +1,144 @@
+"""Sessions: who is signed in. A token's hash is kept, never the token."""
+
+import sqlite3
+from dataclasses import dataclass
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    String,
+    Table,
+    and_,
+    delete,
+    select,
+    update,
+)
+
+from sesame.store.access import ACCESS
+from sesame.store.customers import CUSTOMERS
+from sesame.store.metadata import METADATA
+
+SESSIONS = Table(
+    "sessions",
+    METADATA,
+    Column("bucket", SmallInteger, primary_key=True),
+    Column("user_code", String(8), primary_key=True),
+    Column("token_hash", LargeBinary(32), primary_key=True),
+    Column("session_epoch", Integer, nullable=False),
+    Column("opened_at", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
+    Column("ends_at", BigInteger, nullable=False),  # whatever happens
+    Column("previous_login_at", BigInteger),
+    # A browser brings its token only, whose first part is the bucket.
+    Index("sessions_by_token", "bucket", "token_hash", unique=True),
+    sqlite_with_rowid=False,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """A session as the accepting commit writes it."""
+
+    token_hash: bytes  # 32 bytes
+    session_epoch: int
+    opened_at: int
+    ends_at: int
+    previous_login_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """A session as a request finds it, with whom it belongs to."""
+
+    bucket: int
+    user_code: str
+    name: str
+    opened_at: int
+    seen_at: int
+    ends_at: int
+    previous_login_at: int | None
+
+
+_INSERT_SESSION = """
+INSERT INTO sessions (bucket, user_code, token_hash, session_epoch, opened_at, seen_at,
+                      ends_at, previous_login_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+
+def insert_session(
+    connection: sqlite3.Connection, bucket: int, user_code: str, session: SessionRow
+) -> None:
+    """Write a new session, in the transaction of the step that opens it."""
+    connection.execute(
+        _INSERT_SESSION,
+        (
+            bucket,
+            user_code,
+            session.token_hash,
+            session.session_epoch,
+            session.opened_at,
+            session.opened_at,
+            session.ends_at,
+            session.previous_login_at,
+        ),
+    )
+
+
+def find_session(connection: Connection, bucket: int, token_hash: bytes) -> OpenSession | None:
+    """Find the session of a token, unless its customer's sessions were all ended since."""
+    of_customer = and_(
+        CUSTOMERS.c.bucket == SESSIONS.c.bucket, CUSTOMERS.c.user_code == SESSIONS.c.user_code
+    )
+    of_access = and_(
+        ACCESS.c.bucket == SESSIONS.c.bucket,
+        ACCESS.c.user_code == SESSIONS.c.user_code,
+        ACCESS.c.session_epoch == SESSIONS.c.session_epoch,
+    )
+    row = connection.execute(
+        select(
+            SESSIONS.c.bucket,
+            SESSIONS.c.user_code,
+            CUSTOMERS.c.name,
+            SESSIONS.c.opened_at,
+            SESSIONS.c.seen_at,
+            SESSIONS.c.ends_at,
+            SESSIONS.c.previous_login_at,
+        )
+        .join(CUSTOMERS, of_customer)
+        .join(ACCESS, of_access)
+        .where(SESSIONS.c.bucket == bucket, SESSIONS.c.token_hash == token_hash)
+    ).one_or_none()
+    return OpenSession(*row) if row else None
+
+
+def touch_session(connection: Connection, bucket: int, token_hash: bytes, at: int) -> None:
+    """Note that a session was used; its moment never runs backwards."""
+    connection.execute(
+        update(SESSIONS)
+        .where(
+            SESSIONS.c.bucket == bucket,
+            SESSIONS.c.token_hash == token_hash,
+            SESSIONS.c.seen_at < at,
+        )
+        .values(seen_at=at)
+    )
+
+
+def delete_session(connection: Connection, bucket: int, token_hash: bytes) -> None:
+    """End one session."""
+    connection.execute(
+        delete(SESSIONS).where(SESSIONS.c.bucket == bucket, SESSIONS.c.token_hash == token_hash)
+    )
+
+
+def delete_dead_sessions(connection: Connection, *, unseen_since: int, now: int) -> None:
+    """Forget the sessions that ended by time."""
+    connection.execute(
+        delete(SESSIONS).where((SESSIONS.c.seen_at < unseen_since) | (SESSIONS.c.ends_at < now))
+    )

@@ -1,0 +1,235 @@
+"""What the bank's tests stand on: a real bank on one file, people with cards, and a clock."""
+
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from itertools import count
+from pathlib import Path
+
+from sesame.bank.bank import Bank
+from sesame.bank.customers import CardKind, NewCard, NewCustomer, enrol
+from sesame.bank.limits import Limits
+from sesame.bank.user_code import UserCode
+from sesame.bank.verification import (
+    Accepted,
+    Attempt,
+    Door,
+    Origin,
+    Refused,
+    Suspended,
+    verify_login,
+)
+from sesame.cap.profile import BANK_CARD, SESAME_CARD, Profile
+from sesame.cap.token import Code
+from sesame.catalogue import Language
+from sesame.custody.custodian import CardRecord, KeyRef, KeyUsage
+from sesame.custody.key import standard_keys
+from sesame.custody.keystore import Keystore
+from sesame.custody.keystore_custodian import KeystoreCustodian
+from sesame.emv.keys import DesKey, card_key_b
+from sesame.emv.pan import Pan, luhn_digit
+from sesame.store.audit import read_lines
+from sesame.store.buckets import bucket_of
+from sesame.store.engine import Store
+from tests.bank.stranger import Lines
+from tests.custody.codes import make_code
+from tests.custody.keystores import QUICK, chance
+
+NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
+ADDRESS = "192.0.2.77"
+NOBODY = UserCode("NEMO3333")
+SEED = b"what only this browser's form has"[:32]
+
+Outcome = Accepted | Refused | Suspended
+
+
+class Clock:
+    """The bank's clock: it stands still until told."""
+
+    def __init__(self) -> None:
+        self.at = NINE
+
+    def __call__(self) -> datetime:
+        """The time."""
+        return self.at
+
+    def forward(self, **much: float) -> None:
+        """Let time pass; backwards where *much* is negative."""
+        self.at += timedelta(**much)
+
+
+@lru_cache
+def custody_keys() -> Keystore:
+    """The same keys for every test and process, never written down."""
+    keys = standard_keys(demo=True, now=NINE, random=chance("keys"))
+    return Keystore(path=Path("keys"), demo=True, cost=QUICK, keys=keys)
+
+
+@lru_cache
+def custodian() -> KeystoreCustodian:
+    """Custody with those keys."""
+    return KeystoreCustodian(custody_keys(), random=chance("custodian"))
+
+
+@dataclass(frozen=True)
+class Card:
+    """A card whose PIN is known, so that it makes the code of any ATC."""
+
+    kind: CardKind
+    profile: Profile
+    number: str  # 15 digits; Luhn's is added
+
+    @property
+    def record(self) -> CardRecord:
+        """What custody is told of it."""
+        return CardRecord(
+            pan=Pan(self.number + luhn_digit(self.number)),
+            psn="01",
+            profile=self.profile.name,
+            key=KeyRef("dpa-01"),
+            dki=1,
+        )
+
+    def code(self, atc: int) -> Code:
+        """The code of transaction *atc*."""
+        issuer_key = DesKey(custody_keys().only(KeyUsage.ISSUER_AC).value)
+        record = self.record
+        key = card_key_b(issuer_key, record.pan.digits, record.psn)
+        return make_code(key, self.profile, atc=atc)
+
+    def wrong_code(self, atc: int, guess: int = 1) -> Code:
+        """A code that claims *atc* and is not the card's: other bits of the AC."""
+        return Code(f"{self.code(atc).token ^ guess:08d}")
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody with cards, each at ATC 0."""
+
+    user_code: UserCode
+    name: str
+    cards: tuple[Card, ...]
+
+    @property
+    def card(self) -> Card:
+        """The first card."""
+        return self.cards[0]
+
+
+VERA = Person(
+    UserCode("VERA2345"),
+    "Véra Tissot",
+    (Card(CardKind.SESAME, SESAME_CARD, "925000123456789"),),
+)
+OMAR = Person(
+    UserCode("OMAR6789"),
+    "Omar Belkacem",
+    (Card(CardKind.BANK, BANK_CARD, "497010123456789"),),
+)
+DORA = Person(
+    UserCode("DORA4567"),
+    "Dora Maas",
+    (
+        Card(CardKind.SESAME, SESAME_CARD, "925000987654321"),
+        Card(CardKind.BANK, BANK_CARD, "497010987654321"),
+    ),
+)
+PEOPLE = (VERA, OMAR, DORA)
+
+
+def open_bank(path: Path, *, name: str = "bank", limits: Limits | None = None) -> Bank:
+    """A bank on the database at *path*; two of them want two names, or their chance is one."""
+    return Bank(
+        store=Store(path),
+        custodian=custodian(),
+        now=Clock(),
+        random_bytes=chance(name),
+        limits=limits or Limits(),
+    )
+
+
+async def enrol_everybody(bank: Bank) -> None:
+    """Everybody becomes a customer, with an old code."""
+    for person in PEOPLE:
+        await enrol(bank, new_customer(person))
+
+
+def new_customer(person: Person) -> NewCustomer:
+    """*person* before enrolment."""
+    return NewCustomer(
+        user_code=person.user_code,
+        name=person.name,
+        language=Language.FRENCH,
+        old_code="$argon2id$v=19$...",
+        cards=[NewCard(kind=card.kind, record=card.record) for card in person.cards],
+    )
+
+
+_ids = count(1)
+
+
+def attempt(user_code: UserCode, code: Code, **changes: object) -> Attempt:
+    """An attempt with an id of its own, from one browser's form."""
+    plain = Attempt(
+        id=next(_ids).to_bytes(16),
+        user_code=user_code,
+        code=code,
+        origin=Origin(Door.PORTAL, ADDRESS),
+        session_seed=SEED,
+    )
+    return replace(plain, **changes)  # type: ignore[arg-type]  # fields by name
+
+
+@dataclass
+class Branch:
+    """A bank with its customers, and how the tests speak to it."""
+
+    path: Path
+    bank: Bank
+    clock: Clock = field(init=False)
+
+    def __post_init__(self) -> None:
+        assert isinstance(self.bank.now, Clock)
+        self.clock = self.bank.now
+
+    async def login(self, person: Person, code: Code, **changes: object) -> Outcome:
+        """What becomes of *code*, typed into a new form."""
+        return await verify_login(self.bank, attempt(person.user_code, code, **changes))
+
+    async def fail(self, user_code: UserCode, times: int) -> list[Outcome]:
+        """*times* wrong codes in a row."""
+        wrong = [VERA.card.wrong_code(1, guess) for guess in range(1, times + 1)]
+        return [await verify_login(self.bank, attempt(user_code, code)) for code in wrong]
+
+    def rows(self, query: str, *values: object) -> list[tuple[object, ...]]:
+        """What *query* finds in the file."""
+        with closing(sqlite3.connect(self.path)) as connection:
+            return connection.execute(query, values).fetchall()
+
+    def change(self, statement: str, *values: object) -> None:
+        """Change the file from outside, as a help desk's program would."""
+        with closing(sqlite3.connect(self.path)) as connection, connection:
+            connection.execute(statement, values)
+
+    def row(self, user_code: UserCode) -> dict[str, object]:
+        """The access row, by column."""
+        with closing(sqlite3.connect(self.path)) as connection:
+            connection.row_factory = sqlite3.Row
+            query = "SELECT * FROM access WHERE user_code = ?"
+            return dict(connection.execute(query, (user_code,)).fetchone())
+
+    def last_atcs(self, person: Person) -> list[object]:
+        """The last ATC of each of their cards."""
+        query = "SELECT last_atc FROM cards WHERE user_code = ? ORDER BY card_number"
+        return [atc for (atc,) in self.rows(query, person.user_code)]
+
+    async def chain(self, person: Person) -> tuple[Lines, bytes]:
+        """The customer's lines, and the head in their access row."""
+        user_code = person.user_code
+        key = (bucket_of(user_code), user_code)
+        lines = await self.bank.store.read(lambda connection: read_lines(connection, *key))
+        head = self.row(user_code)["head"]
+        assert isinstance(head, bytes)
+        return lines, head

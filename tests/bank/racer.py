@@ -1,0 +1,66 @@
+"""A server process of its own, reduced to the bank: it signs Vera in, and can be killed.
+
+    racer.py PATH NAME crowd ATC NUMBER   NUMBER attempts at once with the code of one ATC
+    racer.py PATH NAME one-by-one         a code after the other, for ever
+
+It waits for a line on its standard input, and prints what became of each attempt.
+"""
+
+import asyncio
+import sys
+from collections import Counter
+from itertools import count
+from pathlib import Path
+
+from sesame.bank.errors import TooBusy
+from sesame.bank.limits import Limits
+from sesame.bank.verification import verify_login
+from tests.bank.branch import VERA, Branch, attempt, open_bank
+
+
+async def crowd(branch: Branch, atc: int, number: int) -> None:
+    """Print how often each outcome was given."""
+    code = VERA.card.code(atc)
+
+    async def one(browser: int) -> str:
+        seed = browser.to_bytes(32)
+        try:
+            form = attempt(VERA.user_code, code, id=ids(branch), session_seed=seed)
+            return type(await verify_login(branch.bank, form)).__name__
+        except TooBusy:
+            return "TooBusy"
+
+    outcomes = Counter(await asyncio.gather(*map(one, range(number))))
+    for outcome, times in outcomes.items():
+        print(outcome, times, flush=True)  # noqa: T201 -- for the test that started us
+
+
+async def one_by_one(branch: Branch) -> None:
+    """Print each ATC once its code was accepted."""
+    for atc in count(1):
+        outcome = await verify_login(
+            branch.bank, attempt(VERA.user_code, VERA.card.code(atc), id=ids(branch))
+        )
+        print(type(outcome).__name__, atc, flush=True)  # noqa: T201 -- likewise
+
+
+def ids(branch: Branch) -> bytes:
+    """An attempt's id that no other process has."""
+    return branch.bank.random_bytes(16)
+
+
+async def main(path: str, name: str, what: str, *numbers: str) -> None:
+    """Open the bank, wait for the start, race."""
+    branch = Branch(Path(path), open_bank(Path(path), name=name, limits=Limits(waiting=1000)))
+    await branch.bank.store.read_access(VERA.user_code)
+    print("ready", flush=True)  # noqa: T201 -- likewise
+    sys.stdin.readline()
+    if what == "crowd":
+        await crowd(branch, *map(int, numbers))
+    else:
+        await one_by_one(branch)
+    await branch.bank.store.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

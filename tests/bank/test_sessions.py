@@ -1,0 +1,240 @@
+"""`sesame.bank.sessions`."""
+
+import base64
+from datetime import timedelta
+
+import pytest
+
+from sesame.bank.sessions import Session, end_session, make_token, read_session, token_hash
+from sesame.bank.user_code import UserCode
+from sesame.bank.verification import Accepted
+from sesame.store.buckets import bucket_of
+from tests.bank.branch import NINE, OMAR, SEED, VERA, Branch, Person
+
+_MINUTE = timedelta(minutes=1)
+
+
+async def sign_in(branch: Branch, person: Person, atc: int = 1, seed: bytes = SEED) -> str:
+    """Sign *person* in; the token."""
+    outcome = await branch.login(person, person.card.code(atc), session_seed=seed)
+    assert isinstance(outcome, Accepted)
+    assert outcome.session_token is not None
+    return outcome.session_token
+
+
+async def test_a_session_says_who_is_signed_in(branch: Branch) -> None:
+    """Name, since when, until when, and the login before this one."""
+    token = await sign_in(branch, VERA)
+    first = await read_session(branch.bank, token)
+    assert first == Session(
+        user_code=VERA.user_code,
+        name="Véra Tissot",
+        opened_at=NINE,
+        last_login=None,
+        idle_until=NINE + 5 * _MINUTE,
+        ends_at=NINE + timedelta(hours=8),
+    )
+    branch.clock.forward(days=2)
+    second = await read_session(branch.bank, await sign_in(branch, VERA, 2))
+    assert second is not None
+    assert (second.last_login, second.opened_at) == (NINE, NINE + timedelta(days=2))
+
+
+async def test_the_shape_of_a_token(branch: Branch) -> None:
+    """Two digits of its bucket, then 32 bytes in base64url: what a cookie may hold."""
+    for person in (VERA, OMAR):
+        token = await sign_in(branch, person)
+        assert len(token) == 45
+        assert int(token[:2]) == bucket_of(person.user_code)
+        assert len(base64.urlsafe_b64decode(token[2:] + "=")) == 32
+
+
+async def test_a_token_depends_on_everything_it_is_made_of(branch: Branch) -> None:
+    """User code, step and seed: change one, and it is another token."""
+
+    async def made(
+        user_code: UserCode = VERA.user_code, version: int = 2, seed: bytes = SEED
+    ) -> str:
+        return await make_token(branch.bank, user_code, version, seed)
+
+    tokens = {
+        await made(),
+        await made(OMAR.user_code),
+        await made(version=3),
+        await made(seed=SEED[::-1]),
+    }
+    assert len(tokens) == 4
+    assert await made() in tokens
+    # No two inputs run into each other: a version's digits are not the seed's.
+    assert await made(version=2, seed=b"1|" + SEED) != await made(version=21, seed=SEED)
+
+
+async def test_the_store_never_has_the_token(branch: Branch) -> None:
+    """Whoever reads the table cannot sign in with it."""
+    token = await sign_in(branch, VERA)
+    ((kept,),) = branch.rows("SELECT token_hash FROM sessions")
+    assert kept == token_hash(token)
+    assert isinstance(kept, bytes)
+    for forged in (
+        f"{token[:2]}{base64.urlsafe_b64encode(kept).decode().rstrip('=')}",
+        kept.hex(),
+        "",
+    ):
+        assert await read_session(branch.bank, forged) is None
+    content = b"".join(file.read_bytes() for file in branch.path.parent.iterdir())
+    assert token[2:].encode() not in content
+    assert base64.urlsafe_b64decode(token[2:] + "=") not in content
+
+
+async def test_tokens_that_are_none_of_ours(branch: Branch) -> None:
+    """Cut, lengthened, in another bucket, or one character off: nobody."""
+    token = await sign_in(branch, VERA)
+    other_bucket = f"{(int(token[:2]) + 1) % 64:02d}{token[2:]}"
+    other_end = token[:-2] + ("AA" if token[-2:] != "AA" else "BA")
+    for forged in (
+        token[:-1],
+        token + "A",
+        token + "\n",
+        other_bucket,
+        other_end,
+        "99" + token[2:],
+    ):
+        assert await read_session(branch.bank, forged) is None
+        await end_session(branch.bank, forged)
+    assert await read_session(branch.bank, token) is not None
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "",
+        "00",
+        "é" * 45,
+        "\N{ARABIC-INDIC DIGIT ZERO}" * 2 + "A" * 43,
+        "0A" + "A" * 43,
+        "70" + "A" * 43,
+        "00" + "A" * 42 + "=",
+        "00" + "A" * 43 + "\n",
+        "00" + "A" * 4_000,
+        "\ud800" * 45,
+    ],
+)
+async def test_what_has_no_tokens_shape_does_not_reach_the_database(
+    branch: Branch, monkeypatch: pytest.MonkeyPatch, typed: str
+) -> None:
+    """Whatever a cookie holds: nobody is signed in, and no error is raised."""
+
+    async def asked(_: object) -> None:
+        pytest.fail("the database was asked")
+
+    monkeypatch.setattr(branch.bank.store, "read", asked)
+    monkeypatch.setattr(branch.bank.store, "write", asked)
+    assert await read_session(branch.bank, typed) is None
+    await end_session(branch.bank, typed)
+
+
+# ── How long it holds ────────────────────────────────────────────────────────────────────────────
+
+
+async def test_five_minutes_without_activity_end_it(branch: Branch) -> None:
+    """To the microsecond; the row is gone then, so that no later clock brings it back."""
+    token = await sign_in(branch, VERA)
+    branch.clock.at = NINE + 5 * _MINUTE
+    assert await read_session(branch.bank, token) is None
+    assert branch.rows("SELECT * FROM sessions") == []
+    branch.clock.at = NINE
+    assert await read_session(branch.bank, token) is None
+
+
+async def test_activity_keeps_it_open(branch: Branch) -> None:
+    """A page every four minutes and fifty-nine seconds."""
+    token = await sign_in(branch, VERA)
+    for _ in range(10):
+        branch.clock.forward(minutes=4, seconds=59)
+        session = await read_session(branch.bank, token)
+        assert session is not None
+        assert session.idle_until == branch.clock.at + 5 * _MINUTE
+    branch.clock.forward(minutes=5)
+    assert await read_session(branch.bank, token) is None
+
+
+async def test_a_page_every_few_seconds_is_not_written_each_time(branch: Branch) -> None:
+    """It costs the customer seconds of idle time at most, and never gives any."""
+    token = await sign_in(branch, VERA)
+    for seconds, seen_after in ((15, 0), (16, 16), (30, 16), (32, 32)):
+        branch.clock.at = NINE + timedelta(seconds=seconds)
+        session = await read_session(branch.bank, token)
+        assert session is not None
+        assert session.idle_until == NINE + timedelta(seconds=seen_after, minutes=5)
+    branch.clock.at = NINE + timedelta(seconds=32, minutes=5)
+    assert await read_session(branch.bank, token) is None
+
+
+async def test_eight_hours_end_it_whatever_happens(branch: Branch) -> None:
+    """The absolute limit does not move, and the idle time does not reach beyond it."""
+    token = await sign_in(branch, VERA)
+    end = NINE + timedelta(hours=8)
+    while branch.clock.at < end - 4 * _MINUTE:
+        branch.clock.forward(minutes=4)
+        session = await read_session(branch.bank, token)
+        assert session is not None
+        assert session.ends_at == end
+        assert session.idle_until <= end
+    branch.clock.at = end
+    assert await read_session(branch.bank, token) is None
+
+
+# ── How it ends ──────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_signing_out_ends_one_session(branch: Branch) -> None:
+    """For every request that begins after it; other sessions stay."""
+    token = await sign_in(branch, VERA)
+    other = await sign_in(branch, VERA, 2, seed=SEED[::-1])
+    for _ in range(2):
+        await end_session(branch.bank, token)
+        assert await read_session(branch.bank, token) is None
+    assert await read_session(branch.bank, other) is not None
+
+
+async def test_the_same_form_after_signing_out_opens_nothing(branch: Branch) -> None:
+    """« Back » on a shared computer repeats the answer, not the session."""
+    id_ = bytes(range(16))
+    first = await branch.login(VERA, VERA.card.code(1), id=id_)
+    assert isinstance(first, Accepted)
+    assert first.session_token is not None
+    await end_session(branch.bank, first.session_token)
+    again = await branch.login(VERA, VERA.card.code(1), id=id_)
+    assert isinstance(again, Accepted)
+    assert again.session_token == first.session_token
+    assert await read_session(branch.bank, first.session_token) is None
+
+
+async def test_a_token_never_comes_again(branch: Branch) -> None:
+    """The same form with the next code, after signing out: the old token stays dead."""
+    old = await sign_in(branch, VERA)
+    await end_session(branch.bank, old)
+    new = await sign_in(branch, VERA, 2)
+    assert new != old
+    assert await read_session(branch.bank, old) is None
+
+
+async def test_a_raised_epoch_ends_all_sessions(branch: Branch) -> None:
+    """All of one customer, none of the others; a new login opens one again."""
+    tokens = [await sign_in(branch, VERA), await sign_in(branch, VERA, 2)]
+    omars = await sign_in(branch, OMAR)
+    branch.change(
+        "UPDATE access SET session_epoch = session_epoch + 1 WHERE user_code = ?", VERA.user_code
+    )
+    for token in tokens:
+        assert await read_session(branch.bank, token) is None
+    assert await read_session(branch.bank, omars) is not None
+    assert await read_session(branch.bank, await sign_in(branch, VERA, 3)) is not None
+
+
+@pytest.mark.parametrize("suspended", [True, False])
+async def test_failures_of_strangers_end_no_session(branch: Branch, *, suspended: bool) -> None:
+    """Whoever is signed in stays so while somebody else guesses."""
+    token = await sign_in(branch, VERA)
+    await branch.fail(VERA.user_code, 5 if suspended else 2)
+    assert await read_session(branch.bank, token) is not None

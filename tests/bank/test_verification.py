@@ -1,0 +1,663 @@
+"""`sesame.bank.verification.verify_login` on real rows; `decide` has a file of its own."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from sesame.bank.bank import Bank
+from sesame.bank.errors import ImpossibleCode, TooBusy
+from sesame.bank.sessions import token_hash
+from sesame.bank.turnstile import Turnstile
+from sesame.bank.user_code import UserCode
+from sesame.bank.verification import (
+    Accepted,
+    Refused,
+    Suspended,
+    check_possible,
+    verify_login,
+)
+from sesame.cap import verification as cap_verification
+from sesame.cap.token import Code
+from sesame.custody.custodian import Fit, Inquiry
+from sesame.custody.errors import SealBroken
+from sesame.custody.keystore_custodian import KeystoreCustodian
+from sesame.emv.cryptogram import cryptograms_by_atc
+from sesame.emv.keys import DesKey
+from sesame.store.engine import Store
+from sesame.store.errors import StoreUnavailable
+from sesame.store.steps import Fate, Step
+from tests.bank.branch import (
+    DORA,
+    NINE,
+    NOBODY,
+    OMAR,
+    SEED,
+    VERA,
+    Branch,
+    Card,
+    Person,
+    attempt,
+    custody_keys,
+    open_bank,
+)
+from tests.custody.keystores import chance
+
+_QUARTER = timedelta(minutes=15)
+
+
+def lines(branch: Branch, user_code: UserCode) -> list[dict[str, object]]:
+    """What the customer's lines say, the enrolment left out."""
+    table = "stranger_lines" if user_code == NOBODY else "audit_lines"
+    found = branch.rows(
+        f"SELECT line FROM {table} WHERE user_code = ? ORDER BY version",  # noqa: S608 -- two names
+        user_code,
+    )
+    said = [json.loads(str(line, "utf-8") if isinstance(line, bytes) else "") for (line,) in found]
+    return [line for line in said if line["event"] == "login"]
+
+
+def causes(branch: Branch, user_code: UserCode) -> list[object]:
+    """Why each judged attempt was refused, "" where it was not."""
+    return [line["cause"] for line in lines(branch, user_code)]
+
+
+# ── Codes ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("person", [VERA, OMAR, DORA], ids=lambda person: person.user_code)
+async def test_a_fresh_code_signs_in_once(branch: Branch, person: Person) -> None:
+    """The same code from another form is refused, and staff see that it was used."""
+    code = person.card.code(1)
+    assert isinstance(await branch.login(person, code), Accepted)
+    assert await branch.login(person, code) == Refused()
+    assert causes(branch, person.user_code) == ["", "used"]
+
+
+async def test_codes_in_their_order_all_sign_in(branch: Branch) -> None:
+    """One after the other; each moves the card."""
+    for atc in range(1, 40):
+        assert isinstance(await branch.login(VERA, VERA.card.code(atc)), Accepted)
+        assert branch.last_atcs(VERA) == [atc]
+
+
+async def test_an_older_code_after_a_newer_one_is_refused(branch: Branch) -> None:
+    """It was overtaken: nobody can keep codes for later. The card stays where it is."""
+    assert isinstance(await branch.login(VERA, VERA.card.code(7)), Accepted)
+    for atc in (6, 1):
+        assert await branch.login(VERA, VERA.card.code(atc)) == Refused()
+    assert causes(branch, VERA.user_code) == ["", "overtaken", "overtaken"]
+    assert branch.last_atcs(VERA) == [7]
+
+
+@pytest.mark.parametrize(("person", "window"), [(VERA, 31), (OMAR, 255)], ids=["sesame", "bank"])
+async def test_skipped_codes_cost_nothing_within_the_window(
+    branch: Branch, person: Person, window: int
+) -> None:
+    """Codes tried out and thrown away, or payments: up to the window's last ATC."""
+    assert isinstance(await branch.login(person, person.card.code(window)), Accepted)
+    assert isinstance(await branch.login(person, person.card.code(2 * window)), Accepted)
+    assert await branch.login(person, person.card.code(3 * window + 1)) == Refused()
+    assert branch.last_atcs(person) == [2 * window]
+    assert causes(branch, person.user_code) == ["", "", "wrong"]
+
+
+async def test_a_wrong_code_is_refused_and_counted(branch: Branch) -> None:
+    """Until the next right one, which forgets what failed."""
+    await branch.fail(VERA.user_code, 4)
+    assert branch.row(VERA.user_code)["failures"] == 4
+    assert isinstance(await branch.login(VERA, VERA.card.code(1)), Accepted)
+    assert branch.row(VERA.user_code)["failures"] == 0
+    assert await branch.fail(VERA.user_code, 4) == [Refused()] * 4
+
+
+async def test_somebody_elses_code_is_refused(branch: Branch) -> None:
+    """A code belongs to one card, and the card to one customer."""
+    assert await branch.login(VERA, DORA.card.code(1)) == Refused()
+    assert branch.last_atcs(DORA) == [0, 0]
+
+
+async def test_either_of_two_cards_signs_in(branch: Branch) -> None:
+    """Each by its own ATC; the other one does not move."""
+    sesame, bank = DORA.cards
+    assert isinstance(await branch.login(DORA, bank.code(200)), Accepted)
+    assert branch.last_atcs(DORA) == [0, 200]
+    assert isinstance(await branch.login(DORA, sesame.code(3)), Accepted)
+    assert branch.last_atcs(DORA) == [3, 200]
+    assert [line["cards"] for line in lines(branch, DORA.user_code)] == [
+        [[2, "bank-card-1", 200]],
+        [[1, "sesame-card-1", 3]],
+    ]
+
+
+async def test_a_code_of_two_cards_advances_both(branch: Branch) -> None:
+    """Made sure by asking custody for both: afterwards neither takes it again."""
+    branch.bank = replace(branch.bank, custodian=Says(Fit(0, 5), Fit(1, 9)))
+    assert isinstance(await branch.login(DORA, DORA.card.code(5)), Accepted)
+    assert branch.last_atcs(DORA) == [5, 9]
+    assert lines(branch, DORA.user_code)[0]["cards"] == [
+        [1, "sesame-card-1", 5],
+        [2, "bank-card-1", 9],
+    ]
+
+
+async def test_a_held_card_does_not_sign_in(branch: Branch) -> None:
+    """Its code is refused like any other, and is not used up: the card does not move."""
+    branch.change("UPDATE cards SET state = 'held' WHERE user_code = ?", VERA.user_code)
+    assert await branch.login(VERA, VERA.card.code(1)) == Refused()
+    assert causes(branch, VERA.user_code) == ["card-not-active"]
+    assert branch.last_atcs(VERA) == [0]
+    branch.change("UPDATE cards SET state = 'active' WHERE user_code = ?", VERA.user_code)
+    assert isinstance(await branch.login(VERA, VERA.card.code(1)), Accepted)
+
+
+async def test_the_last_atc_of_a_card_is_its_last(branch: Branch) -> None:
+    """65535 signs in; after it no code of the card can."""
+    branch.change("UPDATE cards SET last_atc = 65530 WHERE user_code = ?", VERA.user_code)
+    assert isinstance(await branch.login(VERA, VERA.card.code(65535)), Accepted)
+    for atc in (1, 30, 65535):
+        assert await branch.login(VERA, VERA.card.code(atc)) == Refused()
+    assert branch.last_atcs(VERA) == [65535]
+
+
+async def test_the_first_accepted_code_erases_the_old_one(branch: Branch) -> None:
+    """In the same commit; a refused one leaves it."""
+    await branch.fail(VERA.user_code, 1)
+    assert branch.row(VERA.user_code)["old_code"]
+    await branch.login(VERA, VERA.card.code(1))
+    assert branch.row(VERA.user_code)["old_code"] is None
+
+
+async def test_a_sealed_card_of_another_row_is_not_opened(branch: Branch) -> None:
+    """Whoever can write rows cannot sign in to Omar's account with Vera's card."""
+    branch.change(
+        "UPDATE cards SET (sealed, profile) = "
+        "(SELECT sealed, profile FROM cards WHERE user_code = ?) WHERE user_code = ?",
+        VERA.user_code,
+        OMAR.user_code,
+    )
+    with pytest.raises(SealBroken, match="moved here from another row"):
+        await branch.login(OMAR, VERA.card.code(1))
+    assert branch.row(OMAR.user_code)["version"] == 1
+
+
+@pytest.mark.parametrize("card", [VERA.card, OMAR.card], ids=["sesame", "bank"])
+def test_only_codes_of_our_cards_are_possible(branch: Branch, card: Card) -> None:
+    """A code from outside every profile's range was mistyped, and costs no try."""
+    check_possible(branch.bank, card.code(1))
+    for digits in ("00000000", "33554431", "67108864", "99999999"):
+        with pytest.raises(ImpossibleCode, match="mistyped"):
+            check_possible(branch.bank, Code(digits))
+
+
+# ── Suspension ───────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("user_code", [VERA.user_code, NOBODY], ids=["customer", "nobody"])
+async def test_five_failures_suspend_for_a_quarter_of_an_hour(
+    branch: Branch, user_code: UserCode
+) -> None:
+    """The same for a user code that nobody has: outside, the two cannot be told apart."""
+    assert await branch.fail(user_code, 5) == [Refused()] * 5
+    until = NINE + _QUARTER
+    assert await branch.fail(user_code, 3) == [Suspended(until)] * 3
+    branch.clock.at = until - timedelta(microseconds=1)
+    assert await branch.fail(user_code, 1) == [Suspended(until)]
+    assert len(lines(branch, user_code)) == 5
+    branch.clock.at = until
+    assert await branch.fail(user_code, 6) == [Refused()] * 5 + [Suspended(until + _QUARTER)]
+    assert [line["failures"] for line in lines(branch, user_code)] == [1, 2, 3, 4, 0] * 2
+    assert [bool(line["suspended_until"]) for line in lines(branch, user_code)] == (
+        [False] * 4 + [True]
+    ) * 2
+
+
+async def test_a_right_code_is_not_judged_while_suspended(branch: Branch) -> None:
+    """Nor used up: it signs in when the suspension is over."""
+    await branch.fail(VERA.user_code, 5)
+    code = VERA.card.code(1)
+    assert isinstance(await branch.login(VERA, code), Suspended)
+    assert branch.last_atcs(VERA) == [0]
+    branch.clock.forward(minutes=15)
+    assert isinstance(await branch.login(VERA, code), Accepted)
+
+
+async def test_while_suspended_the_read_alone_answers(branch: Branch) -> None:
+    """Custody is not asked and nothing is written."""
+    await branch.fail(VERA.user_code, 5)
+    before = branch.row(VERA.user_code)
+    branch.bank = replace(branch.bank, custodian=Silent())
+    assert isinstance(await branch.login(VERA, VERA.card.code(1)), Suspended)
+    assert branch.row(VERA.user_code) == before
+
+
+async def test_every_kind_of_refusal_counts(branch: Branch) -> None:
+    """Used, overtaken, wrong and held codes side by side: five are five."""
+    await branch.login(DORA, DORA.card.code(5))
+    await branch.login(DORA, DORA.card.code(9))
+    branch.change(
+        "UPDATE cards SET state = 'held' WHERE user_code = ? AND card_number = 2", DORA.user_code
+    )
+    sesame, bank = DORA.cards
+    for code in (sesame.code(9), sesame.code(5), sesame.wrong_code(10), bank.code(1)):
+        assert await branch.login(DORA, code) == Refused()
+    assert await branch.login(DORA, bank.wrong_code(2)) == Refused()
+    assert isinstance(await branch.login(DORA, sesame.code(10)), Suspended)
+    assert causes(branch, DORA.user_code)[2:] == [
+        "used",
+        "overtaken",
+        "wrong",
+        "card-not-active",
+        "wrong",
+    ]
+
+
+async def test_a_clock_that_runs_backwards(branch: Branch) -> None:
+    """The row's own time stands still until the clock has caught up; nothing is lifted early."""
+    branch.clock.forward(hours=1)
+    await branch.fail(VERA.user_code, 4)
+    branch.clock.forward(hours=-2)
+    assert await branch.fail(VERA.user_code, 1) == [Refused()]
+    until = NINE + timedelta(hours=1) + _QUARTER
+    assert await branch.fail(VERA.user_code, 1) == [Suspended(until)]
+    branch.clock.at = until
+    assert isinstance(await branch.login(VERA, VERA.card.code(1)), Accepted)
+    branch.clock.forward(days=-365)
+    assert await branch.login(VERA, VERA.card.code(1)) == Refused()
+    moments = [str(line["at"]) for line in lines(branch, VERA.user_code)]
+    assert moments == sorted(moments)
+
+
+# ── One attempt, however often it is sent ────────────────────────────────────────────────────────
+
+
+async def test_a_double_click_opens_one_session(branch: Branch) -> None:
+    """Both answers carry the same token; one line is written, one session stands."""
+    form = attempt(VERA.user_code, VERA.card.code(1))
+    first, second = await asyncio.gather(
+        verify_login(branch.bank, form), verify_login(branch.bank, form)
+    )
+    assert isinstance(first, Accepted)
+    assert isinstance(second, Accepted)
+    assert first.session_token == second.session_token
+    assert first.session_token is not None
+    assert len(lines(branch, VERA.user_code)) == 1
+    assert branch.rows("SELECT token_hash FROM sessions") == [(token_hash(first.session_token),)]
+
+
+async def test_a_double_click_on_two_processes(branch: Branch, path: Path) -> None:
+    """The loser of the swap reads again, and repeats what the winner was told."""
+    form = attempt(VERA.user_code, VERA.card.code(1))
+    other = open_bank(path, name="another process")
+    outcome: list[object] = []
+
+    async def meanwhile() -> None:
+        outcome.append(await verify_login(other, form))
+
+    branch.bank = replace(branch.bank, custodian=Interrupted(meanwhile))
+    mine = await verify_login(branch.bank, form)
+    await other.store.close()
+    assert isinstance(mine, Accepted)
+    assert [mine.session_token] == [
+        said.session_token for said in outcome if isinstance(said, Accepted)
+    ]
+    assert len(lines(branch, VERA.user_code)) == 1
+
+
+async def test_a_double_click_with_a_wrong_code_counts_once(branch: Branch) -> None:
+    """Twice within five seconds; later it is a new attempt."""
+    form = attempt(VERA.user_code, VERA.card.wrong_code(1))
+    for _ in range(3):
+        assert await verify_login(branch.bank, form) == Refused()
+    assert branch.row(VERA.user_code)["failures"] == 1
+    branch.clock.forward(seconds=5)
+    assert await verify_login(branch.bank, form) == Refused()
+    assert branch.row(VERA.user_code)["failures"] == 2
+
+
+async def test_guessing_under_one_attempts_id_is_not_free(branch: Branch) -> None:
+    """What is not counted is not judged either: even the right code reads « refused »."""
+    id_ = bytes(range(16))
+    assert await branch.login(VERA, VERA.card.wrong_code(1), id=id_) == Refused()
+    assert await branch.login(VERA, VERA.card.wrong_code(1, 2), id=id_) == Refused()
+    assert await branch.login(VERA, VERA.card.code(1), id=id_) == Refused()
+    assert branch.row(VERA.user_code)["failures"] == 1
+    assert branch.last_atcs(VERA) == [0]
+
+
+async def test_an_accepted_id_opens_nothing_to_another_code(branch: Branch) -> None:
+    """Neither by itself nor in a race against the right one."""
+    id_ = bytes(range(16))
+    await branch.login(VERA, VERA.card.code(3), id=id_)
+    assert await branch.login(VERA, VERA.card.wrong_code(4), id=id_) == Refused()
+    assert branch.row(VERA.user_code)["failures"] == 1
+
+
+async def test_an_accepted_id_in_a_race_opens_nothing_to_another_code(
+    branch: Branch, path: Path
+) -> None:
+    """Its guess loses the swap to the right code of the same form, and is judged by itself."""
+    right = attempt(VERA.user_code, VERA.card.code(1))
+    other = open_bank(path, name="another process")
+
+    async def meanwhile() -> None:
+        assert isinstance(await verify_login(other, right), Accepted)
+
+    branch.bank = replace(branch.bank, custodian=Interrupted(meanwhile))
+    guess = replace(right, code=VERA.card.wrong_code(2))
+    assert await verify_login(branch.bank, guess) == Refused()
+    await other.store.close()
+    assert branch.row(VERA.user_code)["failures"] == 1
+
+
+async def test_another_browsers_seed_gets_no_session(branch: Branch) -> None:
+    """Whoever learns the id and the code of an accepted form computes a token of nothing."""
+    form = attempt(VERA.user_code, VERA.card.code(1))
+    mine = await verify_login(branch.bank, form)
+    stolen = await verify_login(branch.bank, replace(form, session_seed=SEED[::-1]))
+    assert isinstance(mine, Accepted)
+    assert isinstance(stolen, Accepted)
+    assert stolen.session_token is not None
+    assert stolen.session_token != mine.session_token
+    hashes = [hashed for (hashed,) in branch.rows("SELECT token_hash FROM sessions")]
+    assert token_hash(stolen.session_token) not in hashes
+
+
+async def test_one_form_with_two_fresh_codes_opens_two_sessions(branch: Branch) -> None:
+    """Signed in, « back », the next code: a new login with a new token."""
+    form = attempt(VERA.user_code, VERA.card.code(1))
+    first = await verify_login(branch.bank, form)
+    second = await verify_login(branch.bank, replace(form, code=VERA.card.code(2)))
+    assert isinstance(first, Accepted)
+    assert isinstance(second, Accepted)
+    assert first.session_token != second.session_token
+    assert len(branch.rows("SELECT * FROM sessions")) == 2
+
+
+async def test_a_door_without_sessions_gets_none(branch: Branch) -> None:
+    """The JSON door asks whether a code is right, nothing more; also the second time."""
+    form = attempt(VERA.user_code, VERA.card.code(1), session_seed=None)
+    for _ in range(2):
+        assert await verify_login(branch.bank, form) == Accepted(None)
+    assert branch.rows("SELECT * FROM sessions") == []
+
+
+# ── Others are faster ────────────────────────────────────────────────────────────────────────────
+
+
+async def test_after_lost_swaps_the_code_is_judged_on_what_the_winner_left(
+    branch: Branch, path: Path
+) -> None:
+    """A code that was overtaken while it was being judged is refused."""
+    other = Branch(path, open_bank(path, name="another process"))
+
+    async def meanwhile() -> None:
+        assert isinstance(await other.login(VERA, VERA.card.code(2)), Accepted)
+
+    branch.bank = replace(branch.bank, custodian=Interrupted(meanwhile))
+    assert await branch.login(VERA, VERA.card.code(1)) == Refused()
+    await other.bank.store.close()
+    assert causes(branch, VERA.user_code) == ["", "overtaken"]
+    assert branch.last_atcs(VERA) == [2]
+
+
+async def test_after_eight_lost_swaps_nothing_was_counted(branch: Branch, path: Path) -> None:
+    """TooBusy: the attempt stands in no line, and its code is still good."""
+    other = Branch(path, open_bank(path, name="another process"))
+
+    async def meanwhile() -> None:
+        (last,) = branch.last_atcs(VERA)
+        assert isinstance(last, int)
+        assert isinstance(await other.login(VERA, VERA.card.code(last + 1)), Accepted)
+
+    lost = branch.bank.limits.lost_swaps
+    interrupted = replace(branch.bank, custodian=Interrupted(*[meanwhile] * lost))
+    mine = attempt(VERA.user_code, VERA.card.code(30))
+    with pytest.raises(TooBusy, match="nothing was counted"):
+        await verify_login(interrupted, mine)
+    assert branch.row(VERA.user_code)["version"] == 1 + lost
+    assert mine.id.hex() not in {line["attempt"] for line in lines(branch, VERA.user_code)}
+    assert isinstance(await verify_login(branch.bank, mine), Accepted)
+    await other.bank.store.close()
+
+
+async def test_six_at_once_on_one_user_code_and_the_seventh_is_sent_away(branch: Branch) -> None:
+    """One is judged, five wait; more hear at once that it is too busy. Others do not notice."""
+    reached, gate = asyncio.Event(), asyncio.Event()
+
+    async def hold() -> None:
+        reached.set()
+        await gate.wait()
+
+    branch.bank = replace(branch.bank, custodian=Interrupted(hold))
+    wrong = [VERA.card.wrong_code(1, guess) for guess in range(1, 8)]
+    tasks = [asyncio.create_task(branch.login(VERA, code)) for code in wrong[:6]]
+    await reached.wait()
+    with pytest.raises(TooBusy):
+        await branch.login(VERA, wrong[6])
+    assert isinstance(await branch.login(OMAR, OMAR.card.code(1)), Accepted)
+    gate.set()
+    outcomes = await asyncio.gather(*tasks)
+    assert outcomes == [Refused()] * 5 + [Suspended(NINE + _QUARTER)]
+
+
+# ── When the outcome of a commit is not known ────────────────────────────────────────────────────
+
+
+class Cut(Store):
+    """A store whose connection is cut once: before or after the commit has reached the disk."""
+
+    def __init__(self, path: Path, *, arrives: bool) -> None:
+        super().__init__(path)
+        self._cut = False
+        self._arrives = arrives
+        self.meanwhile: Callable[[], Awaitable[object]] = _nothing
+
+    async def swap_access(self, step: Step) -> Fate:
+        """Take *step*, the first time without saying so."""
+        if self._cut:
+            return await super().swap_access(step)
+        self._cut = True
+        if self._arrives:
+            assert await super().swap_access(step) is Fate.WON
+        await self.meanwhile()
+        raise StoreUnavailable("the connection was cut")
+
+
+async def _nothing() -> None:
+    pass
+
+
+def _cut_bank(branch: Branch, *, arrives: bool = True) -> tuple[Bank, Cut]:
+    store = Cut(branch.path, arrives=arrives)
+    # As another process: it has a turnstile of its own.
+    return replace(branch.bank, store=store, turnstile=Turnstile()), store
+
+
+async def test_an_acceptance_that_arrived_is_answered_as_it_was(branch: Branch) -> None:
+    """Once: the session of the answer is the one that stands."""
+    bank, store = _cut_bank(branch)
+    outcome = await verify_login(bank, attempt(VERA.user_code, VERA.card.code(1)))
+    await store.close()
+    assert isinstance(outcome, Accepted)
+    assert outcome.session_token is not None
+    assert branch.rows("SELECT token_hash FROM sessions") == [(token_hash(outcome.session_token),)]
+    assert causes(branch, VERA.user_code) == [""]
+
+
+@pytest.mark.parametrize("user_code", [VERA.user_code, NOBODY], ids=["customer", "nobody"])
+@pytest.mark.parametrize("failures", [0, 4])
+async def test_a_refusal_that_arrived_counts_once(
+    branch: Branch, user_code: UserCode, failures: int
+) -> None:
+    """And reads « refused », even where it was the one that suspended."""
+    await branch.fail(user_code, failures)
+    bank, store = _cut_bank(branch)
+    outcome = await verify_login(bank, attempt(user_code, VERA.card.wrong_code(1, 77)))
+    await store.close()
+    assert outcome == Refused()
+    assert len(lines(branch, user_code)) == failures + 1
+
+
+async def test_an_acceptance_that_arrived_and_was_followed_by_others(branch: Branch) -> None:
+    """The row names another attempt by now; the line still tells that ours was settled."""
+    bank, store = _cut_bank(branch)
+
+    async def meanwhile() -> None:
+        await branch.fail(VERA.user_code, 1)
+
+    store.meanwhile = meanwhile
+    outcome = await verify_login(bank, attempt(VERA.user_code, VERA.card.code(1)))
+    await store.close()
+    assert isinstance(outcome, Accepted)
+    assert causes(branch, VERA.user_code) == ["", "wrong"]
+
+
+async def test_a_commit_that_did_not_arrive_is_said_to_be_so(branch: Branch) -> None:
+    """Nothing was counted, nothing is tried again behind the customer's back."""
+    bank, store = _cut_bank(branch, arrives=False)
+    mine = attempt(VERA.user_code, VERA.card.code(1))
+    with pytest.raises(StoreUnavailable, match="cut"):
+        await verify_login(bank, mine)
+    assert branch.row(VERA.user_code)["version"] == 1
+    assert isinstance(await verify_login(bank, mine), Accepted)
+    await store.close()
+
+
+async def test_another_attempt_of_the_same_version_is_not_taken_for_ours(branch: Branch) -> None:
+    """Ours was lost, another one stands in its place: that one's success is not ours."""
+    bank, store = _cut_bank(branch, arrives=False)
+
+    async def meanwhile() -> None:
+        await branch.login(VERA, VERA.card.code(1))
+
+    store.meanwhile = meanwhile
+    with pytest.raises(StoreUnavailable, match="cut"):
+        await verify_login(bank, attempt(VERA.user_code, VERA.card.wrong_code(1)))
+    await store.close()
+    assert causes(branch, VERA.user_code) == [""]
+
+
+# ── Constant work ────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("user_code", "code", "state"),
+    [
+        (NOBODY, VERA.card.code(1), "active"),
+        (VERA.user_code, VERA.card.code(9), "active"),
+        (VERA.user_code, VERA.card.wrong_code(1), "active"),
+        (VERA.user_code, VERA.card.code(9), "held"),
+        (DORA.user_code, DORA.cards[1].code(9), "active"),
+        (DORA.user_code, VERA.card.code(9), "held"),
+        (OMAR.user_code, VERA.card.code(1), "active"),
+    ],
+    ids=["nobody", "right", "wrong", "held", "two cards", "two held cards", "another's code"],
+)
+async def test_every_attempt_costs_four_cryptograms(
+    branch: Branch,
+    monkeypatch: pytest.MonkeyPatch,
+    user_code: UserCode,
+    code: Code,
+    state: str,
+) -> None:
+    """Near and behind for two cards, present or not, so that time tells nobody apart."""
+    branch.change("UPDATE cards SET state = ?, last_atc = 7", state)
+    computed: list[int] = []
+
+    def counted(
+        card_key: DesKey, atcs: Sequence[int], *, before: bytes, after: bytes
+    ) -> list[bytes]:
+        computed.extend(atcs)
+        return cryptograms_by_atc(card_key, atcs, before=before, after=after)
+
+    monkeypatch.setattr(cap_verification, "cryptograms_by_atc", counted)
+    await verify_login(branch.bank, attempt(user_code, code))
+    assert len(computed) == 4
+
+
+async def test_a_refusal_runs_the_same_statements_for_all(branch: Branch) -> None:
+    """As many reads and writes, whether somebody has the user code or not."""
+    for user_code in (VERA.user_code, NOBODY):
+        await branch.fail(user_code, 1)  # the next one finds a row in either case
+        statements = await _traced(branch, branch.fail(user_code, 1))
+        assert [statement.split()[0] for statement in statements] == [
+            "SELECT",
+            "BEGIN",
+            "INSERT",
+            "INSERT",
+            "INSERT",
+            "COMMIT",
+        ]
+
+
+async def _traced(branch: Branch, attempted: Awaitable[object]) -> list[str]:
+    """What the two connections of a login run for *attempted*."""
+    statements: list[str] = []
+    sides = (branch.bank.store._reader, branch.bank.store._writer)  # noqa: SLF001 -- to listen in
+    for side in sides:
+        await side.run(lambda side: side.raw.set_trace_callback(statements.append))
+    await attempted
+    for side in sides:
+        await side.run(lambda side: side.raw.set_trace_callback(None))
+    return statements
+
+
+# ── What is seen ─────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_outcomes_and_attempts_do_not_print_secrets(branch: Branch) -> None:
+    """Code, token and seed stay out of every repr."""
+    code = VERA.card.code(1)
+    form = attempt(VERA.user_code, code)
+    outcome = await verify_login(branch.bank, form)
+    assert isinstance(outcome, Accepted)
+    assert outcome.session_token is not None
+    said = f"{form!r} {outcome!r} {branch.bank!r}"
+    assert code.digits not in said
+    assert outcome.session_token not in said
+    assert repr(SEED) not in said
+
+
+# ── Doubles ──────────────────────────────────────────────────────────────────────────────────────
+
+
+class Interrupted(KeystoreCustodian):
+    """Custody during whose work other things happen: one a call, in this order."""
+
+    def __init__(self, *happenings: Callable[[], Awaitable[object]]) -> None:
+        super().__init__(custody_keys(), random=chance("interrupted"))
+        self._happenings = list(happenings)
+
+    async def match(self, inquiries: Sequence[Inquiry]) -> list[tuple[Fit, ...]]:
+        """Let the next thing happen, then answer."""
+        if self._happenings:
+            await self._happenings.pop(0)()
+        return await super().match(inquiries)
+
+
+class Says(KeystoreCustodian):
+    """Custody to which every code fits as given."""
+
+    def __init__(self, *fits: Fit) -> None:
+        super().__init__(custody_keys(), random=chance("says"))
+        self._fits = fits
+
+    async def match(self, inquiries: Sequence[Inquiry]) -> list[tuple[Fit, ...]]:
+        """The same for each."""
+        return [self._fits for _ in inquiries]
+
+
+class Silent(KeystoreCustodian):
+    """Custody that must not be asked."""
+
+    def __init__(self) -> None:
+        super().__init__(custody_keys(), random=chance("silent"))
+
+    async def match(self, inquiries: Sequence[Inquiry]) -> list[tuple[Fit, ...]]:
+        """Never."""
+        pytest.fail(f"custody was asked: {len(inquiries)} inquiries")

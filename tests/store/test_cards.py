@@ -1,0 +1,50 @@
+"""`sesame.store.cards`."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sesame.store.buckets import bucket_of
+from sesame.store.cards import insert_card, seal_context
+from sesame.store.errors import DuplicateCard
+from tests.store.databases import USER_CODE, card, enrol, everything, in_transaction
+
+
+def test_a_card_and_its_entry_in_the_index(path: Path) -> None:
+    """A new card is active; the index knows its row."""
+    in_transaction(path, lambda c: insert_card(c, 5, "ADA22222", card(1, last_atc=7), 99))
+    written = everything(path)
+    assert written["cards"] == [
+        (5, "ADA22222", 1, "sesame", "active", "sesame-card-1", b"sealed", "4417", 7, 99)
+    ]
+    assert written["pan_index"] == [(card(1).pan_hash, "00", 5, "ADA22222", 1)]
+
+
+def test_a_card_is_somebodys_once(path: Path) -> None:
+    """The same PAN and PSN a second time is refused, whoever it is for; nothing stays."""
+    enrol(path)
+    before = everything(path)
+    with pytest.raises(DuplicateCard) as refused:
+        in_transaction(path, lambda c: insert_card(c, 5, "ADA22222", card(1), 99))
+    assert everything(path) == before
+    assert card(1).pan_hash.hex() not in str(refused.value)
+
+
+def test_a_card_with_another_psn_is_another_card(path: Path) -> None:
+    """5F34 is there to tell apart cards of one number."""
+    enrol(path)
+    twin = replace(card(1), psn="01")
+    in_transaction(path, lambda c: insert_card(c, 5, "ADA22222", twin, 99))
+    assert len(everything(path)["cards"]) == 3
+
+
+def test_a_seal_holds_for_one_row() -> None:
+    """The context is the row's key: user code and card number both tell rows apart."""
+    contexts = {
+        seal_context(user_code, number)
+        for user_code in (USER_CODE, "VERA2223", "VERA222")
+        for number in (1, 2, 12)
+    }
+    assert len(contexts) == 9
+    assert seal_context(USER_CODE, 2) == f"{bucket_of(USER_CODE)}|VERA2222|2".encode()

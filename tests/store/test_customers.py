@@ -1,0 +1,109 @@
+"""`sesame.store.customers`."""
+
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sesame.store.access import NO_ATTEMPT
+from sesame.store.buckets import bucket_of
+from sesame.store.customers import insert_customer
+from sesame.store.errors import DuplicateCard
+from sesame.store.steps import swap_group
+from tests.store.databases import (
+    STRANGER,
+    USER_CODE,
+    card,
+    connect,
+    customer,
+    enrol,
+    everything,
+    in_transaction,
+    line,
+    row_of,
+    step,
+)
+
+
+def test_a_customer_is_written_whole(path: Path) -> None:
+    """Name, access row, cards, index and the first line of the chain."""
+    enrol(path)
+    written = everything(path)
+    assert {name: len(rows) for name, rows in written.items()} == {
+        "customers": 1,
+        "access": 1,
+        "cards": 2,
+        "pan_index": 2,
+        "sessions": 0,
+        "audit_lines": 1,
+        "audit_personal": 1,
+        "stranger_lines": 0,
+        "stranger_personal": 0,
+    }
+    key = (bucket_of(USER_CODE), USER_CODE)
+    assert written["customers"] == [(*key, "Véra Dupont", "fr", 1_000)]
+    first = line(1)
+    assert written["audit_lines"] == [(*key, 1, first.attempt, 1_000, first.line, first.head)]
+    assert written["audit_personal"] == [(*key, 1, 1_000, first.salt, "192.0.2.1")]
+
+
+def test_a_user_code_is_somebodys_once(path: Path) -> None:
+    """The second one is told so and changes nothing."""
+    enrol(path)
+    before = everything(path)
+    again = replace(customer(version=2), cards=[card(1, "somebody else")])
+    assert not in_transaction(path, lambda c: insert_customer(c, again))
+    assert everything(path) == before
+
+
+def test_a_card_that_somebody_has_undoes_the_enrolment(path: Path) -> None:
+    """No half customer stays."""
+    enrol(path)
+    before = everything(path)
+    other = replace(customer("ADA22222"), cards=[card(1, "ADA22222"), card(2, USER_CODE)])
+    with pytest.raises(DuplicateCard):
+        in_transaction(path, lambda c: insert_customer(c, other))
+    assert everything(path) == before
+
+
+def test_enrolment_takes_over_a_strangers_row_clean(path: Path) -> None:
+    """Failures, suspension and attempts of strangers are gone; the version goes on."""
+    with closing(connect(path)) as connection:
+        swap_group(connection, [step(STRANGER, 0)])
+        swap_group(connection, [step(STRANGER, 1, failures=0, suspended_until=10**18)])
+    newcomer = customer(STRANGER, version=3)
+    assert in_transaction(path, lambda c: insert_customer(c, newcomer))
+    assert row_of(path, STRANGER) == {
+        "bucket": bucket_of(STRANGER),
+        "user_code": STRANGER,
+        "version": 3,
+        "enrolled_at": 1_000,
+        "failures": 0,
+        "suspended_until": None,
+        "session_epoch": 0,
+        "head": line(3).head,
+        "stepped_at": 1_000,
+        "last_attempt": NO_ATTEMPT,
+        "last_accepted": 0,
+        "signed_in_at": None,
+        "old_code": "$argon2id$...",
+    }
+    assert [row[2] for row in everything(path)["audit_lines"]] == [3]
+
+
+def test_enrolment_loses_against_a_strangers_step(path: Path) -> None:
+    """It was planned on version 0 and finds 1: it is written from a fresh read, not now."""
+    with closing(connect(path)) as connection:
+        swap_group(connection, [step(STRANGER, 0)])
+    before = everything(path)
+    assert not in_transaction(path, lambda c: insert_customer(c, customer(STRANGER)))
+    assert everything(path) == before
+
+
+def test_enrolment_after_a_stranger_was_forgotten(path: Path) -> None:
+    """What the forgotten stranger left does not stand in the way of the same versions."""
+    with closing(connect(path)) as connection:
+        swap_group(connection, [step(STRANGER, 0)])
+        connection.execute("DELETE FROM access")
+    assert in_transaction(path, lambda c: insert_customer(c, customer(STRANGER)))

@@ -1,0 +1,111 @@
+"""`sesame.store.sessions`."""
+
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from sesame.store.buckets import bucket_of
+from sesame.store.sessions import (
+    OpenSession,
+    delete_dead_sessions,
+    delete_session,
+    find_session,
+    touch_session,
+)
+from sesame.store.steps import swap_group
+from tests.store.databases import (
+    USER_CODE,
+    accepted,
+    connect,
+    enrol,
+    everything,
+    in_transaction,
+)
+
+_BUCKET = bucket_of(USER_CODE)
+_HASH = bytes([1]) * 32  # of the session that `accepted(read_version=1)` opens
+
+
+@pytest.fixture
+def signed_in(path: Path) -> Path:
+    """A database with two sessions of one customer."""
+    enrol(path)
+    with closing(connect(path)) as connection:
+        swap_group(connection, [accepted()])
+        swap_group(connection, [accepted(read_version=2, atcs=())])
+    return path
+
+
+def _find(path: Path, token_hash: bytes = _HASH, bucket: int = _BUCKET) -> OpenSession | None:
+    return in_transaction(path, lambda c: find_session(c, bucket, token_hash))
+
+
+def test_a_session_is_found_by_bucket_and_hash(signed_in: Path) -> None:
+    """With whom it belongs to."""
+    assert _find(signed_in) == OpenSession(
+        bucket=_BUCKET,
+        user_code=USER_CODE,
+        name="Véra Dupont",
+        opened_at=2_000,
+        seen_at=2_000,
+        ends_at=9_000,
+        previous_login_at=None,
+    )
+
+
+def test_a_session_is_found_without_a_search(signed_in: Path) -> None:
+    """A browser brings no user code: the index leads to the row by bucket and hash."""
+    with closing(connect(signed_in)) as connection:
+        plan = connection.execute(
+            "EXPLAIN QUERY PLAN SELECT * FROM sessions WHERE bucket = 1 AND token_hash = x'00'"
+        ).fetchall()
+    assert "sessions_by_token (bucket=? AND token_hash=?)" in plan[0][3]
+
+
+def test_another_hash_or_bucket_finds_nothing(signed_in: Path) -> None:
+    """Both belong to the key."""
+    assert _find(signed_in, bytes(32)) is None
+    assert _find(signed_in, bucket=(_BUCKET + 1) % 64) is None
+
+
+def test_a_raised_epoch_ends_every_session(signed_in: Path) -> None:
+    """One number in the access row, and no request finds any of them."""
+    with closing(connect(signed_in)) as connection:
+        connection.execute("UPDATE access SET session_epoch = 1")
+    assert _find(signed_in) is None
+    assert _find(signed_in, bytes([2]) * 32) is None
+
+
+def test_a_session_is_touched_forwards_only(signed_in: Path) -> None:
+    """Its last moment never runs backwards, and its end does not move."""
+    for at, seen_at in ((5_000, 5_000), (4_000, 5_000), (6_000, 6_000)):
+        in_transaction(signed_in, lambda c, at=at: touch_session(c, _BUCKET, _HASH, at))  # type: ignore[misc]
+        session = _find(signed_in)
+        assert session is not None
+        assert (session.seen_at, session.ends_at) == (seen_at, 9_000)
+    other = _find(signed_in, bytes([2]) * 32)
+    assert other is not None
+    assert other.seen_at == 2_000
+
+
+def test_one_session_is_ended(signed_in: Path) -> None:
+    """The other one stays; ending it again changes nothing."""
+    for _ in range(2):
+        in_transaction(signed_in, lambda c: delete_session(c, _BUCKET, _HASH))
+        assert _find(signed_in) is None
+        assert _find(signed_in, bytes([2]) * 32) is not None
+
+
+@pytest.mark.parametrize(
+    ("unseen_since", "now", "left"),
+    [(2_000, 9_000, 2), (2_001, 2_001, 1), (0, 9_001, 0)],
+    ids=["all alive", "idle", "at its end"],
+)
+def test_dead_sessions_are_forgotten(
+    signed_in: Path, unseen_since: int, now: int, left: int
+) -> None:
+    """Those unseen for too long, and those at their end."""
+    in_transaction(signed_in, lambda c: touch_session(c, _BUCKET, _HASH, 3_000))
+    in_transaction(signed_in, lambda c: delete_dead_sessions(c, unseen_since=unseen_since, now=now))
+    assert len(everything(signed_in)["sessions"]) == left
