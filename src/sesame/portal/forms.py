@@ -1,0 +1,151 @@
+"""What a login form carries, and how what people typed becomes codes.
+
+Each form is one attempt. Its id is chance, its proof ties it to the browser that asked for it:
+a MAC under that browser's cookie, which no other site can make (against CSRF). The same form
+sent twice by that browser is the same attempt, and opens the same session.
+"""
+
+import hashlib
+import hmac
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sesame.bank.bank import Bank
+from sesame.bank.errors import ImpossibleCode, MalformedUserCode
+from sesame.bank.user_code import UserCode, parse_user_code
+from sesame.bank.verification import check_possible
+from sesame.cap.errors import MalformedCode
+from sesame.cap.token import Code, parse_code
+from sesame.catalogue import N_
+from sesame.web.errors import ForeignRequest
+
+BROWSER_LENGTH = 32  # bytes
+FORM_ID_LENGTH = 16  # bytes
+_BROWSER = re.compile(rf"[0-9a-f]{{{2 * BROWSER_LENGTH}}}")
+_FORM_ID = re.compile(rf"[0-9a-f]{{{2 * FORM_ID_LENGTH}}}")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class FormTicket:
+    """One form given to one browser."""
+
+    id: bytes  # 16 bytes
+    browser: bytes  # 32 bytes, a secret between us and the browser
+
+    @property
+    def proof(self) -> str:
+        """What only this browser's form carries, in hex."""
+        return self._mac(b"form").hex()
+
+    @property
+    def session_seed(self) -> bytes:
+        """32 bytes that only this browser's form can lead to."""
+        return self._mac(b"session")
+
+    def _mac(self, purpose: bytes) -> bytes:
+        return hmac.digest(self.browser, purpose + b"\x00" + self.id, hashlib.sha256)
+
+
+def read_browser(cookie: str | None) -> bytes | None:
+    """The browser's secret, or None where the cookie is missing or none of ours."""
+    if cookie is None or not _BROWSER.fullmatch(cookie):
+        return None
+    return bytes.fromhex(cookie)
+
+
+def read_ticket(fields: Mapping[str, str], browser: bytes | None) -> FormTicket:
+    """The ticket that came back with *fields*.
+
+    Raises:
+        ForeignRequest: this browser was not given such a form.
+    """
+    form = fields.get("form", "")
+    if browser is None or not _FORM_ID.fullmatch(form):
+        raise ForeignRequest("the form or its cookie is not ours: open the form again")
+    ticket = FormTicket(bytes.fromhex(form), browser)
+    if not hmac.compare_digest(ticket.proof.encode(), fields.get("proof", "").encode()):
+        raise ForeignRequest("the form was given to another browser: open the form again")
+    return ticket
+
+
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """What was typed, read."""
+
+    user_code: UserCode
+    code: Code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mistake:
+    """What was typed is no pair of codes; no try is spent. French, for the page to translate."""
+
+    user_code: str | None = None  # what is wrong with the first field
+    code: str | None = None  # with the second
+    swapped: UserCode | None = None  # the two stood in each other's place: the user code
+
+
+NOT_A_USER_CODE = N_("Votre code utilisateur a 8 caractères, chiffres ou lettres sans accent.")
+NOT_A_CODE = N_(
+    "Un code Sésame a 8 chiffres : ceux que votre lecteur affiche. "
+    "N’entrez jamais ici le code secret de votre carte."
+)
+IMPOSSIBLE = N_(
+    "Ce nombre n’est pas un code Sésame : il a sans doute été mal recopié. "
+    "Relisez l’écran de votre lecteur."
+)
+SWAPPED = N_(
+    "Les deux champs étaient inversés. Votre code utilisateur est maintenant à sa place : "
+    "entrez de nouveau votre code Sésame."
+)
+
+
+def read_codes(bank: Bank, typed_user_code: str, typed_code: str) -> Codes | Mistake:
+    """Both fields, in every spelling that people use."""
+    user_code, code = _user_code(typed_user_code), _code(typed_code)
+    if code is None and _code(typed_user_code) and (swapped := _user_code(typed_code)):
+        return Mistake(code=SWAPPED, swapped=swapped)
+    if user_code is None or code is None:
+        return Mistake(
+            user_code=NOT_A_USER_CODE if user_code is None else None,
+            code=NOT_A_CODE if code is None else None,
+        )
+    try:
+        check_possible(bank, code)
+    except ImpossibleCode:
+        return Mistake(code=IMPOSSIBLE)
+    return Codes(user_code, code)
+
+
+def harmless(bank: Bank, typed: str) -> str:
+    """*typed* in the first field, to be shown again; "" where it may hold a code Sésame."""
+    digits = "".join(re.findall(r"[0-9]", unicodedata.normalize("NFKC", typed)))
+    if len(typed) > _LONGEST_SHOWN or len(digits) > _DIGITS:
+        return ""
+    if len(digits) == _DIGITS:
+        try:
+            check_possible(bank, Code(digits))
+        except ImpossibleCode:
+            return typed
+        return ""
+    return typed
+
+
+_LONGEST_SHOWN = 64  # characters
+_DIGITS = 8
+
+
+def _user_code(typed: str) -> UserCode | None:
+    try:
+        return parse_user_code(typed)
+    except MalformedUserCode:
+        return None
+
+
+def _code(typed: str) -> Code | None:
+    try:
+        return parse_code(typed)
+    except MalformedCode:
+        return None

@@ -1,0 +1,41 @@
+"""The portal as one value, made at start and passed by hand to every handler."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+
+from sesame.bank.bank import Bank
+from sesame.web.cookies import Cookie
+from sesame.web.rendering import Renderer, Site
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Portal:
+    """Everything the handlers need besides the request."""
+
+    bank: Bank
+    site: Site
+    random_bytes: Callable[[int], bytes]
+    public_origin: str | None = None  # "https://www.example.org"; None: what each request names
+    renderer: Renderer = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "renderer", Renderer("sesame.portal", self.site))
+
+    @property
+    def browser_cookie(self) -> Cookie:
+        """32 random bytes that tell this browser's forms from all others."""
+        return Cookie("sesame_browser", secure=self.site.https)
+
+    @property
+    def session_cookie(self) -> Cookie:
+        """The token of whoever is signed in."""
+        return Cookie("sesame_session", secure=self.site.https)
+
+    def page(
+        self, request: HTTPConnection, template: str, page: object, status: int = 200
+    ) -> Response:
+        """Show *page*."""
+        return self.renderer.render(request, template, page, status)

@@ -1,0 +1,65 @@
+"""Every address of Coop@net and its handler."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
+
+from sesame.portal.account import get_signed_out, get_space, post_sign_out
+from sesame.portal.guard import LOGIN
+from sesame.portal.home import get_access, get_home
+from sesame.portal.login import get_codes, post_codes
+from sesame.portal.portal import Portal
+from sesame.web.headers import SecurityHeaders
+from sesame.web.language import language_route
+from sesame.web.problems import problem_handlers
+
+_Handler = Callable[[Portal, Request], Awaitable[Response]]
+
+
+def routes(portal: Portal) -> list[BaseRoute]:
+    """One table."""
+
+    def route(path: str, **handlers: _Handler) -> Route:
+        async def answer(request: Request) -> Response:
+            method = "GET" if request.method == "HEAD" else request.method
+            return await handlers[method](portal, request)
+
+        # One route an address, so that a wrong method is told all right ones (405, Allow).
+        return Route(path, answer, methods=list(handlers))
+
+    return [
+        route("/", GET=get_home),
+        route("/acces", GET=get_access),
+        route(LOGIN, GET=get_codes, POST=post_codes),
+        route("/espace", GET=get_space),
+        route("/deconnexion", GET=get_signed_out, POST=post_sign_out),
+        route("/favicon.ico", GET=_get_favicon),
+        route("/robots.txt", GET=_get_robots),
+        language_route(secure=portal.site.https),
+        portal.renderer.static.mount(),
+    ]
+
+
+def build(portal: Portal, *, beside: Sequence[BaseRoute] = ()) -> ASGIApp:
+    """The whole application: Coop@net, and *beside* it routes of other doors."""
+    application = Starlette(
+        routes=[*beside, *routes(portal)],
+        exception_handlers=dict(problem_handlers(portal.renderer, form=LOGIN)),
+    )
+    # A redirect to the same address without its last slash would repeat the Host header.
+    application.router.redirect_slashes = False
+    site = portal.site
+    return SecurityHeaders(application, https=site.https, noindex=site.demonstration)
+
+
+async def _get_favicon(portal: Portal, _request: Request) -> Response:
+    return RedirectResponse(portal.renderer.static.address("mark.svg"), status_code=303)
+
+
+async def _get_robots(_portal: Portal, _request: Request) -> Response:
+    """Nothing here is for search engines: the bank's own site is elsewhere."""
+    return PlainTextResponse("User-agent: *\nDisallow: /\n")

@@ -1,0 +1,17 @@
+"""What the two web applications share: pages, headers, cookies, languages and the theme.
+
+It stands below the doors and knows neither the bank nor the reader.
+"""
+
+__all__ = [
+    "cookies",
+    "errors",
+    "forms",
+    "guard",
+    "headers",
+    "institution",
+    "language",
+    "problems",
+    "rendering",
+    "static_files",
+]

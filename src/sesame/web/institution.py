@@ -1,0 +1,32 @@
+"""The institution as data: its name and how to reach it.
+
+The default is a fictional bank; its telephone numbers come from the range that is kept for
+fiction in France (01 99 00 xx xx).
+"""
+
+from dataclasses import dataclass
+
+from sesame.catalogue import N_
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Institution:
+    """What pages say of the bank. Sentences are French; known ones are translated."""
+
+    name: str = N_("Banque coopérative du Tilleul")
+    portal: str = "Coop@net"
+    telephone: str = "01 99 00 26 40"
+    keys_to_press: str = N_("tapez étoile, puis 2")
+    hours: str = N_("du lundi au vendredi de 8 h à 18 h, le samedi de 9 h 30 à 13 h 30")
+    tariff: str = N_("Appel non surtaxé, au prix d’un appel national.")
+    lost_cards: str = "01 99 00 26 41"
+
+
+def tel(number: str) -> str:
+    """The address that dials *number*, and nothing but the number (RFC 3966).
+
+    >>> tel("01 99 00 26 40")  # French, unless it begins with the sign of another country
+    'tel:+33199002640'
+    """
+    digits = "".join(number.split())
+    return f"tel:{digits}" if digits.startswith("+") else f"tel:+33{digits.removeprefix('0')}"

@@ -1,0 +1,153 @@
+"""Signed in: what the space shows, how long, and how one leaves."""
+
+import pytest
+
+from sesame.portal.routes import build
+from tests.portal.browser import Browser, hidden_fields
+from tests.portal.town import Town
+
+
+@pytest.fixture
+async def signed_in(town: Town, browser: Browser) -> Browser:
+    """A browser in which Véra is signed in."""
+    answer = await browser.log_in("VERA2345", await town.code_of(town.vera))
+    assert answer.status_code == 303
+    return browser
+
+
+async def test_the_first_login_says_so(signed_in: Browser) -> None:
+    """With the customer's name, and the limits of the session in Paris time."""
+    space = await signed_in.get("/espace")
+    assert "<h1>Votre espace Coop@net</h1>" in space.text
+    assert "Bonjour Véra Tissot." in space.text
+    assert "Votre première connexion avec Sésame a réussi." in space.text
+    assert "Sans activité pendant 5 minutes, votre session se ferme\u00a0: à 14\u00a0h\u00a022" in (
+        space.text
+    )
+    assert "elle se ferme à 22\u00a0h\u00a017" in space.text
+    assert space.headers["cache-control"] == "no-store"
+
+
+async def test_later_logins_name_the_last_one(town: Town, signed_in: Browser) -> None:
+    """So that the customer notices one that was not theirs."""
+    town.clock.advance(days=1)
+    await signed_in.log_in("VERA2345", await town.code_of(town.vera))
+    space = await signed_in.get("/espace")
+    assert "Votre dernière connexion\u00a0: le 2\u00a0mars\u00a02026 à 14\u00a0h\u00a017." in (
+        space.text
+    )
+
+
+async def test_the_accounts_are_said_to_be_fictional(signed_in: Browser) -> None:
+    """With amounts as France writes them, or England."""
+    space = await signed_in.get("/espace")
+    assert "Comptes fictifs, pour la démonstration." in space.text
+    assert "\u00a0€" in space.text
+    signed_in.cookies.set("sesame_language", "en")
+    space = await signed_in.get("/espace")
+    assert "Fictional accounts, for the demonstration." in space.text
+    assert "€" in space.text
+    assert "\u00a0€" not in space.text
+
+
+async def test_a_page_begins_the_idle_time_anew(town: Town, signed_in: Browser) -> None:
+    """Four minutes and four minutes are not eight without activity."""
+    for _ in range(3):
+        town.clock.advance(minutes=4)
+        assert (await signed_in.get("/espace")).status_code == 200
+
+
+async def test_after_five_idle_minutes_it_is_over(town: Town, signed_in: Browser) -> None:
+    """RTS art. 4(3)(d); the form says why and leads back to the same place."""
+    town.clock.advance(minutes=5)
+    sent_away = await signed_in.get("/espace")
+    assert sent_away.status_code == 303
+    assert sent_away.headers["location"] == "/acces/sesame?retour=%2Fespace&motif=session"
+    assert 'sesame_session=""' in sent_away.headers["set-cookie"]
+    form = await signed_in.get(sent_away.headers["location"])
+    assert "Votre session est terminée" in form.text
+    assert hidden_fields(form.text)["retour"] == "/espace"
+
+
+async def test_it_is_over_at_its_longest_too(town: Town, signed_in: Browser) -> None:
+    """Eight hours, however busy."""
+    for _ in range(8 * 15 - 1):
+        town.clock.advance(minutes=4)
+        assert (await signed_in.get("/espace")).status_code == 200
+    town.clock.advance(minutes=4)
+    assert (await signed_in.get("/espace")).status_code == 303
+
+
+@pytest.mark.parametrize("cookie", [None, "", "x", "01" + "A" * 43, "99" + "A" * 43])
+async def test_nobody_else_gets_in(browser: Browser, cookie: str | None) -> None:
+    """Without a cookie, or with one of one's own making."""
+    if cookie is not None:
+        browser.cookies.set("sesame_session", cookie)
+    answer = await browser.get("/espace")
+    assert answer.status_code == 303
+    why = "connexion" if cookie is None else "session"
+    assert answer.headers["location"] == f"/acces/sesame?retour=%2Fespace&motif={why}"
+
+
+async def test_signing_out_ends_the_session(signed_in: Browser) -> None:
+    """At once, on the server: the old cookie opens nothing any more."""
+    old = dict(signed_in.cookies)
+    space = await signed_in.get("/espace")
+    answer = await signed_in.post("/deconnexion", data=hidden_fields(space.text))
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "/deconnexion"
+    assert "sesame_session" not in signed_in.cookies
+    assert "sesame_browser" not in signed_in.cookies
+    page = await signed_in.get("/deconnexion")
+    assert "<h1>Vous êtes déconnecté</h1>" in page.text
+    signed_in.cookies.update(old)
+    assert (await signed_in.get("/espace")).status_code == 303
+
+
+async def test_a_form_sent_again_after_signing_out_opens_nothing(
+    town: Town, browser: Browser
+) -> None:
+    """Also in the browser that still has everything: it is no session that comes back."""
+    fields = await browser.open_form()
+    fields |= {"user_code": "VERA2345", "code": await town.code_of(town.vera)}
+    await browser.post("/acces/sesame", data=fields)
+    old = dict(browser.cookies)
+    space = await browser.get("/espace")
+    await browser.post("/deconnexion", data=hidden_fields(space.text))
+    browser.cookies.update(old)
+    await browser.post("/acces/sesame", data=fields)
+    assert (await browser.get("/espace")).status_code == 303
+
+
+@pytest.mark.parametrize("proof", ["", "00" * 32, None, "é"])
+async def test_no_other_site_presses_the_button(signed_in: Browser, proof: str | None) -> None:
+    """403, and the session goes on."""
+    answer = await signed_in.post("/deconnexion", data={} if proof is None else {"proof": proof})
+    assert answer.status_code in {403, 415}
+    assert (await signed_in.get("/espace")).status_code == 200
+    space = await signed_in.get("/espace")
+    foreign = await signed_in.post(
+        "/deconnexion", data=hidden_fields(space.text), headers={"Origin": "http://evil.test"}
+    )
+    assert foreign.status_code == 403
+    assert (await signed_in.get("/espace")).status_code == 200
+
+
+async def test_signing_out_of_a_session_that_is_over(town: Town, signed_in: Browser) -> None:
+    """Leads where it always leads; also without any session."""
+    space = await signed_in.get("/espace")
+    town.clock.advance(minutes=6)
+    answer = await signed_in.post("/deconnexion", data=hidden_fields(space.text))
+    assert answer.headers["location"] == "/deconnexion"
+    answer = await signed_in.post("/deconnexion", data=hidden_fields(space.text))
+    assert answer.headers["location"] == "/deconnexion"
+
+
+async def test_one_session_ends_and_another_goes_on(town: Town, signed_in: Browser) -> None:
+    """Two browsers of the same customer."""
+    async with Browser(build(town.portal())) as other:
+        await other.log_in("VERA2345", await town.code_of(town.vera))
+        space = await other.get("/espace")
+        await other.post("/deconnexion", data=hidden_fields(space.text))
+        assert (await other.get("/espace")).status_code == 303
+    assert (await signed_in.get("/espace")).status_code == 200

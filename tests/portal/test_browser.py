@@ -1,0 +1,250 @@
+"""Coop@net in a real browser: by keyboard, without script, on a narrow screen, and axe."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+import pytest_asyncio
+import uvicorn
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+
+from sesame.portal.routes import build
+from tests.portal.town import Town, open_town
+
+pytestmark = [
+    pytest.mark.needs("chromium"),
+    pytest.mark.asyncio(loop_scope="module"),
+]
+
+_ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+_WIDTHS = [1280, 320]  # pixels; 320 is WCAG 1.4.10
+_LANGUAGES = ["fr", "en"]
+# WCAG 2.2 wants 24 px targets; axe leaves that out unless asked. No preload: it would fetch style
+# sheets from a script, which the policy forbids.
+_AXE = {"preload": False, "rules": {"target-size": {"enabled": True}}}
+
+
+@dataclass
+class Street:
+    """A bank whose door is a real server, and a browser before it."""
+
+    town: Town
+    chromium: Browser
+    address: str
+
+    @asynccontextmanager
+    async def visitor(
+        self, *, width: int = 1280, language: str = "fr", script: bool = True
+    ) -> AsyncIterator[Page]:
+        """A page of a new browser, which may print nothing to its console."""
+        context = await self.chromium.new_context(
+            base_url=self.address,
+            viewport={"width": width, "height": 900},
+            java_script_enabled=script,
+        )
+        await context.add_cookies(
+            [{"name": "sesame_language", "value": language, "url": self.address}]
+        )
+        page = await context.new_page()
+        complaints = _listen(page)
+        yield page
+        await context.close()
+        assert complaints == []
+
+
+def _listen(page: Page) -> list[str]:
+    complaints: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        # A page of a status above 399 is reported too; that is what some of them are.
+        if "the server responded with a status of" not in message.text:
+            complaints.append(message.text)
+
+    page.on("console", note)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    return complaints
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def street(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Street]:
+    """One server and one Chromium for all tests of this file."""
+    town = await open_town(tmp_path_factory.mktemp("street"))
+    listener = socket.create_server(("127.0.0.1", 0))
+    address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    server = uvicorn.Server(uvicorn.Config(build(town.portal()), log_level="warning"))
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    async with async_playwright() as playwright:
+        chromium = await playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=_ARGUMENTS
+        )
+        yield Street(town, chromium, address)
+        await chromium.close()
+    server.should_exit = True
+    await serving
+    await town.bank.store.close()
+
+
+async def _log_in(street: Street, page: Page) -> None:
+    await page.goto("/acces/sesame")
+    await page.fill("#user_code", "VERA2345")
+    await page.fill("#code", await street.town.code_of(street.town.vera))
+    await page.click("form.panel button")
+    await page.wait_for_url("**/espace")
+
+
+async def _check(page: Page, width: int) -> None:
+    """Axe finds nothing, and nothing has to be scrolled sideways."""
+    assert await page.evaluate("document.documentElement.scrollWidth") <= width
+    found = await Axe().run(page, options=_AXE)
+    assert found.violations_count == 0, found.generate_report()
+
+
+@pytest.mark.parametrize("width", _WIDTHS)
+@pytest.mark.parametrize("language", _LANGUAGES)
+@pytest.mark.parametrize(
+    "address", ["/", "/acces", "/acces/sesame", "/acces/sesame?motif=session", "/deconnexion", "/x"]
+)
+async def test_axe_finds_nothing(street: Street, address: str, language: str, width: int) -> None:
+    """On the pages that anybody can open."""
+    async with street.visitor(width=width, language=language) as page:
+        await page.goto(address)
+        await _check(page, width)
+
+
+@pytest.mark.parametrize("width", _WIDTHS)
+@pytest.mark.parametrize("language", _LANGUAGES)
+async def test_axe_finds_nothing_when_signed_in(street: Street, language: str, width: int) -> None:
+    """In the space with its accounts."""
+    async with street.visitor(width=width, language=language) as page:
+        await _log_in(street, page)
+        await _check(page, width)
+
+
+@pytest.mark.parametrize("width", _WIDTHS)
+@pytest.mark.parametrize("language", _LANGUAGES)
+@pytest.mark.parametrize(("user_code", "code"), [("NOBODY22", "34567890"), ("NO", "12")])
+async def test_axe_finds_nothing_on_an_error(
+    street: Street, user_code: str, code: str, language: str, width: int
+) -> None:
+    """Refused, or mistyped in both fields."""
+    async with street.visitor(width=width, language=language) as page:
+        await page.goto("/acces/sesame")
+        await page.fill("#user_code", user_code)
+        await page.fill("#code", code)
+        await page.click("form.panel button")
+        await page.wait_for_selector("[role=alert]")
+        await _check(page, width)
+
+
+@pytest.mark.parametrize("script", [True, False])
+async def test_the_whole_way_by_keyboard(street: Street, script: bool) -> None:  # noqa: FBT001 -- the case
+    """From the home page in and out again, with Tab and Enter alone, with and without script."""
+    async with street.visitor(script=script) as page:
+        await page.goto("/")
+        await _tab_to(page, 'a[href="/acces"]')
+        await page.keyboard.press("Enter")
+        await page.wait_for_url("**/acces")
+        await _tab_to(page, 'a[href="/acces/sesame"]')
+        await page.keyboard.press("Enter")
+        await page.wait_for_url("**/acces/sesame")
+        await _tab_to(page, "#user_code")
+        await page.keyboard.type("vera 2345")
+        await page.keyboard.press("Tab")
+        code = await street.town.code_of(street.town.vera)
+        await page.keyboard.type(f"{code[:4]} {code[4:]}")
+        await page.keyboard.press("Enter")
+        await page.wait_for_url("**/espace")
+        assert await page.title() == "Votre espace Coop@net – Banque coopérative du Tilleul"
+        await _tab_to(page, 'form[action="/deconnexion"] button')
+        await page.keyboard.press("Enter")
+        await page.wait_for_url("**/deconnexion")
+
+
+async def _tab_to(page: Page, selector: str) -> None:
+    """Press Tab until *selector* has the focus, and see that the focus shows."""
+    wanted = page.locator(selector)
+    for _ in range(20):
+        await page.keyboard.press("Tab")
+        if await wanted.evaluate("element => element === document.activeElement"):
+            style = await wanted.evaluate("element => getComputedStyle(element).outlineStyle")
+            assert style == "solid"
+            return
+    pytest.fail(f"Tab does not reach {selector}")
+
+
+async def test_the_first_tab_skips_to_the_content(street: Street) -> None:
+    """WCAG 2.4.1."""
+    async with street.visitor() as page:
+        await page.goto("/acces/sesame")
+        await page.keyboard.press("Tab")
+        await page.keyboard.press("Enter")
+        await page.keyboard.press("Tab")
+        assert await page.evaluate("document.activeElement.id") == "user_code"
+
+
+async def test_an_impatient_double_click_gets_in(street: Street) -> None:
+    """Two requests with one form; the answer that the browser shows is not a refusal."""
+    async with street.visitor() as page:
+        await page.goto("/acces/sesame")
+        await page.fill("#user_code", "VERA2345")
+        await page.fill("#code", await street.town.code_of(street.town.vera))
+        await page.dblclick("form.panel button")
+        await page.wait_for_url("**/espace")
+
+
+async def test_after_an_error_the_next_code_goes_to_the_field_at_once(street: Street) -> None:
+    """The field that has to be filled in anew has the focus, and knows what was wrong."""
+    async with street.visitor() as page:
+        await page.goto("/acces/sesame")
+        await page.fill("#user_code", "NOBODY23")
+        await page.fill("#code", "34567890")
+        await page.keyboard.press("Enter")
+        await page.wait_for_selector("[role=alert]")
+        assert await page.evaluate("document.activeElement.id") == "code"
+        assert await page.input_value("#user_code") == "NOBODY23"
+        assert await page.input_value("#code") == ""
+        described = await page.get_attribute("#code", "aria-describedby")
+        assert described == "code-hint message"
+
+
+async def test_the_language_changes_where_one_is(street: Street) -> None:
+    """And stays for the rest of the way."""
+    async with street.visitor() as page:
+        await page.goto("/acces/sesame?retour=/acces")
+        await page.click("text=English")
+        await page.wait_for_selector("text=Login with the Sésame reader")
+        assert page.url.endswith("/acces/sesame?retour=/acces")
+        await page.goto("/")
+        assert await page.inner_text("a.button") == "Subscriber access"
+
+
+async def test_nothing_is_loaded_from_elsewhere(street: Street) -> None:
+    """Every request goes to this server, and the style sheet and its base arrive."""
+    async with street.visitor() as page:
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        await page.goto("/acces", wait_until="networkidle")
+        assert asked
+        assert all(url.startswith(street.address) for url in asked)
+        assert any("vendor/simple-" in url for url in asked)
+        assert await page.evaluate("getComputedStyle(document.body).display") == "grid"
+
+
+async def test_on_paper_only_the_content_is_left(street: Street) -> None:
+    """Print hides what cannot be pressed there."""
+    async with street.visitor() as page:
+        await _log_in(street, page)
+        await page.emulate_media(media="print")
+        assert not await page.is_visible("text=Se déconnecter")
+        assert await page.is_visible("text=Livret solidaire")

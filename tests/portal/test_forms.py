@@ -1,0 +1,186 @@
+"""What people type becomes codes, or a sentence of its own; forms belong to one browser."""
+
+import re
+import unicodedata
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from sesame.cap.token import Code
+from sesame.portal import forms
+from sesame.portal.forms import (
+    Codes,
+    FormTicket,
+    Mistake,
+    harmless,
+    read_browser,
+    read_codes,
+    read_ticket,
+)
+from sesame.web.errors import ForeignRequest
+from tests.portal.town import Town, wide
+
+_CODE = "34567890"  # in the range of both profiles
+_IMPOSSIBLE = "12345678"  # in no profile's: the constant bit is missing
+
+# Every space and line end that Unicode has, and the marks that pasted text carries unseen.
+_GAPS = (
+    "".join(
+        character
+        for character in map(chr, range(0x110000))
+        if unicodedata.category(character) in {"Zs", "Zl", "Zp"} or character in "\t\n\v\f\r\x85"
+    )
+    + "\u200b\u200e\u2060\ufeff\u00ad"
+)
+
+_same_town = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def _with_gaps(text: str) -> st.SearchStrategy[str]:
+    gap = st.text(alphabet=_GAPS, max_size=3)
+    return st.tuples(*[gap] * (len(text) + 1)).map(
+        lambda gaps: "".join(g + c for g, c in zip(gaps, [*text, ""], strict=True))
+    )
+
+
+@_same_town
+@given(typed_user_code=_with_gaps("vErA2345"), typed_code=_with_gaps(_CODE))
+@example(typed_user_code=_GAPS + "VERA2345", typed_code="3456" + _GAPS + "7890")
+@example(typed_user_code="vera2345", typed_code=wide(_CODE))
+def test_any_space_anywhere_in_both_fields(
+    town: Town, typed_user_code: str, typed_code: str
+) -> None:
+    """As it is copied, pasted, dictated, or typed with the reader's own gap in the middle."""
+    codes = read_codes(town.bank, typed_user_code, typed_code)
+    assert codes == Codes(town.vera.user_code, Code(_CODE))
+
+
+@pytest.mark.parametrize("typed", ["", "VERA234", "VERA23456", "VÉRA2345", "VERA-2345", "0" * 999])
+def test_no_user_code(town: Town, typed: str) -> None:
+    """Named by its field."""
+    mistake = read_codes(town.bank, typed, _CODE)
+    assert mistake == Mistake(user_code=forms.NOT_A_USER_CODE)
+
+
+@pytest.mark.parametrize(
+    "typed", ["", "1234", "3456789", "345678901", "3456789O", wide(_CODE) + "x"]
+)
+def test_no_code(town: Town, typed: str) -> None:
+    """A PIN for example, which is not to be entered here."""
+    mistake = read_codes(town.bank, "VERA2345", typed)
+    assert mistake == Mistake(code=forms.NOT_A_CODE)
+
+
+def test_both_fields_are_named_at_once(town: Town) -> None:
+    """So that one correction is enough."""
+    mistake = read_codes(town.bank, "VERA", "1234")
+    assert mistake == Mistake(user_code=forms.NOT_A_USER_CODE, code=forms.NOT_A_CODE)
+
+
+def test_a_number_that_no_card_makes(town: Town) -> None:
+    """Eight digits, yet a slip of the finger for certain."""
+    assert read_codes(town.bank, "VERA2345", _IMPOSSIBLE) == Mistake(code=forms.IMPOSSIBLE)
+
+
+def test_fields_in_each_others_place(town: Town) -> None:
+    """Noticed, and the user code is put where it belongs; the code has to be typed again."""
+    mistake = read_codes(town.bank, "3456 7890", "vera 2345")
+    assert mistake == Mistake(code=forms.SWAPPED, swapped=town.vera.user_code)
+
+
+def test_a_user_code_of_digits_alone_is_no_swap(town: Town) -> None:
+    """Both fields could be either; they are taken as they stand."""
+    codes = read_codes(town.bank, "12345678", _CODE)
+    assert isinstance(codes, Codes)
+    assert codes.user_code == "12345678"
+
+
+@pytest.mark.parametrize("typed", ["VERA2345", "vera", "<b>", "é 12", _IMPOSSIBLE, "1234 5678", ""])
+def test_a_user_code_may_stand_on_the_page_again(town: Town, typed: str) -> None:
+    """As it was typed, right or wrong."""
+    assert harmless(town.bank, typed) == typed
+
+
+@_same_town
+@given(before=st.text(max_size=20), after=st.text(max_size=20), code=_with_gaps(_CODE))
+@example(before="VERA2345", after="", code=_CODE)
+@example(before="", after="", code=wide(_CODE))
+def test_a_code_in_the_first_field_never_does(
+    town: Town, before: str, after: str, code: str
+) -> None:
+    """Whatever stands around it."""
+    shown = re.sub(
+        r"\D", "", unicodedata.normalize("NFKC", harmless(town.bank, before + code + after))
+    )
+    assert _CODE not in shown
+
+
+def test_neither_does_a_long_text(town: Town) -> None:
+    """No user code is that long."""
+    assert not harmless(town.bank, "V" * 65)
+
+
+_TICKET = FormTicket(id=bytes(range(16)), browser=bytes(range(32)))
+
+
+def test_a_form_comes_back_to_its_browser() -> None:
+    """With the id and the proof that it was given."""
+    fields = {"form": _TICKET.id.hex(), "proof": _TICKET.proof}
+    assert read_ticket(fields, _TICKET.browser).id == _TICKET.id
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"form": _TICKET.id.hex()},
+        {"form": _TICKET.id.hex(), "proof": ""},
+        {"form": _TICKET.id.hex(), "proof": _TICKET.proof.upper()},
+        {"form": _TICKET.id.hex(), "proof": "é" + _TICKET.proof[1:]},
+        {"form": bytes(16).hex(), "proof": _TICKET.proof},
+        {"form": "", "proof": _TICKET.proof},
+        {"form": _TICKET.id.hex() + "00", "proof": _TICKET.proof},
+    ],
+)
+def test_another_form_is_refused(fields: dict[str, str]) -> None:
+    """One that we never gave to this browser."""
+    with pytest.raises(ForeignRequest):
+        read_ticket(fields, _TICKET.browser)
+
+
+def test_another_browser_is_refused() -> None:
+    """One with another cookie, and one without."""
+    fields = {"form": _TICKET.id.hex(), "proof": _TICKET.proof}
+    for browser in (bytes(32), None):
+        with pytest.raises(ForeignRequest):
+            read_ticket(fields, browser)
+
+
+def test_every_form_of_every_browser_has_its_own_session() -> None:
+    """And what the page shows, the proof, is not what opens it."""
+    seeds = {
+        ticket.session_seed
+        for ticket in (
+            _TICKET,
+            replace(_TICKET, id=bytes(16)),
+            replace(_TICKET, browser=bytes(32)),
+        )
+    }
+    assert len(seeds) == 3
+    assert _TICKET.session_seed.hex() != _TICKET.proof
+    assert all(len(seed) == 32 for seed in seeds)
+
+
+def test_a_ticket_keeps_its_secret() -> None:
+    """In a log or a traceback it says nothing."""
+    assert _TICKET.browser.hex() not in repr(_TICKET)
+    assert str(_TICKET.browser) not in repr(_TICKET)
+
+
+@pytest.mark.parametrize("cookie", [None, "", "00", "0" * 63, "0" * 65, "G" * 64, "é" * 64])
+def test_a_cookie_that_is_none_of_ours(cookie: str | None) -> None:
+    """Counts as none."""
+    assert read_browser(cookie) is None
+    assert read_browser("0a" * 32) == b"\x0a" * 32

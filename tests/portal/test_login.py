@@ -1,0 +1,435 @@
+"""A login by form, from the empty page to the signed-in space or to a sentence that helps."""
+
+import asyncio
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+
+from sesame.bank.bank import Bank
+from sesame.bank.limits import Limits
+from sesame.portal.portal import Portal
+from sesame.portal.routes import build
+from sesame.store.engine import open_store
+from sesame.web.institution import Institution
+from sesame.web.rendering import Site
+from tests.portal.browser import ORIGIN, Browser, hidden_fields, without_chance
+from tests.portal.town import Town, wide, wrong_code
+
+NOBODY = "NOBODY99"
+REFUSED = "Connexion refusée. Vérifiez votre code utilisateur, puis générez un nouveau code"
+
+
+async def _version(town: Town) -> int:
+    """Which step Véra's access row is at: it moves with every judged attempt."""
+    return (await town.bank.store.read_access(town.vera.user_code)).version
+
+
+async def _fail(browser: Browser, user_code: str, times: int) -> httpx.Response:
+    for _ in range(times - 1):
+        assert (await browser.log_in(user_code, "34567890")).status_code == 422
+    return await browser.log_in(user_code, "34567890")
+
+
+# ── The way in ───────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("who", ["vera", "omar"])
+async def test_a_fresh_code_opens_the_space(town: Town, browser: Browser, who: str) -> None:
+    """With a Sésame card and with a bank card, through the real bank."""
+    customer = getattr(town, who)
+    answer = await browser.log_in(customer.user_code, await town.code_of(customer))
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "/espace"
+    assert answer.headers["cache-control"] == "no-store"
+    assert re.fullmatch(
+        r"sesame_session=[\w-]{45}; HttpOnly; Path=/; SameSite=lax", answer.headers["set-cookie"]
+    )
+    space = await browser.get("/espace")
+    assert space.status_code == 200
+    assert customer.name in space.text
+
+
+@pytest.mark.parametrize(
+    ("user_code", "group"),
+    [("VERA2345", "{} {}"), ("vera 2345", "{}{}"), ("\tVera2345\n", " {}\u202f{}\r\n")],
+)
+async def test_every_spelling(town: Town, browser: Browser, user_code: str, group: str) -> None:
+    """« 0000 0000 » or « 00000000 », and whatever pasting adds."""
+    code = await town.code_of(town.vera)
+    answer = await browser.log_in(user_code, group.format(code[:4], code[4:]))
+    assert answer.status_code == 303
+
+
+async def test_the_same_code_is_refused_the_second_time(town: Town, browser: Browser) -> None:
+    """In a new form, and in another browser."""
+    code = await town.code_of(town.vera)
+    assert (await browser.log_in("VERA2345", code)).status_code == 303
+    assert (await browser.log_in("VERA2345", code)).status_code == 422
+    async with Browser(build(town.portal())) as other:
+        assert (await other.log_in("VERA2345", code)).status_code == 422
+
+
+async def test_over_https_cookies_are_bound_to_the_host(town: Town) -> None:
+    """Production: `__Host-` and Secure on both cookies, HSTS, no ribbon."""
+    site = Site(institution=Institution(), demonstration=False)
+    portal = Portal(
+        bank=town.bank,
+        site=site,
+        random_bytes=town.portal().random_bytes,
+        public_origin="https://bank.test",
+    )
+    async with Browser(build(portal), base_url="https://bank.test") as browser:
+        form = await browser.get("/acces/sesame")
+        assert re.fullmatch(
+            r"__Host-sesame_browser=[0-9a-f]{64}; HttpOnly; Path=/; SameSite=lax; Secure",
+            form.headers["set-cookie"],
+        )
+        assert "Démonstration" not in form.text
+        assert "strict-transport-security" in form.headers
+        answer = await browser.log_in("VERA2345", await town.code_of(town.vera))
+        assert answer.headers["set-cookie"].startswith("__Host-sesame_session=")
+        assert answer.headers["set-cookie"].endswith("; Secure")
+
+
+# ── Refused ──────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_every_refusal_is_the_same(town: Town) -> None:
+    """Wrong, used, overtaken, or of nobody: status, headers, text and length tell nothing."""
+    app = build(town.portal())
+    overtaken = await town.code_of(town.vera)
+    used = await town.code_of(town.vera)
+    async with Browser(app) as browser:
+        assert (await browser.log_in("VERA2345", used)).status_code == 303
+    answers = []
+    for user_code, code in [
+        ("VERA2345", wrong_code(used)),
+        ("VERA2345", used),
+        ("VERA2345", overtaken),
+        ("NOBODY99", used),
+    ]:
+        async with Browser(app) as browser:
+            answer = await browser.log_in(user_code, code)
+        assert answer.status_code == 422
+        text = without_chance(answer.text).replace(user_code, "--------")
+        answers.append((text, sorted(answer.headers.items())))
+    assert all(answer == answers[0] for answer in answers)
+    assert REFUSED in answers[0][0]
+    assert "<title>Erreur – " in answers[0][0]
+
+
+async def test_a_refusal_gives_a_new_form(town: Town, browser: Browser) -> None:
+    """The user code stands there still, the next code may be typed at once."""
+    refused = await browser.log_in("VERA2345", "34567890")
+    assert 'value="VERA2345"' in refused.text
+    form = hidden_fields(refused.text)
+    fields = form | {"user_code": "VERA2345", "code": await town.code_of(town.vera)}
+    assert (await browser.post("/acces/sesame", data=fields)).status_code == 303
+
+
+async def test_in_english_too(browser: Browser) -> None:
+    """The whole page, the sentence included."""
+    browser.cookies.set("sesame_language", "en")
+    refused = await browser.log_in("VERA2345", "34567890")
+    assert "Login refused. Check your user code, then make a new Sésame code" in refused.text
+    assert "Connexion" not in refused.text
+
+
+# ── Suspended, busy ──────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("user_code", ["VERA2345", NOBODY])
+async def test_the_fifth_failure_suspends_anybody(
+    town: Town, browser: Browser, user_code: str
+) -> None:
+    """For a quarter of an hour, in Paris time, whether the user code exists or not."""
+    assert (await _fail(browser, user_code, 5)).status_code == 422
+    suspended = await browser.log_in(user_code, await town.code_of(town.vera))
+    assert suspended.status_code == 429
+    assert "l’accès est suspendu jusqu’à 14\u00a0h\u00a033." in suspended.text
+    assert 890 < int(suspended.headers["retry-after"]) <= 900
+    assert f'value="{user_code}"' in suspended.text
+
+
+async def test_a_suspension_says_the_same_of_everybody(town: Town) -> None:
+    """Text, headers and length."""
+    app = build(town.portal())
+    answers = []
+    for user_code in ("VERA2345", NOBODY):
+        town.clock.time = town.clock.time.replace(minute=17, second=0, microsecond=0)
+        async with Browser(app) as browser:
+            await _fail(browser, user_code, 5)
+            answer = await browser.log_in(user_code, "34567890")
+        text = without_chance(answer.text).replace(user_code, "--------")
+        answers.append((text, sorted(answer.headers.items())))
+    assert answers[0] == answers[1]
+
+
+async def test_what_is_typed_meanwhile_costs_nothing(town: Town, browser: Browser) -> None:
+    """The code of the suspended attempt is not used up, and opens the space afterwards."""
+    await _fail(browser, "VERA2345", 5)
+    code = await town.code_of(town.vera)
+    assert (await browser.log_in("VERA2345", code)).status_code == 429
+    town.clock.advance(minutes=15)
+    assert (await browser.log_in("VERA2345", code)).status_code == 303
+
+
+async def test_too_busy_to_judge(town: Town) -> None:
+    """503, a sentence, a new form; the code is as good as before."""
+    busy = replace(town.bank, limits=Limits(lost_swaps=0))
+    before = await _version(town)
+    code = await town.code_of(town.vera)
+    async with Browser(build(town.portal(bank=busy))) as browser:
+        answer = await browser.log_in("VERA2345", code)
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "2"
+    assert "aucun essai n’a été compté" in answer.text
+    assert await _version(town) == before
+    async with Browser(build(town.portal())) as browser:
+        assert (await browser.log_in("VERA2345", code)).status_code == 303
+
+
+async def test_no_database(town: Town, tmp_path: Path) -> None:
+    """503 as well; it does not promise that nothing was counted."""
+    store = open_store(f"sqlite:///{tmp_path}/nowhere/bank.db")
+    lost: Bank = replace(town.bank, store=store)
+    async with Browser(build(town.portal(bank=lost))) as browser:
+        answer = await browser.log_in("VERA2345", "34567890")
+    await store.close()
+    assert answer.status_code == 503
+    assert "momentanément indisponible" in answer.text
+    assert "aucun essai" not in answer.text
+
+
+# ── Mistyped ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("user_code", "code", "says"),
+    [
+        ("VERA", "34567890", "Votre code utilisateur a 8 caractères"),
+        ("VERA2345", "3456", "N’entrez jamais ici le code secret"),
+        ("VERA2345", "12345678", "Ce nombre n’est pas un code Sésame"),
+        ("34567890", "VERA2345", "Les deux champs étaient inversés"),
+        ("", "", "Un code Sésame a 8 chiffres"),
+    ],
+)
+async def test_a_slip_of_the_finger_costs_nothing(
+    town: Town, browser: Browser, user_code: str, code: str, says: str
+) -> None:
+    """Words of its own, no step of the row, however often."""
+    before = await _version(town)
+    for _ in range(6):
+        answer = await browser.log_in(user_code, code)
+        assert answer.status_code == 422
+        assert says in answer.text
+        assert "<title>Erreur – " in answer.text
+        assert re.search(r'aria-invalid="true"\s*autofocus', answer.text)
+    assert await _version(town) == before
+
+
+async def test_swapped_fields_are_put_right(browser: Browser) -> None:
+    """The user code; the code has to be typed again."""
+    answer = await browser.log_in("34567890", "vera 2345")
+    assert 'name="user_code" value="VERA2345"' in answer.text
+
+
+# ── Secrets ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("user_code", "code"),
+    [
+        ("VERA2345", "34567890"),
+        ("VERA", "3456 7890"),
+        ("3456 7890", "VERA2345"),
+        ("34567890", "34567890"),
+        (wide("34567890"), "34567890"),
+        ("VERA2345 34567890", ""),
+        ("34567890", ""),
+        ("VERA2345", "<34567890>"),
+    ],
+)
+@pytest.mark.parametrize("failures", [0, 5])
+async def test_a_code_is_never_repeated(
+    browser: Browser, user_code: str, code: str, failures: int
+) -> None:
+    """Wherever it was typed, whatever the answer: not in the page, not in a header."""
+    for _ in range(failures):
+        await browser.log_in("VERA2345", "34567891")
+    answer = await browser.log_in(user_code, code)
+    assert answer.status_code in {422, 429}
+    said = answer.text + str(answer.headers)
+    digits = re.sub(r"\s", "", without_chance(said))
+    assert "34567890" not in digits
+    assert wide("3456") not in digits
+
+
+async def test_what_was_typed_is_text_on_the_page(browser: Browser) -> None:
+    """A user code of markup is shown as it was typed and does nothing."""
+    answer = await browser.log_in('"><script>alert(1)</script>', "34567890")
+    assert "<script>" not in answer.text
+    assert 'value="&#34;&gt;&lt;script&gt;alert(1)&lt;/script&gt;"' in answer.text
+
+
+# ── One form, one browser, one attempt ───────────────────────────────────────────────────────────
+
+
+async def test_a_double_click_is_one_attempt(town: Town, browser: Browser) -> None:
+    """Both answers lead in, with the same session; the row moved once."""
+    before = await _version(town)
+    fields = await browser.open_form()
+    fields |= {"user_code": "VERA2345", "code": await town.code_of(town.vera)}
+    answers = await asyncio.gather(*(browser.post("/acces/sesame", data=fields) for _ in range(3)))
+    assert [answer.status_code for answer in answers] == [303] * 3
+    assert len({answer.headers["set-cookie"] for answer in answers}) == 1
+    assert await _version(town) == before + 1
+    assert (await browser.get("/espace")).status_code == 200
+
+
+async def test_a_double_click_on_a_wrong_code_is_one_failure(town: Town, browser: Browser) -> None:
+    """The same refusal twice, one step of the row."""
+    before = await _version(town)
+    fields = await browser.open_form()
+    fields |= {"user_code": "VERA2345", "code": "34567890"}
+    answers = await asyncio.gather(*(browser.post("/acces/sesame", data=fields) for _ in range(2)))
+    assert [answer.status_code for answer in answers] == [422] * 2
+    assert await _version(town) == before + 1
+
+
+async def test_many_browsers_one_code(town: Town) -> None:
+    """Exactly one gets in: each has a form, and so an attempt, of its own."""
+    app = build(town.portal())
+    code = await town.code_of(town.vera)
+
+    async def try_it() -> int:
+        async with Browser(app) as browser:
+            return (await browser.log_in("VERA2345", code)).status_code
+
+    statuses = await asyncio.gather(*(try_it() for _ in range(20)))
+    assert statuses.count(303) == 1
+    assert set(statuses) <= {303, 422, 429, 503}
+
+
+@pytest.mark.parametrize(
+    "change", ["no cookie", "other cookie", "no proof", "other proof", "no id"]
+)
+async def test_a_form_that_this_browser_was_not_given(
+    town: Town, browser: Browser, change: str
+) -> None:
+    """403 with a way to a new form; nothing is judged."""
+    before = await _version(town)
+    fields = await browser.open_form()
+    fields |= {"user_code": "VERA2345", "code": await town.code_of(town.vera)}
+    match change:
+        case "no cookie":
+            browser.cookies.clear()
+        case "other cookie":
+            browser.cookies.set("sesame_browser", "00" * 32)
+        case "no proof":
+            del fields["proof"]
+        case "other proof":
+            fields["proof"] = (await browser.open_form())["proof"]
+        case _:
+            del fields["form"]
+    answer = await browser.post("/acces/sesame", data=fields)
+    assert answer.status_code == 403
+    assert "Ce formulaire ne peut pas être envoyé" in answer.text
+    assert 'href="/acces/sesame"' in answer.text
+    assert fields["code"] not in answer.text
+    assert await _version(town) == before
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Origin": ORIGIN}, 303),
+        ({"Origin": ORIGIN, "Sec-Fetch-Site": "same-origin"}, 303),
+        ({"Origin": "http://evil.test"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+    ],
+)
+async def test_another_site_cannot_send_it(
+    town: Town, browser: Browser, headers: dict[str, str], status: int
+) -> None:
+    """Even with all the fields right."""
+    fields = await browser.open_form()
+    fields |= {"user_code": "VERA2345", "code": await town.code_of(town.vera)}
+    answer = await browser.post("/acces/sesame", data=fields, headers=headers)
+    assert answer.status_code == status
+
+
+async def test_the_second_form_of_a_browser_leaves_the_first_good(
+    town: Town, browser: Browser
+) -> None:
+    """Two windows side by side."""
+    first = await browser.open_form()
+    second = await browser.open_form()
+    assert first["form"] != second["form"]
+    fields = first | {"user_code": "VERA2345", "code": await town.code_of(town.vera)}
+    assert (await browser.post("/acces/sesame", data=fields)).status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "status"),
+    [
+        (b"{}", "application/json", 415),
+        (b"--x--", "multipart/form-data; boundary=x", 415),
+        (b"a=" + b"b" * 9000, "application/x-www-form-urlencoded", 413),
+        (b"code=1&code=2", "application/x-www-form-urlencoded", 400),
+        (b"\xff\x00&%", "application/x-www-form-urlencoded", 403),
+    ],
+)
+async def test_other_bodies(browser: Browser, content: bytes, kind: str, status: int) -> None:
+    """Whatever bytes arrive, the answer is a proper page."""
+    await browser.open_form()
+    answer = await browser.post("/acces/sesame", content=content, headers={"Content-Type": kind})
+    assert answer.status_code == status
+    assert "<h1>" in answer.text
+
+
+# ── Where it leads ───────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("retour", "leads_to"),
+    [
+        ("/espace?compte=2", "/espace?compte=2"),
+        ("/acces", "/acces"),
+        ("", "/espace"),
+        ("https://evil.test/", "/espace"),
+        ("//evil.test", "/espace"),
+        ("/\\evil.test", "/espace"),
+        ("/\t/evil.test", "/espace"),
+    ],
+)
+async def test_it_leads_back_to_our_own_pages_only(
+    town: Town, browser: Browser, retour: str, leads_to: str
+) -> None:
+    """Asked for in the address of the form, or changed in the form itself."""
+    form = hidden_fields((await browser.get("/acces/sesame", params={"retour": retour})).text)
+    assert form["retour"] == leads_to
+    code = await town.code_of(town.vera)
+    answer = await browser.log_in("VERA2345", code, retour=retour)
+    assert answer.status_code == 303
+    assert answer.headers["location"] == leads_to
+
+
+@pytest.mark.parametrize(
+    ("motif", "says"),
+    [
+        ("session", "Votre session est terminée"),
+        ("connexion", "Identifiez-vous pour ouvrir cette page."),
+    ],
+)
+async def test_it_says_why_somebody_was_sent_here(browser: Browser, motif: str, says: str) -> None:
+    """One of our sentences; the address cannot bring its own."""
+    assert says in (await browser.get("/acces/sesame", params={"motif": motif})).text
+    other = await browser.get("/acces/sesame", params={"motif": "Appelez le 08 99"})
+    assert "08 99" not in other.text.replace("08+99", "")
+    assert 'role="status"' not in other.text

@@ -1,0 +1,121 @@
+"""Every address: its answer, its headers, its methods."""
+
+import pytest
+
+from sesame.portal.routes import build
+from sesame.web.headers import CSP
+from tests.portal.browser import Browser
+from tests.portal.town import SIMULATOR, Town
+
+_ADDRESSES = [
+    ("/", 200),
+    ("/acces", 200),
+    ("/acces/sesame", 200),
+    ("/espace", 303),
+    ("/deconnexion", 200),
+    ("/langue/en", 303),
+    ("/favicon.ico", 303),
+    ("/robots.txt", 200),
+    ("/nowhere", 404),
+    ("/acces/", 404),
+    ("//evil.test", 404),
+    ("/static/nowhere.css", 404),
+]
+
+
+@pytest.mark.parametrize(("address", "status"), _ADDRESSES)
+async def test_every_answer_is_guarded(browser: Browser, address: str, status: int) -> None:
+    """Headers, no memory in between, no way out; HEAD answers like GET."""
+    answer = await browser.get(f"http://bank.test{address}")
+    assert answer.status_code == status
+    assert answer.headers["content-security-policy"] == CSP
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["x-robots-tag"] == "noindex, nofollow"
+    location = answer.headers.get("location", "/")
+    assert location.startswith("/")
+    assert not location.startswith("//")
+    assert (await browser.head(f"http://bank.test{address}")).status_code == status
+
+
+@pytest.mark.parametrize("address", ["/", "/acces", "/acces/sesame", "/deconnexion"])
+async def test_every_page_says_that_the_bank_is_fictional(browser: Browser, address: str) -> None:
+    """With the way to the simulator; no script, nothing inline, nothing from elsewhere."""
+    page = (await browser.get(address)).text
+    assert "Démonstration – banque fictive" in page
+    assert f'href="{SIMULATOR}"' in page
+    assert "<script" not in page
+    assert " style=" not in page
+    assert " on" not in {part[:3] for part in page.split('"')}
+    assert "//" not in page.replace(SIMULATOR, "")
+
+
+async def test_the_leaflets_path(browser: Browser) -> None:
+    """« Accès abonnés », « Accès à vos comptes », the picture of the reader, the two fields."""
+    home = (await browser.get("/")).text
+    assert '<a class="button" href="/acces">Accès abonnés</a>' in home
+    access = (await browser.get("/acces")).text
+    assert "<h1>Accès à vos comptes</h1>" in access
+    link = access[access.index('href="/acces/sesame"') :]
+    assert "reader.svg" in link[: link.index("</a>")]
+    assert "Lecteur Sésame" in link[: link.index("</a>")]
+    form = (await browser.get("/acces/sesame")).text
+    assert '<label for="user_code">Code utilisateur</label>' in form
+    assert '<label for="code">Code Sésame</label>' in form
+    assert 'inputmode="numeric" autocomplete="one-time-code"' in form
+    assert 'autocomplete="username"' in form
+    assert "<button>Valider</button>" in form
+
+
+async def test_help_stands_on_the_way_in(browser: Browser) -> None:
+    """The number alone is dialled; keys, hours and tariff are said; and what we never ask."""
+    for address in ("/", "/acces", "/acces/sesame"):
+        page = (await browser.get(address)).text
+        assert '<a href="tel:+33199002640">01 99 00 26 40</a>' in page
+        assert "tapez étoile, puis 2" in page
+        assert "Appel non surtaxé" in page
+        assert "jamais votre code secret ni un code Sésame" in page
+
+
+async def test_a_wrong_method_is_told_the_right_ones(browser: Browser) -> None:
+    """405 with Allow, in our words."""
+    answer = await browser.put("/acces/sesame")
+    assert answer.status_code == 405
+    allowed = {method.strip() for method in answer.headers["allow"].split(",")}
+    assert allowed == {"GET", "HEAD", "POST"}
+    assert "Cette adresse ne s’ouvre pas ainsi" in answer.text
+
+
+async def test_search_engines_are_sent_away(browser: Browser) -> None:
+    """All of it."""
+    assert (await browser.get("/robots.txt")).text == "User-agent: *\nDisallow: /\n"
+
+
+async def test_the_icon_is_our_mark(browser: Browser) -> None:
+    """For browsers that ask without reading the page."""
+    icon = await browser.get("/favicon.ico", follow_redirects=True)
+    assert icon.headers["content-type"] == "image/svg+xml"
+    assert "immutable" in icon.headers["cache-control"]
+
+
+async def test_a_language_is_chosen_for_the_whole_way(browser: Browser) -> None:
+    """By a link on every page, back to the same page."""
+    page = await browser.get("/acces/sesame", params={"retour": "/acces"})
+    link = page.text.partition('<a href="/langue/en?')[2].partition('"')[0]
+    answer = await browser.get(f"/langue/en?{link}")
+    assert answer.headers["location"] == "/acces/sesame?retour=%2Facces"
+    assert "<title>Login with the Sésame reader" in (await browser.get("/acces/sesame")).text
+
+
+async def test_an_error_of_ours_shows_nothing_of_it(town: Town) -> None:
+    """500 with the headers and a sentence."""
+    portal = town.portal(bank=None)
+    async with Browser(build(portal)) as browser:
+        form = await browser.open_form()
+        fields = form | {"user_code": "VERA2345", "code": "34567890"}
+        answer = await browser.post("/acces/sesame", data=fields)
+    assert answer.status_code == 500
+    assert "Une erreur s’est produite de notre côté" in answer.text
+    assert answer.headers["content-security-policy"] == CSP
+    assert "Traceback" not in answer.text
+    assert "34567890" not in answer.text
