@@ -1,0 +1,132 @@
+"""Puts the parts together: settings become a bank, a bank becomes an application."""
+
+import asyncio
+import gc
+import logging
+import os
+import secrets
+from contextlib import suppress
+from dataclasses import fields
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from sesame.bank.bank import Bank
+from sesame.bank.housekeeping import tidy
+from sesame.custody.custodian import Custodian
+from sesame.custody.keystore import Keystore
+from sesame.custody.keystore_custodian import KeystoreCustodian
+from sesame.custody.passphrase import read_passphrase
+from sesame.portal.portal import Portal
+from sesame.portal.routes import build
+from sesame.rest.routes import routes as rest_routes
+from sesame.settings import Settings, SettingsError, read_settings
+from sesame.store.engine import open_store
+from sesame.store.errors import StoreUnavailable
+from sesame.web.institution import Institution
+from sesame.web.rendering import Site
+
+SETTINGS_VARIABLE = "SESAME_SETTINGS"  # how a worker process learns its settings file
+
+_TIDIED = 300  # seconds between two rounds of forgetting
+_log = logging.getLogger("sesame")
+
+
+def open_custodian(settings: Settings) -> Custodian:
+    """Open the keystore that the settings name.
+
+    Raises:
+        SettingsError: it is a demonstration's, and this is none.
+        CustodyError: see `Keystore.open` and `read_passphrase`.
+    """
+    keystore = open_keystore(settings)
+    return KeystoreCustodian(keystore, random=secrets.token_bytes)
+
+
+def open_keystore(settings: Settings) -> Keystore:
+    """The same, before a custodian takes its keys."""
+    passphrase = read_passphrase(Path(settings.keystore_passphrase_file))
+    keystore = Keystore.open(Path(settings.keystore), passphrase)
+    if keystore.demo and not settings.demonstration:
+        raise SettingsError(
+            f"keystore: {keystore.path.name} holds demonstration keys. "
+            "Create one for production: sesame keys create"
+        )
+    return keystore
+
+
+def open_bank(settings: Settings, custodian: Custodian) -> Bank:
+    """The bank on the database of the settings."""
+    return Bank(
+        store=open_store(settings.database, largest_group=settings.largest_group),
+        custodian=custodian,
+        now=utc_now,
+        random_bytes=secrets.token_bytes,
+    )
+
+
+def build_asgi(settings: Settings, bank: Bank) -> ASGIApp:
+    """Coop@net and the JSON door, as one application."""
+    said = msgspec.structs.asdict(settings.institution)
+    known = {field.name for field in fields(Institution)}
+    institution = Institution(**{k: v for k, v in said.items() if v is not None and k in known})
+    portal = Portal(
+        bank=bank,
+        site=Site(
+            institution=institution,
+            demonstration=settings.demonstration,
+            beside=settings.simulator_url,
+            https=settings.https,
+        ),
+        random_bytes=secrets.token_bytes,
+        # A demonstration is opened as localhost and as 127.0.0.1: the request's own Host.
+        public_origin=None if settings.demonstration else settings.public_url.rstrip("/"),
+    )
+    beside = rest_routes(bank, tuple(settings.api_keys.values()))
+    return _WithLife(build(portal, beside=beside), bank)
+
+
+def application() -> ASGIApp:
+    """The application of one worker process; its settings file stands in the environment."""
+    settings = read_settings(Path(os.environ[SETTINGS_VARIABLE]))
+    return build_asgi(settings, open_bank(settings, open_custodian(settings)))
+
+
+def utc_now() -> datetime:
+    """The clock: aware, UTC."""
+    return datetime.now(UTC)
+
+
+class _WithLife:
+    """An application whose bank tidies up while it runs, and closes when it ends."""
+
+    def __init__(self, app: ASGIApp, bank: Bank) -> None:
+        self._app = app
+        self._bank = bank
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            await self._app(scope, receive, send)
+            return
+        await receive()
+        tidying = asyncio.create_task(self._tidy())
+        # What was made at start stays: the collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        tidying.cancel()
+        with suppress(asyncio.CancelledError):
+            await tidying
+        await self._bank.store.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _tidy(self) -> None:
+        while True:
+            try:
+                await tidy(self._bank)
+            except StoreUnavailable as error:
+                _log.warning("tidying was put off: %s", error)
+            await asyncio.sleep(_TIDIED)

@@ -1,0 +1,216 @@
+"""`sesame demo`: the portal and the simulator side by side, each a process of its own.
+
+The simulator holds cards and PINs, the portal the bank; neither knows the other. What both
+need at once, « Tout remettre à neuf », is done here, in the process above them.
+"""
+
+import argparse
+import asyncio
+import json
+import multiprocessing
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import uvicorn
+
+from sesame.catalogue import N_
+from sesame.cli.language import say
+from sesame.cli.serve import PortBusy, listen, serve
+from sesame.demonstration import (
+    HOST,
+    SETTINGS_FILE,
+    api_key,
+    customers,
+    drawer,
+    prepare,
+    restore,
+)
+from sesame.errors import SesameError
+from sesame.settings import read_settings
+from sesame.simulator.routes import Simulator, build
+
+_PORTS_TRIED = 50
+_PATIENCE = 15  # seconds for a process to end by itself
+
+_RESTORE, _RESTORED, _NOT_RESTORED = "restore", "restored", "not restored"
+
+
+class RestoreFailed(SesameError):
+    """The demonstration could not be made anew; the terminal says why."""
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `demo` to the tree of commands."""
+    parser = commands.add_parser("demo", help=say("Ouvrir la démonstration"))
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=8000,
+        help=say("port du portail\u202f; le simulateur prend le suivant"),
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=Path("demo-data"),
+        metavar="FOLDER",
+        help=say("dossier de la démonstration"),
+    )
+    parser.add_argument(
+        "--reset", action="store_true", help=say("effacer la démonstration et la refaire")
+    )
+    answers = parser.add_mutually_exclusive_group()
+    answers.add_argument(
+        "--list", action="store_true", help=say("montrer les clients en JSON, sans rien ouvrir")
+    )
+    answers.add_argument(
+        "--api-key", action="store_true", help=say("montrer la clé de l’interface JSON")
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Answer `--list` and `--api-key` at once; else serve until a signal ends it."""
+    if arguments.list:
+        listed = [one.as_json() for one in customers(arguments.data)]
+        print(json.dumps(listed, ensure_ascii=False, indent=2))
+        return 0
+    if arguments.api_key:
+        print(api_key(arguments.data))
+        return 0
+    portal = _first_free(arguments.port)
+    simulator = _first_free(portal.getsockname()[1] + 1)
+    folder: Path = arguments.data
+    prepare(
+        folder,
+        portal_port=portal.getsockname()[1],
+        simulator_port=simulator.getsockname()[1],
+        new=arguments.reset,
+    )
+    return _serve_both(folder, portal, simulator)
+
+
+def _first_free(port: int) -> socket.socket:
+    """A socket on *port*, or on the first free one above, which is said."""
+    for tried in range(port, min(port + _PORTS_TRIED, 65536)):
+        try:
+            listener = listen(HOST, tried)
+        except PortBusy:
+            continue
+        if tried != port:
+            sentence = say(N_("Le port {busy} est pris\u00a0: voici le port {free}."))
+            print(sentence.format(busy=port, free=tried), file=sys.stderr)
+        return listener
+    raise PortBusy(HOST, port)
+
+
+def _serve_both(folder: Path, portal: socket.socket, simulator: socket.socket) -> int:
+    spawn = multiprocessing.get_context("spawn")
+    ours, theirs = spawn.Pipe()
+    processes: list[BaseProcess] = [
+        spawn.Process(target=_portal, args=(folder, portal), name="portal"),
+        spawn.Process(target=_simulator, args=(folder, simulator, theirs), name="simulator"),
+    ]
+    with _ended_by_signals(), _running(processes):
+        theirs.close()
+        _announce(folder, portal, simulator)
+        portal.close()
+        simulator.close()
+        while all(process.is_alive() for process in processes):
+            if ours in wait([ours, *(process.sentinel for process in processes)]):
+                _answer(ours, folder)
+    return 1  # one of the two ended by itself
+
+
+def _announce(folder: Path, portal: socket.socket, simulator: socket.socket) -> None:
+    lines = (
+        say("Sésame, démonstration\u00a0: une banque fictive."),
+        "",
+        f"  Coop@net     http://{HOST}:{portal.getsockname()[1]}/",
+        say(
+            "  Simulateur   http://{address}/\u2003lecteur, cartes, clients et codes secrets"
+        ).format(address=f"{HOST}:{simulator.getsockname()[1]}"),
+        "",
+        say("Données\u00a0: {folder}. Pour finir\u00a0: Ctrl-C.").format(folder=folder),
+    )
+    print("\n".join(lines), flush=True)
+
+
+def _answer(connection: Connection, folder: Path) -> None:
+    """Do what the simulator asks: there is one thing it can."""
+    try:
+        connection.recv()
+    except EOFError:
+        return
+    try:
+        restore(folder)
+    except SesameError as error:
+        print(error, file=sys.stderr)
+        connection.send(_NOT_RESTORED)
+    else:
+        connection.send(_RESTORED)
+
+
+class _Ended(Exception):
+    """A signal asked us to end."""
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    def end(*_: object) -> None:
+        raise _Ended
+
+    signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    except (_Ended, KeyboardInterrupt):
+        raise SystemExit(0) from None
+
+
+@contextmanager
+def _running(processes: list[BaseProcess]) -> Iterator[None]:
+    for process in processes:
+        process.start()
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.join(_PATIENCE)
+            if process.is_alive():
+                process.kill()
+                process.join()
+
+
+def _portal(folder: Path, listener: socket.socket) -> None:
+    path = folder / SETTINGS_FILE
+    serve(path, read_settings(path), listener)
+
+
+def _simulator(folder: Path, listener: socket.socket, parent: Connection) -> None:
+    lock = asyncio.Lock()
+
+    async def reset() -> None:
+        async with lock:  # one question, one answer
+            parent.send(_RESTORE)
+            if await asyncio.to_thread(parent.recv) != _RESTORED:
+                raise RestoreFailed("the demonstration could not be made anew: see the terminal")
+
+    settings = read_settings(folder / SETTINGS_FILE)
+    simulator = Simulator(
+        drawer=lambda: drawer(folder), portal_url=settings.public_url, reset=reset
+    )
+    config = uvicorn.Config(
+        build(simulator),
+        lifespan="on",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+    )
+    uvicorn.Server(config).run(sockets=[listener])

@@ -1,0 +1,106 @@
+"""`sesame serve`: the portal and the JSON door, alone, in one process or several."""
+
+import argparse
+import os
+import socket
+from pathlib import Path
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from sesame.app import SETTINGS_VARIABLE, open_custodian
+from sesame.catalogue import N_
+from sesame.cli.language import say
+from sesame.errors import SesameError
+from sesame.settings import Settings, read_settings
+from sesame.store.schema import migrate
+
+_BACKLOG = 2048
+
+
+class PortBusy(SesameError):
+    """Another program listens there already."""
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(f"{host}:{port} is another program's: stop it, or choose another port")
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `serve` to the tree of commands."""
+    parser = commands.add_parser("serve", help=say(N_("Ouvrir le portail seul")))
+    parser.add_argument(
+        "--settings",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help=say(N_("le fichier des réglages (TOML)")),
+    )
+    parser.add_argument(
+        "--workers",
+        type=_count,
+        default=1,
+        metavar="N",
+        help=say(N_("nombre de processus (1 suffit à SQLite)")),
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Bring the database up to date, then serve until a signal ends it."""
+    settings = read_settings(arguments.settings)
+    open_custodian(settings)  # what is wrong with the keys is said here, once, not by a worker
+    migrate(settings.database)
+    listener = listen(settings.host, settings.port)
+    serve(arguments.settings, settings, listener, workers=arguments.workers)
+    return 0
+
+
+def serve(path: Path, settings: Settings, listener: socket.socket, *, workers: int = 1) -> None:
+    """Serve the settings at *path* on *listener* until a signal ends it."""
+    os.environ[SETTINGS_VARIABLE] = str(path)
+    config = uvicorn.Config(
+        "sesame.app:application",
+        factory=True,
+        workers=workers,
+        loop="uvloop",
+        http="httptools",
+        lifespan="on",
+        log_level="warning",
+        access_log=False,  # addresses stand in the audit lines, under their own rules
+        server_header=False,
+        proxy_headers=bool(settings.proxies),
+        forwarded_allow_ips=list(settings.proxies),
+        ssl_certfile=settings.tls_certificate,
+        ssl_keyfile=settings.tls_key,
+    )
+    server = uvicorn.Server(config)
+    if workers == 1:
+        server.run(sockets=[listener])
+    else:
+        Multiprocess(config, sockets=[listener]).run()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens on *host* and *port*.
+
+    Raises:
+        PortBusy: another program does already.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+    except OSError:
+        listener.close()
+        raise PortBusy(host, port) from None
+    listener.set_inheritable(True)
+    return listener
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= 64:  # noqa: PLR2004 -- more help nobody
+        raise argparse.ArgumentTypeError("1 … 64")
+    return number

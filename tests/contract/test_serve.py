@@ -1,0 +1,136 @@
+"""`sesame serve`: the portal alone, as a bank would run it, and what it refuses to run."""
+
+import re
+import secrets
+import sqlite3
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+
+from sesame.custody.keystore import Keystore
+from sesame.custody.passphrase import Passphrase
+from tests.contract.running import TLS, free_port, server, sesame
+
+_PASSPHRASE = "quatre mots tirés au sort"
+
+
+def _bank(folder: Path, port: int, *, demo_keys: bool = False, **changed: str) -> Path:
+    """Settings and a keystore of a bank behind a proxy on this machine."""
+    secret = folder / "passphrase"
+    secret.touch(mode=0o600)
+    secret.write_text(_PASSPHRASE + "\n")
+    Keystore.create(
+        folder / "keys.json",
+        Passphrase(_PASSPHRASE),
+        demo=demo_keys,
+        now=datetime.now(UTC),
+        random=secrets.token_bytes,
+    )
+    lines = {
+        "database": '"sqlite:///bank.db"',
+        "keystore": '"keys.json"',
+        "keystore_passphrase_file": '"passphrase"',
+        "public_url": '"https://bank.example"',
+        "port": str(port),
+        "proxies": '["127.0.0.1"]',
+        **changed,
+    }
+    path = folder / "bank.toml"
+    path.write_text("".join(f"{name} = {value}\n" for name, value in lines.items()))
+    return path
+
+
+def test_production_behind_a_proxy(tmp_path: Path) -> None:
+    """Cookies are Secure and __Host-, HSTS is sent, nothing says demonstration."""
+    port = free_port()
+    with server(_bank(tmp_path, port), port):
+        headers = {"Host": "bank.example", "X-Forwarded-Proto": "https"}
+        page = httpx.get(f"http://127.0.0.1:{port}/acces/sesame", headers=headers, verify=TLS)
+    assert page.status_code == 200
+    assert re.match(r"__Host-sesame_browser=.*; Secure", page.headers["set-cookie"])
+    assert page.headers["strict-transport-security"].startswith("max-age=")
+    assert "Démonstration" not in page.text
+    assert "server" not in page.headers
+
+
+def test_an_origin_other_than_the_public_one_is_refused(tmp_path: Path) -> None:
+    """In production the settings say what customers see, not the request."""
+    port = free_port()
+    with server(_bank(tmp_path, port), port):
+        address = f"http://127.0.0.1:{port}"
+        with httpx.Client(base_url=address, verify=TLS) as client:
+            foreign = client.post("/acces/sesame", headers={"Origin": address}, data={})
+    assert foreign.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("demo_keys", "changed", "said"),
+    [
+        (True, {}, "demonstration keys"),
+        (False, {"proxies": "[]"}, "named proxy"),
+        (False, {"public_url": '"http://bank.example"'}, "https"),
+        (False, {"simulator_url": '"http://127.0.0.1:1"'}, "simulator"),
+        (False, {"keystore": '"elsewhere.json"'}, "elsewhere.json"),
+        (False, {"keystore_passphrase_file": '"nowhere"'}, "nowhere"),
+    ],
+)
+def test_what_production_refuses(
+    tmp_path: Path,
+    demo_keys: bool,  # noqa: FBT001 -- the case
+    changed: dict[str, str],
+    said: str,
+) -> None:
+    """Exit 1 and one sentence before anything listens."""
+    settings = _bank(tmp_path, free_port(), demo_keys=demo_keys, **changed)
+    refused = sesame("serve", "--settings", str(settings))
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert said in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert _PASSPHRASE not in refused.stderr
+
+
+def test_a_wrong_passphrase_is_said_and_not_shown(tmp_path: Path) -> None:
+    """In the reader's language, without the passphrase."""
+    settings = _bank(tmp_path, free_port())
+    (tmp_path / "passphrase").write_text("une tout autre phrase\n")
+    refused = sesame("serve", "--settings", str(settings))
+    assert refused.returncode == 1
+    assert "phrase de passe" in refused.stderr
+    assert "une tout autre" not in refused.stderr
+
+
+def test_a_passphrase_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    """Before it is used."""
+    settings = _bank(tmp_path, free_port())
+    (tmp_path / "passphrase").chmod(0o644)
+    refused = sesame("serve", "--settings", str(settings))
+    assert refused.returncode == 1
+    assert "chmod 600" in refused.stderr
+
+
+def test_a_busy_port_is_a_sentence(tmp_path: Path) -> None:
+    """Which names the port."""
+    port = free_port()
+    settings = _bank(tmp_path, port)
+    with server(settings, port):
+        refused = sesame("serve", "--settings", str(settings))
+    assert refused.returncode == 1
+    assert str(port) in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_later_schema_is_left_alone(tmp_path: Path) -> None:
+    """A database of a later version of the program is not touched."""
+    port = free_port()
+    settings = _bank(tmp_path, port)
+    with server(settings, port):
+        pass
+    connection = sqlite3.connect(tmp_path / "bank.db")
+    with connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    refused = sesame("serve", "--settings", str(settings))
+    assert refused.returncode == 1
+    assert "later version" in refused.stderr
