@@ -1,0 +1,1 @@
+"""Measurements: one command, `make bench`; every claim a ratio within one run."""

@@ -1,0 +1,291 @@
+"""The login: over HTTP and in process, grouped and not, beside its floors.
+
+The floors: SQLite with the same rows and statements and nothing else, in groups; a bare
+route of the same framework. Rounds are interleaved, and each figure is the median of its
+rounds' ratios.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import secrets
+import shutil
+import socket
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlencode
+
+from bench.load import Measured, run
+from bench.population import (
+    API_KEY,
+    Holder,
+    open_population_bank,
+    populate,
+    settings_file,
+)
+from sesame.bank.verification import (
+    ATTEMPT_ID_LENGTH,
+    Accepted,
+    Attempt,
+    Door,
+    Origin,
+    verify_login,
+)
+from sesame.cap.token import Code
+from sesame.store.access import read_group
+from sesame.store.audit import AuditRow
+from sesame.store.buckets import bucket_of
+from sesame.store.steps import Step, swap_group
+
+CUSTOMERS = 500
+ROUNDS = 3
+ATTEMPTS = 3000  # a round
+CLIENTS = (1, 8, 32, 128)
+IN_PROCESS = 64
+GROUP = 64
+
+
+@dataclass(slots=True)
+class Supply:
+    """Fresh codes: each card's ATC rises by one with each code, as in life."""
+
+    holders: list[Holder]
+    atc: int = 0
+    place: int = 0
+
+    def take(self, count: int) -> list[tuple[Holder, str]]:
+        """The next *count* user codes and fresh codes, the holders in turn."""
+        taken = []
+        for _ in range(count):
+            if self.place == 0:
+                self.atc += 1
+            holder = self.holders[self.place]
+            self.place = (self.place + 1) % len(self.holders)
+            taken.append((holder, holder.code(self.atc).digits))
+        return taken
+
+
+def measure() -> dict[str, float]:
+    """Run all rounds and give the figures; prints a line a figure."""
+    folder = Path(tempfile.mkdtemp(prefix="sesame bench "))
+    try:
+        return asyncio.run(_measure(folder))
+    finally:
+        shutil.rmtree(folder)
+
+
+async def _measure(folder: Path) -> dict[str, float]:
+    supply = Supply(await populate(folder, CUSTOMERS))
+    rounds: dict[str, list[float]] = {}
+
+    def note(name: str, value: float) -> float:
+        rounds.setdefault(name, []).append(value)
+        return value
+
+    with (
+        _server(folder, largest_group=GROUP) as grouped,
+        _server(folder, largest_group=1) as single,
+        _bare() as bare,
+    ):
+        for _ in range(ROUNDS):
+            floor = note("sqlite_floor_per_second", _sqlite_floor(folder, supply))
+            inside = await _in_process(folder, supply, largest_group=GROUP)
+            note("in_process_per_second", inside)
+            note("in_process_over_sqlite_floor", inside / floor)
+            alone = await _in_process(folder, supply, largest_group=1)
+            note("in_process_grouped_over_single", inside / alone)
+            for clients in CLIENTS:
+                count = ATTEMPTS if clients > 1 else ATTEMPTS // 5
+                json = await _accepted(grouped, _json(grouped, supply.take(count)), clients)
+                note(f"http_{clients}_per_second", json.rate)
+                note(f"http_{clients}_p50_ms", json.percentile(0.50))
+                note(f"http_{clients}_p99_ms", json.percentile(0.99))
+                note(f"http_over_sqlite_floor_{clients}", json.rate / floor)
+                framework = await run(bare, _json(bare, supply.take(count)), clients)
+                note(f"http_over_bare_framework_{clients}", json.rate / framework.rate)
+                if clients == 32:
+                    each = await _accepted(single, _json(single, supply.take(count)), clients)
+                    note("grouped_over_single_32", json.rate / each.rate)
+                    form = await _forms(grouped, supply.take(count // 3), clients)
+                    note("form_over_json_32", form / json.rate)
+    return {name: statistics.median(values) for name, values in rounds.items()}
+
+
+def _sqlite_floor(folder: Path, supply: Supply) -> float:
+    """The same rows read and written in groups, with everything worked out beforehand."""
+    connection = sqlite3.connect(folder / "bank.db", isolation_level=None)
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA busy_timeout = 5000")
+    codes = [holder.user_code for holder, _ in supply.take(len(supply.holders))]
+    done = 0
+    spent = 0.0
+    for at in range(0, len(codes), GROUP):
+        group = sorted(codes[at : at + GROUP])
+        started = time.perf_counter()
+        accesses = read_group(connection, group)
+        spent += time.perf_counter() - started
+        line = bytes(480)  # about as long as an accepted line
+        steps = [
+            Step(
+                bucket=bucket_of(access.user_code),
+                user_code=access.user_code,
+                read_version=access.version,
+                enrolled=True,
+                failures=0,
+                suspended_until=None,
+                at=access.stepped_at + 1,
+                attempt=secrets.token_bytes(ATTEMPT_ID_LENGTH),
+                accepted=True,
+                atcs=((1, supply.atc),),
+                line=AuditRow(
+                    version=access.version + 1,
+                    attempt=bytes(16),
+                    at=access.stepped_at + 1,
+                    line=line,
+                    head=bytes(32),
+                    salt=bytes(16),
+                    address="127.0.0.1",
+                ),
+                session=None,
+            )
+            for access in accesses
+        ]
+        started = time.perf_counter()
+        swap_group(connection, steps)
+        spent += time.perf_counter() - started
+        done += len(group)
+    connection.close()
+    return done / spent
+
+
+async def _in_process(folder: Path, supply: Supply, *, largest_group: int) -> float:
+    bank = open_population_bank(folder, largest_group=largest_group)
+    attempts = iter(
+        [
+            Attempt(
+                id=secrets.token_bytes(ATTEMPT_ID_LENGTH),
+                user_code=holder.user_code,
+                code=Code(digits),
+                origin=Origin(Door.REST, "127.0.0.1"),
+            )
+            for holder, digits in supply.take(ATTEMPTS)
+        ]
+    )
+    accepted = 0
+
+    async def caller() -> None:
+        nonlocal accepted
+        for attempt in attempts:
+            accepted += isinstance(await verify_login(bank, attempt), Accepted)
+
+    started = time.perf_counter()
+    await asyncio.gather(*(caller() for _ in range(IN_PROCESS)))
+    spent = time.perf_counter() - started
+    await bank.store.close()
+    _all_accepted(accepted, ATTEMPTS)
+    return ATTEMPTS / spent
+
+
+async def _accepted(port: int, requests: list[bytes], clients: int) -> Measured:
+    measured = await run(port, requests, clients)
+    _all_accepted(measured.statuses[200], len(requests))
+    return measured
+
+
+async def _forms(port: int, codes: list[tuple[Holder, str]], clients: int) -> float:
+    """Whole logins a second by form: the page, then the form, a session and a redirect."""
+    requests = []
+    for holder, digits in codes:
+        browser, form = secrets.token_bytes(32), secrets.token_bytes(ATTEMPT_ID_LENGTH)
+        proof = hmac.digest(browser, b"form\x00" + form, hashlib.sha256)
+        fields = {
+            "user_code": holder.user_code,
+            "code": digits,
+            "form": form.hex(),
+            "proof": proof.hex(),
+        }
+        cookie = f"Cookie: sesame_browser={browser.hex()}\r\n"
+        requests.append(_request("GET", "/acces/sesame", port, cookie))
+        kind = "Content-Type: application/x-www-form-urlencoded\r\n"
+        body = urlencode(fields).encode()
+        requests.append(_request("POST", "/acces/sesame", port, cookie + kind, body))
+    measured = await run(port, requests, clients)
+    _all_accepted(measured.statuses[303], len(codes))
+    return measured.rate / 2
+
+
+def _json(port: int, codes: list[tuple[Holder, str]]) -> list[bytes]:
+    headers = f"Authorization: Bearer {API_KEY}\r\nContent-Type: application/json\r\n"
+    return [
+        _request(
+            "POST",
+            "/api/v1/verifications",
+            port,
+            headers,
+            b'{"user_code":"%b","code":"%b"}' % (holder.user_code.encode(), digits.encode()),
+        )
+        for holder, digits in codes
+    ]
+
+
+def _request(method: str, path: str, port: int, headers: str, body: bytes = b"") -> bytes:
+    head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{headers}"
+    length = f"Content-Length: {len(body)}\r\n" if body else ""
+    return f"{head}{length}\r\n".encode() + body
+
+
+def _all_accepted(accepted: int, asked: int) -> None:
+    if accepted != asked:
+        raise RuntimeError(f"{asked - accepted} of {asked} fresh codes were not accepted")
+
+
+@contextmanager
+def _server(folder: Path, *, largest_group: int) -> Iterator[int]:
+    port = _free_port()
+    settings = settings_file(folder, port=port, largest_group=largest_group)
+    command = [sys.executable, "-m", "sesame", "serve", "--settings", str(settings)]
+    with _running(command, port):
+        yield port
+
+
+@contextmanager
+def _bare() -> Iterator[int]:
+    port = _free_port()
+    with _running([sys.executable, "-m", "bench.bare", str(port)], port):
+        yield port
+
+
+@contextmanager
+def _running(command: list[str], port: int) -> Iterator[None]:
+    process = subprocess.Popen(command)
+    try:
+        _wait_for(port, process)
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and process.poll() is None:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise RuntimeError("the server did not come up")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
