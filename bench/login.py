@@ -31,6 +31,7 @@ from bench.population import (
     populate,
     settings_file,
 )
+from sesame.app import SWITCH_INTERVAL
 from sesame.bank.verification import (
     ATTEMPT_ID_LENGTH,
     Accepted,
@@ -124,6 +125,7 @@ def _sqlite_floor(folder: Path, supply: Supply) -> float:
     connection = sqlite3.connect(folder / "bank.db", isolation_level=None)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA busy_timeout = 5000")
+    supply.place = 0  # a whole turn, so that all are at one ATC
     codes = [holder.user_code for holder, _ in supply.take(len(supply.holders))]
     done = 0
     spent = 0.0
@@ -167,6 +169,7 @@ def _sqlite_floor(folder: Path, supply: Supply) -> float:
 
 
 async def _in_process(folder: Path, supply: Supply, *, largest_group: int) -> float:
+    sys.setswitchinterval(SWITCH_INTERVAL)  # as a server does
     bank = open_population_bank(folder, largest_group=largest_group)
     attempts = iter(
         [
@@ -184,7 +187,10 @@ async def _in_process(folder: Path, supply: Supply, *, largest_group: int) -> fl
     async def caller() -> None:
         nonlocal accepted
         for attempt in attempts:
-            accepted += isinstance(await verify_login(bank, attempt), Accepted)
+            outcome = await verify_login(
+                bank, attempt
+            )  # not within +=, which reads before it waits
+            accepted += isinstance(outcome, Accepted)
 
     started = time.perf_counter()
     await asyncio.gather(*(caller() for _ in range(IN_PROCESS)))

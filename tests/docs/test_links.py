@@ -42,6 +42,14 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert fragment in {anchor(heading) for heading in headings}, target
 
 
+def test_the_documentation_leads_to_every_page() -> None:
+    """docs/README.md links each page of the four drawers; the decisions have an index."""
+    docs = _ROOT / "docs"
+    linked = {(docs / target).resolve() for target in links(docs / "README.md")}
+    pages = {page.resolve() for page in docs.rglob("*.md") if page.parent != _DECISIONS}
+    assert pages - linked == {(docs / "README.md").resolve()}
+
+
 def test_the_index_lists_every_decision() -> None:
     """Each page once, under its own title, which is a question."""
     index = (_DECISIONS / "README.md").read_text(encoding="utf-8")
