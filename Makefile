@@ -72,6 +72,7 @@ catalogue: test-environment
 
 reference: test-environment
 	$(VENV) tools/reference.py update
+	$(VENV) tools/draw_reader.py update
 
 locks: python
 	"$(PYTHON)" tools/locks.py $(if $(filter-out 0,$(UPGRADE)),--upgrade)

@@ -32,7 +32,7 @@ from sesame.web.rendering import Site
 SETTINGS_VARIABLE = "SESAME_SETTINGS"  # how a worker process learns its settings file
 
 # Seconds after which a thread gives way. At Python's 5 ms the store's threads wait longer
-# for the interpreter than for the disk (`make bench`: a third more logins a second).
+# for the interpreter than for the disk (measured once: a third more logins a second).
 SWITCH_INTERVAL = 1e-4
 
 _TIDIED = 300  # seconds between two rounds of forgetting

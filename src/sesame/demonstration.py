@@ -64,6 +64,7 @@ _PAN_DIGITS = 16
 _ODD_PIN = "1111"
 _PAYMENT_ONLY = "payment-only.card"
 _EXPIRED = "expired.card"
+_BLOCKED = "blocked.card"
 _CARD_WAIT = 40.0  # seconds: a reader gives a card back after 35 without a key
 _CHEAP = Cost(time=1, memory_kib=8 * 1024, lanes=1)  # the passphrase lies beside the keystore
 
@@ -111,8 +112,6 @@ _PEOPLE = (
     _Person("Les Jardins partagés", "JARDN56", Kind.SESAME, "8642", "potager-2009"),
     _Person("Zoé Petit", "ZPTT293", Kind.BANK, "3141", "lune-rousse-3"),
 )
-# Whose card has no PIN try left: what a reader says then, and a customer who cannot sign in.
-_BLOCKED = _PEOPLE[-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +255,7 @@ async def _fill(folder: Path, settings: Settings) -> None:
                 ),
                 OddCard(oddity=Oddity.MUTE),
                 OddCard(oddity=Oddity.EXPIRED, card=folder / _CARDS / _EXPIRED, pin=_ODD_PIN),
+                OddCard(oddity=Oddity.BLOCKED, card=folder / _CARDS / _BLOCKED, pin=_ODD_PIN),
             ),
         ),
         folder / FILE_NAME,
@@ -302,8 +302,6 @@ class _Issuer:
             )
         else:
             image, counters = sesame_card(data, dki=_DKI, dpa_key=await self._key(record))
-        if person is _BLOCKED:
-            counters = replace(counters, pin_tries_left=0)
         self._put(person.file, image, counters)
         return record
 
@@ -315,6 +313,10 @@ class _Issuer:
         expired = self._data("Ancienne carte", _ODD_PIN, _number(Kind.SESAME), years_ago=4)
         key = await self._key(_record(expired, SESAME_CARD.name, _DPA_KEY))
         self._put(_EXPIRED, *sesame_card(expired, dki=_DKI, dpa_key=key))
+        blocked = self._data("Carte bloquée", _ODD_PIN, _number(Kind.SESAME))
+        key = await self._key(_record(blocked, SESAME_CARD.name, _DPA_KEY))
+        image, counters = sesame_card(blocked, dki=_DKI, dpa_key=key)
+        self._put(_BLOCKED, image, replace(counters, pin_tries_left=0))
 
     async def _key(self, record: CardRecord) -> DesKey:
         custodian = self.bank.custodian

@@ -210,7 +210,7 @@ _events = st.lists(
 
 @dataclass
 class Model:
-    """The rules of D5 and D6 for one customer, told another way: by looking back."""
+    """The rules for one customer, told another way: by looking back."""
 
     history: list[tuple[datetime, bool, bytes]]  # judged: when, accepted, id
     last_atc: int = 10

@@ -16,7 +16,7 @@ class Limits:
     lost_swaps: int = 8
     # How many attempts on one user code may wait for each other in one process.
     waiting: int = 5
-    # An impatient second click on the same form repeats the first answer this long.
+    # A second click on a refused form repeats the refusal this long.
     repeated: timedelta = timedelta(seconds=5)
 
     # Each attempt is checked against this many cards, present or not: constant work.

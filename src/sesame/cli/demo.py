@@ -21,10 +21,13 @@ import uvicorn
 
 from sesame.catalogue import N_
 from sesame.cli.language import say
+from sesame.cli.sentences import SENTENCES
 from sesame.cli.serve import PortBusy, listen, serve
 from sesame.demonstration import (
     HOST,
     SETTINGS_FILE,
+    ForeignFolder,
+    NoDemonstration,
     api_key,
     customers,
     drawer,
@@ -39,6 +42,20 @@ _PORTS_TRIED = 50
 _PATIENCE = 15  # seconds for a process to end by itself
 
 _RESTORE, _RESTORED, _NOT_RESTORED = "restore", "restored", "not restored"
+
+
+SENTENCES.update(
+    {
+        NoDemonstration: N_(
+            "{folder}\u00a0: il n’y a pas de démonstration ici. Lancez «\u00a0sesame demo --data "
+            "{folder}\u00a0»."
+        ),
+        ForeignFolder: N_(
+            "{folder}\u00a0: ce dossier contient autre chose et reste tel qu’il est. Choisissez un "
+            "autre dossier, ou un dossier vide."
+        ),
+    }
+)
 
 
 class RestoreFailed(SesameError):

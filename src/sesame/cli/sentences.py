@@ -4,8 +4,6 @@ Errors carry English for engineers; here the ones that a person can do something
 said in their language. The places are attributes of the error.
 """
 
-from collections.abc import Mapping
-
 from sesame.card.errors import (
     CardFileDamaged,
     CardFileExposed,
@@ -37,11 +35,12 @@ from sesame.errors import SesameError
 
 def sentence(error: SesameError) -> str:
     """What went wrong, where, and what to do."""
-    french = _SENTENCES.get(type(error))
+    french = SENTENCES.get(type(error))
     return str(error) if french is None else say(french).format(**vars(error))
 
 
-_SENTENCES: Mapping[type[SesameError], str] = {
+# A command adds its own errors where it defines them.
+SENTENCES: dict[type[SesameError], str] = {
     KeystoreMissing: N_(
         "{path}\u00a0: ce fichier n’existe pas. Vérifiez son chemin, ou créez-le avec "
         "«\u00a0sesame keys create\u00a0»."

@@ -1,6 +1,7 @@
 """`sesame serve`: the portal and the JSON door, alone, in one process or several."""
 
 import argparse
+import errno
 import os
 import socket
 from pathlib import Path
@@ -11,6 +12,7 @@ from uvicorn.supervisors import Multiprocess
 from sesame.app import SETTINGS_VARIABLE, open_custodian
 from sesame.catalogue import N_
 from sesame.cli.language import say
+from sesame.cli.sentences import SENTENCES
 from sesame.errors import SesameError
 from sesame.settings import Settings, read_settings
 from sesame.store.schema import migrate
@@ -23,6 +25,32 @@ class PortBusy(SesameError):
 
     def __init__(self, host: str, port: int) -> None:
         super().__init__(f"{host}:{port} is another program's: stop it, or choose another port")
+        self.host = host
+        self.port = port
+
+
+class CannotListen(SesameError):
+    """The system does not let us listen there."""
+
+    def __init__(self, host: str, port: int, reason: str) -> None:
+        super().__init__(f"{host}:{port}: the system refuses ({reason}): choose another")
+        self.host = host
+        self.port = port
+        self.reason = reason
+
+
+SENTENCES.update(
+    {
+        PortBusy: N_(
+            "{host}:{port}\u00a0: un autre programme y écoute déjà. Arrêtez-le, ou choisissez un "
+            "autre port."
+        ),
+        CannotListen: N_(
+            "{host}:{port}\u00a0: le système refuse ({reason}). Choisissez une autre adresse ou un "
+            "autre port."
+        ),
+    }
+)
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -85,6 +113,7 @@ def listen(host: str, port: int) -> socket.socket:
 
     Raises:
         PortBusy: another program does already.
+        CannotListen: the address is not this machine's, or the port is kept for root.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -92,9 +121,11 @@ def listen(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         listener.listen(_BACKLOG)
-    except OSError:
+    except OSError as error:
         listener.close()
-        raise PortBusy(host, port) from None
+        if error.errno == errno.EADDRINUSE:
+            raise PortBusy(host, port) from None
+        raise CannotListen(host, port, error.strerror or str(error)) from None
     listener.set_inheritable(True)
     return listener
 

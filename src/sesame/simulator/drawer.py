@@ -1,6 +1,6 @@
 """The drawer of demonstration cards: whose they are, and what their holders know.
 
-The bank stores no PIN (design D11), so the demonstration keeps its own in a file of the
+The bank stores no PIN, so the demonstration keeps its own in a file of the
 simulator, `simulator.json` in the data folder, mode 0600.
 """
 
