@@ -45,6 +45,10 @@ def test_production_behind_a_named_proxy(tmp_path: Path) -> None:
 def test_production_with_its_own_certificate(tmp_path: Path) -> None:
     """No proxy needed."""
     own = {**_NEEDED, "tls_certificate": '"chain.pem"', "tls_key": '"key.pem"'}
+    (tmp_path / "chain.pem").touch()
+    with pytest.raises(SettingsError, match=r"tls_key: there is no file .*key\.pem"):
+        _read(tmp_path, **own)
+    (tmp_path / "key.pem").touch()
     assert _read(tmp_path, **own).tls_certificate == f"{tmp_path}/chain.pem"
 
 
@@ -57,6 +61,28 @@ def test_production_with_its_own_certificate(tmp_path: Path) -> None:
         ({"tls_certificate": '"chain.pem"'}, "name both, or none"),
         ({"public_url": '"bank.example"'}, "scheme and host"),
         ({"public_url": '"https://bank.example/portal"'}, "scheme and host"),
+        ({"public_url": '"https://"'}, "scheme and host"),
+        ({"public_url": '"https://desk@bank.example"'}, "scheme and host"),
+        ({"public_url": '"https://desk:word@bank.example"'}, "scheme and host"),
+        ({"public_url": '"https://bank.example?from=1"'}, "scheme and host"),
+        ({"public_url": '"https://bank.example#top"'}, "scheme and host"),
+        ({"public_url": '"https://bank.example:port"'}, "scheme and host"),
+        ({"public_url": '"https://bank.example:65536"'}, "scheme and host"),
+        ({"public_url": '"https://[bank"'}, "scheme and host"),
+        ({"public_url": '"https://[::g]"'}, "scheme and host"),
+        ({"public_url": '"https://my bank.example"'}, "scheme and host"),
+        ({"public_url": '"https://banqué.example"'}, "xn--"),
+        ({"public_url": '"ftp://bank.example"'}, "scheme and host"),
+        ({"proxies": '["*"]'}, "neither an address nor a network"),
+        ({"proxies": '["192.0.2.1", "0.0.0.0/0"]'}, "everybody"),
+        ({"proxies": '["::/0"]'}, "everybody"),
+        ({"proxies": '["192.0.2.1/24"]'}, "neither an address nor a network"),
+        ({"proxies": '["proxy.example"]'}, "neither an address nor a network"),
+        ({"proxies": '[""]'}, "neither an address nor a network"),
+        ({"api_keys": '{ desk = "the key itself" }'}, "api_keys"),
+        ({"api_keys": f'{{ desk = "{"A" * 64}" }}'}, "api_keys"),
+        ({"api_keys": f'{{ desk = "{"a" * 64}\\n" }}'}, "api_keys"),
+        ({"api_keys": f'{{ desk = "{"a" * 65}" }}'}, "api_keys"),
         ({"database": '"postgresql://host/bank"'}, "sqlite:///"),
         ({"database": '"sqlite:///"'}, "sqlite:///"),
         ({"port": "0"}, "port"),
@@ -73,6 +99,37 @@ def test_what_is_unsafe_or_unknown_is_refused(
     """The message names the setting, and what to write instead."""
     with pytest.raises(SettingsError, match=said):
         _read(tmp_path, **{**_BEHIND_A_PROXY, **changed})
+
+
+@pytest.mark.parametrize("proxy", ["192.0.2.1", "192.0.2.0/24", "2001:db8::1", "2001:db8::/32"])
+def test_proxies_are_addresses_or_networks(tmp_path: Path, proxy: str) -> None:
+    """Of either version of IP."""
+    assert _read(tmp_path, **{**_NEEDED, "proxies": f'["{proxy}"]'}).proxies == (proxy,)
+
+
+@pytest.mark.parametrize(
+    ("public_url", "origin"),
+    [
+        ("https://bank.example", "https://bank.example"),
+        ("HTTPS://Bank.Example/", "https://bank.example"),
+        ("https://bank.example:443", "https://bank.example"),
+        ("https://bank.example:8443/", "https://bank.example:8443"),
+        ("https://xn--banqu-fsa.example", "https://xn--banqu-fsa.example"),
+        ("https://[2001:DB8:0::1]:443", "https://[2001:db8::1]"),
+    ],
+)
+def test_the_origin_is_what_browsers_send(tmp_path: Path, public_url: str, origin: str) -> None:
+    """RFC 6454, 6.2: small letters, no default port, nothing behind."""
+    settings = _read(tmp_path, **{**_BEHIND_A_PROXY, "public_url": f'"{public_url}"'})
+    assert settings.public_origin == origin
+    assert settings.https
+
+
+def test_a_key_is_known_by_its_hash(tmp_path: Path) -> None:
+    """64 hexadecimal digits in small letters."""
+    hashed = "0123456789abcdef" * 4
+    settings = _read(tmp_path, **{**_BEHIND_A_PROXY, "api_keys": f'{{ desk = "{hashed}" }}'})
+    assert settings.api_keys == {"desk": hashed}
 
 
 @pytest.mark.parametrize("missing", list(_NEEDED))

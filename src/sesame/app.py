@@ -16,16 +16,21 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sesame.bank.bank import Bank
 from sesame.bank.housekeeping import tidy
-from sesame.custody.custodian import Custodian
+from sesame.cap.token import Code
+from sesame.custody.custodian import Custodian, Inquiry, Question
+from sesame.custody.errors import KeyMissing, SealBroken
 from sesame.custody.keystore import Keystore
 from sesame.custody.keystore_custodian import KeystoreCustodian
 from sesame.custody.passphrase import read_passphrase
+from sesame.errors import SesameError
 from sesame.portal.portal import Portal
 from sesame.portal.routes import build
 from sesame.rest.routes import routes as rest_routes
 from sesame.settings import Settings, SettingsError, read_settings
+from sesame.store.cards import any_card, seal_context
 from sesame.store.engine import open_store
 from sesame.store.errors import StoreUnavailable
+from sesame.web.https import HttpsOnly
 from sesame.web.institution import Institution
 from sesame.web.rendering import Site
 
@@ -39,11 +44,22 @@ _TIDIED = 300  # seconds between two rounds of forgetting
 _log = logging.getLogger("sesame")
 
 
+class ForeignKeystore(SesameError):
+    """The keystore at `path` is not the one that the database's cards were sealed with."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"keystore {path}: this keystore is not the one this database was made with. "
+            "Name that one, or the other database"
+        )
+        self.path = path
+
+
 def open_custodian(settings: Settings) -> Custodian:
     """Open the keystore that the settings name.
 
     Raises:
-        SettingsError: it is a demonstration's, and this is none.
+        SettingsError: it is a demonstration's and this is none, or the other way round.
         CustodyError: see `Keystore.open` and `read_passphrase`.
     """
     keystore = open_keystore(settings)
@@ -59,6 +75,11 @@ def open_keystore(settings: Settings) -> Keystore:
             f"keystore: {keystore.path.name} holds demonstration keys. "
             "Create one for production: sesame keys create"
         )
+    if settings.demonstration and not keystore.demo:
+        raise SettingsError(
+            f"keystore: {keystore.path.name} holds production keys, which a demonstration does "
+            "not touch. Take the line demonstration = true out, or create demonstration keys"
+        )
     return keystore
 
 
@@ -70,6 +91,30 @@ def open_bank(settings: Settings, custodian: Custodian) -> Bank:
         now=utc_now,
         random_bytes=secrets.token_bytes,
     )
+
+
+async def check_keystore(settings: Settings, custodian: Custodian) -> None:
+    """Make sure that the keys are those that the database was made with.
+
+    One card tells; a database without cards belongs to every keystore.
+
+    Raises:
+        ForeignKeystore: custody cannot open a card of the database.
+        StoreUnavailable: the database does not answer.
+    """
+    bank = open_bank(settings, custodian)
+    try:
+        card = await bank.store.read(any_card)
+        if card is None:
+            return
+        context = seal_context(card.user_code, card.card_number)
+        # Without candidates, only decoys are computed; the code is no matter.
+        inquiry = Inquiry(Code("00000000"), (Question(card.sealed, context, ()),))
+        await custodian.match([inquiry])
+    except (KeyMissing, SealBroken):
+        raise ForeignKeystore(Path(settings.keystore)) from None
+    finally:
+        await bank.store.close()
 
 
 def build_asgi(settings: Settings, bank: Bank) -> ASGIApp:
@@ -87,10 +132,13 @@ def build_asgi(settings: Settings, bank: Bank) -> ASGIApp:
         ),
         random_bytes=secrets.token_bytes,
         # A demonstration is opened as localhost and as 127.0.0.1: the request's own Host.
-        public_origin=None if settings.demonstration else settings.public_url.rstrip("/"),
+        public_origin=None if settings.demonstration else settings.public_origin,
     )
     beside = rest_routes(bank, tuple(settings.api_keys.values()))
-    return _WithLife(build(portal, beside=beside), bank)
+    app = build(portal, beside=beside)
+    if not settings.demonstration and settings.tls_certificate is None:
+        app = HttpsOnly(app)
+    return _WithLife(app, bank)
 
 
 def application() -> ASGIApp:

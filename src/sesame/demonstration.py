@@ -5,10 +5,11 @@ cards compute with them, the bank predicts.
 """
 
 import asyncio
+import fcntl
 import hashlib
 import secrets
-import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -22,6 +23,7 @@ from sesame.bank.user_code import UserCode, check_character
 from sesame.bank.verification import suspended_until
 from sesame.cap.profile import BANK_CARD, PROFILES, SESAME_CARD
 from sesame.card.card_file import create, read_summary, reissue
+from sesame.card.errors import CardError
 from sesame.card.memory import CardData, CardImage, Counters
 from sesame.card.personalisation import bank_card, payment_card, sesame_card
 from sesame.catalogue import Language
@@ -54,6 +56,7 @@ _PASSPHRASE_FILE = "keystore.passphrase"  # noqa: S105 -- the name of a file
 _DATABASE = "bank.db"
 _API_KEY = "api.key"
 _CARDS = "cards"
+_MARK = ".sesame-demonstration"
 
 _DKI = 1
 _DPA_KEY = KeyRef("dpa-01")
@@ -74,6 +77,14 @@ class NoDemonstration(SesameError):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(f"{folder} holds no demonstration: run  sesame demo --data '{folder}'")
+        self.folder = folder
+
+
+class DemonstrationRunning(SesameError):
+    """Another process runs the demonstration of this folder."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"the demonstration in {folder} is running: stop it, or name another")
         self.folder = folder
 
 
@@ -133,25 +144,41 @@ class Listed:
         }
 
 
-def prepare(folder: Path, *, portal_port: int, simulator_port: int, new: bool) -> Settings:
-    """Make the demonstration in *folder* where there is none yet; *new* makes it again.
-
-    The settings are written at each start, for the ports may differ.
+@contextmanager
+def occupied(folder: Path) -> Iterator[None]:
+    """Have *folder* for one running demonstration alone; a mark in it says that it is ours.
 
     Raises:
-        ForeignFolder: the folder is not empty and no demonstration of ours.
+        ForeignFolder: it is no folder, or it holds something and not our mark.
+        DemonstrationRunning: another process runs the demonstration in it.
     """
-    if folder.exists() and any(folder.iterdir()) and not _is_ours(folder):
-        raise ForeignFolder(folder)
-    if new:
-        shutil.rmtree(folder, ignore_errors=True)
-    complete = (folder / FILE_NAME).exists()
+    mark = folder / _MARK
+    try:
+        folder.mkdir(parents=True, mode=0o700, exist_ok=True)
+        if not mark.exists() and any(folder.iterdir()):
+            raise ForeignFolder(folder)
+    except (FileExistsError, NotADirectoryError):
+        raise ForeignFolder(folder) from None
+    with mark.open("a") as held:
+        mark.chmod(0o600)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DemonstrationRunning(folder) from None
+        yield
+
+
+def prepare(folder: Path, *, portal_port: int, simulator_port: int, new: bool) -> Settings:
+    """Make the demonstration in the `occupied` *folder*, unless a whole one is there.
+
+    *new* makes it again. The settings are written at each start, for the ports may differ.
+    """
+    complete = (folder / FILE_NAME).exists() and not new
     if not complete:
-        # A start that was cut off left less than a whole: begin again.
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True, mode=0o700)
+        # Also what a start that was cut off left behind. Only files of ours, by name.
+        _clear(folder)
         _write_settings(folder, portal_port, simulator_port, secrets.token_urlsafe(32))
-        (folder / _CARDS).mkdir(mode=0o700)
+        (folder / _CARDS).mkdir(mode=0o700, exist_ok=True)
         _create_keystore(folder)
     else:
         _write_settings(folder, portal_port, simulator_port, api_key(folder))
@@ -205,14 +232,21 @@ def api_key(folder: Path) -> str:
 
 async def _list(known: Sequence[DemoCustomer], settings: Settings) -> list[Listed]:
     bank = _bank(settings)
-    listed = [Listed(customer, await _ready(bank, customer)) for customer in known]
-    await bank.store.close()
+    try:
+        listed = [Listed(customer, await _ready(bank, customer)) for customer in known]
+    finally:
+        await bank.store.close()
     return sorted(listed, key=lambda one: not one.ready)
 
 
 async def _ready(bank: Bank, customer: DemoCustomer) -> bool:
     access = await bank.store.read_access(customer.user_code)
-    summary = read_summary(customer.card)
+    try:
+        summary = read_summary(customer.card)
+    except CardError:
+        return False
+    if not access.cards:
+        return False
     card = access.cards[0]
     return (
         suspended_until(access, bank.now()) is None
@@ -225,15 +259,18 @@ async def _ready(bank: Bank, customer: DemoCustomer) -> bool:
 
 async def _restore(folder: Path, settings: Settings) -> None:
     bank = _bank(settings)
-    await bank.store.write(erase)
-    await _enrol_all(folder, bank)
-    await bank.store.close()
+    try:
+        await _enrol_all(folder, bank)
+    finally:
+        await bank.store.close()
 
 
 async def _fill(folder: Path, settings: Settings) -> None:
     bank = _bank(settings)
-    await _enrol_all(folder, bank)
-    await bank.store.close()
+    try:
+        await _enrol_all(folder, bank)
+    finally:
+        await bank.store.close()
     save(
         Drawer(
             customers=tuple(
@@ -265,8 +302,11 @@ async def _fill(folder: Path, settings: Settings) -> None:
 async def _enrol_all(folder: Path, bank: Bank) -> None:
     hasher = argon2.PasswordHasher()
     issuer = _Issuer(bank, folder / _CARDS, bank.now().date())
-    for person in _PEOPLE:
-        record = await issuer.issue(person)
+    # The cards first: a reader may still hold one, and then nothing has changed yet.
+    records = [(person, await issuer.issue(person)) for person in _PEOPLE]
+    await issuer.issue_odd_cards()
+    await bank.store.write(erase)
+    for person, record in records:
         await enrol(
             bank,
             NewCustomer(
@@ -277,7 +317,6 @@ async def _enrol_all(folder: Path, bank: Bank) -> None:
                 cards=[NewCard(kind=CardKind(person.kind.value), record=record)],
             ),
         )
-    await issuer.issue_odd_cards()
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,5 +434,9 @@ def _write_secret(path: Path, text: str) -> None:
     new.replace(path)
 
 
-def _is_ours(folder: Path) -> bool:
-    return (folder / SETTINGS_FILE).exists() and (folder / _API_KEY).exists()
+def _clear(folder: Path) -> None:
+    """Delete what a demonstration makes, the drawer first: without it none is whole."""
+    names = (FILE_NAME, SETTINGS_FILE, _API_KEY, _KEYSTORE, _PASSPHRASE_FILE, f"{_DATABASE}*")
+    for pattern in (*names, f"{_CARDS}/*.card", f"{_CARDS}/card.key"):
+        for path in folder.glob(pattern):
+            path.unlink()

@@ -3,6 +3,8 @@
 docs/reference/settings.md lists them; a test compares.
 """
 
+import ipaddress
+import re
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -12,6 +14,8 @@ import msgspec
 from sesame.errors import SesameError
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9.])?")
 
 
 class SettingsError(SesameError):
@@ -71,7 +75,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         ),
     ] = ()
     api_keys: Annotated[
-        dict[str, str],
+        dict[str, Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]],
         msgspec.Meta(
             description="Who may ask over JSON: a name, and the SHA-256 (hex) of their bearer key."
         ),
@@ -96,7 +100,31 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     @property
     def https(self) -> bool:
         """Whether customers reach the portal over https."""
-        return self.public_url.startswith("https://")
+        return self.public_origin.startswith("https://")
+
+    @property
+    def public_origin(self) -> str:
+        """`public_url` as browsers write it in `Origin` (RFC 6454, 6.2).
+
+        Raises:
+            SettingsError: it is no address of a whole site.
+        """
+        try:
+            url = urlsplit(self.public_url)
+            host, port = _host(url.hostname or ""), url.port
+        except ValueError:
+            raise SettingsError(_NO_ORIGIN) from None
+        beyond = url.username is not None or url.password is not None or url.query or url.fragment
+        if url.scheme not in _DEFAULT_PORTS or url.path not in {"", "/"} or beyond:
+            raise SettingsError(_NO_ORIGIN)
+        shown = "" if port in {None, _DEFAULT_PORTS[url.scheme]} else f":{port}"
+        return f"{url.scheme}://{host}{shown}"
+
+
+_NO_ORIGIN = (
+    "public_url: write scheme and host, and the port if it is another than usual, "
+    "https://bank.example for example; a host with accents in its xn-- form"
+)
 
 
 def read_settings(path: Path) -> Settings:
@@ -117,7 +145,7 @@ def read_settings(path: Path) -> Settings:
     kind, separator, database = settings.database.partition("sqlite:///")
     if kind or not separator or not database:
         raise SettingsError("database: write sqlite:/// and the path of a file")
-    return msgspec.structs.replace(
+    settings = msgspec.structs.replace(
         settings,
         database=f"sqlite:///{folder / database}",
         keystore=str(folder / settings.keystore),
@@ -125,6 +153,11 @@ def read_settings(path: Path) -> Settings:
         tls_certificate=_beside(folder, settings.tls_certificate),
         tls_key=_beside(folder, settings.tls_key),
     )
+    for name in ("tls_certificate", "tls_key"):
+        named = getattr(settings, name)
+        if named is not None and not Path(named).is_file():
+            raise SettingsError(f"{name}: there is no file {named}: write the path of a PEM file")
+    return settings
 
 
 def check(settings: Settings) -> None:
@@ -133,9 +166,9 @@ def check(settings: Settings) -> None:
     Raises:
         SettingsError: says which setting, and what to write instead.
     """
-    url = urlsplit(settings.public_url)
-    if url.scheme not in {"http", "https"} or not url.hostname or url.path not in {"", "/"}:
-        raise SettingsError("public_url: write scheme and host, https://bank.example for example")
+    https = settings.https
+    for proxy in settings.proxies:
+        _check_proxy(proxy)
     if (settings.tls_certificate is None) != (settings.tls_key is None):
         raise SettingsError("tls_certificate and tls_key: name both, or none")
     if settings.demonstration:
@@ -150,13 +183,37 @@ def check(settings: Settings) -> None:
             "simulator_url: there is no simulator in production, take the line out "
             "(or set demonstration = true)"
         )
-    if not settings.https:
+    if not https:
         raise SettingsError("public_url: in production customers come over https only")
     if settings.tls_certificate is None and not settings.proxies:
         raise SettingsError(
             "plain http behind no named proxy: name tls_certificate and tls_key, "
             "or in proxies the address of the proxy that ends https"
         )
+
+
+def _check_proxy(proxy: str) -> None:
+    """Refuse what would let everybody say where they come from, and over what."""
+    try:
+        network = ipaddress.ip_network(proxy)
+    except ValueError:
+        raise SettingsError(
+            f"proxies: {proxy!r} is neither an address nor a network: "
+            "write 192.0.2.1 or 192.0.2.0/24 for example"
+        ) from None
+    if network.prefixlen == 0:
+        raise SettingsError(
+            f"proxies: {proxy} is everybody: name the addresses of your own proxies"
+        )
+
+
+def _host(name: str) -> str:
+    """A host as browsers write it; ValueError where it is none."""
+    if ":" in name:
+        return f"[{ipaddress.IPv6Address(name)}]"
+    if not _HOST_NAME.fullmatch(name):
+        raise ValueError
+    return name
 
 
 def _beside(folder: Path, path: str | None) -> str | None:

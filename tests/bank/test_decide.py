@@ -16,6 +16,7 @@ from sesame.bank.verification import (
     Match,
     Matches,
     decide,
+    refusal_again,
     suspended_until,
 )
 from sesame.store.access import NO_ATTEMPT, Access
@@ -24,6 +25,7 @@ from tests.bank.branch import NINE
 
 _LIMITS = Limits()
 _QUARTER = timedelta(minutes=15)
+_MONTH = timedelta(days=30)
 _ID, _OTHER_ID = b"\x01" * 16, b"\x02" * 16
 _NOTHING = Matches((), ())
 
@@ -93,7 +95,7 @@ def test_a_code_that_is_behind_one_card_and_near_the_other_is_accepted() -> None
         (access(card(1, CardState.HELD)), behind((1, 10)), Cause.USED),
         (access(card(1, CardState.HELD)), _NOTHING, Cause.WRONG),
         (replace(access(), cards=()), _NOTHING, Cause.WRONG),
-        (Access("NEMO3333"), _NOTHING, Cause.UNKNOWN_USER_CODE),
+        (Access("NEMO3333", stepped_at=to_row(NINE)), _NOTHING, Cause.UNKNOWN_USER_CODE),
     ],
 )
 def test_every_other_code_is_refused_and_counts(
@@ -103,6 +105,17 @@ def test_every_other_code_is_refused_and_counts(
     assert decided(row, matches) == Decision(cause, 1, None)
     fifth = decided(replace(row, failures=4), matches)
     assert fifth == Decision(cause, 0, NINE + _QUARTER)
+
+
+@pytest.mark.parametrize(
+    ("row", "matches"), [(access(failures=4), _NOTHING), (Access("NEMO3333", failures=4), _NOTHING)]
+)
+def test_failures_are_forgotten_by_age_alike_for_everybody(row: Access, matches: Matches) -> None:
+    """After thirty days without a step the count begins anew, as it does for nobody's row."""
+    old = replace(row, stepped_at=to_row(NINE - _MONTH))
+    assert decided(old, matches).failures == 1
+    younger = replace(row, stepped_at=to_row(NINE - _MONTH + timedelta(microseconds=1)))
+    assert decided(younger, matches).suspended_until == NINE + _QUARTER
 
 
 def test_a_held_card_beside_an_active_one_does_not_move() -> None:
@@ -200,6 +213,7 @@ _events = st.lists(
                 timedelta(seconds=6),
                 timedelta(minutes=14, seconds=59),
                 _QUARTER,
+                _MONTH,
             ]
         ),
         same_id=st.booleans(),
@@ -217,9 +231,11 @@ class Model:
 
     def suspended(self, now: datetime) -> bool:
         """Five failures since the last success or suspension, the last of them not long ago."""
-        streak = 0
+        streak, before = 0, now
         for at, accepted, _ in self.history:
-            streak = 0 if accepted else streak + 1
+            if at - before >= _MONTH:
+                streak = 0
+            streak, before = 0 if accepted else streak + 1, at
             if streak == 5:
                 if now < at + _QUARTER:
                     return True
@@ -228,14 +244,14 @@ class Model:
 
     def expected(self, event: Event, now: datetime, id_: bytes) -> str:
         """suspended, repeats the last answer, accepted or refused."""
-        if self.suspended(now):
-            return "suspended"
         if self.history and self.history[-1][2] == id_:
             at, accepted, _ = self.history[-1]
             if accepted and event.kind == "used":
                 return "repeats accepted"
             if not accepted and now - at < timedelta(seconds=5):
                 return "repeats refused"
+        if self.suspended(now):
+            return "suspended"
         return "accepted" if event.kind in {"near", "next"} else "refused"
 
 
@@ -262,7 +278,7 @@ def test_any_history_is_decided_as_the_model_says(events: list[Event]) -> None:
         now += event.pause
         id_ = last_id if event.same_id and model.history else number.to_bytes(16)
         expected = model.expected(event, now, id_)
-        if suspended_until(row, now):
+        if suspended_until(row, now) and not refusal_again(row, id_, _LIMITS, now):
             assert expected == "suspended"
             continue
         decision = decided(row, fits(event.kind, model.last_atc), now, id_)

@@ -9,6 +9,7 @@ from sesame.bank.sessions import Session, end_session, make_token, read_session,
 from sesame.bank.user_code import UserCode
 from sesame.bank.verification import Accepted
 from sesame.store.buckets import bucket_of
+from sesame.store.errors import StoreUnavailable
 from tests.bank.branch import NINE, OMAR, SEED, VERA, Branch, Person
 
 _MINUTE = timedelta(minutes=1)
@@ -168,6 +169,23 @@ async def test_a_page_every_few_seconds_is_not_written_each_time(branch: Branch)
         assert session.idle_until == NINE + timedelta(seconds=seen_after, minutes=5)
     branch.clock.at = NINE + timedelta(seconds=32, minutes=5)
     assert await read_session(branch.bank, token) is None
+
+
+async def test_a_page_that_cannot_be_noted_is_shown_all_the_same(
+    branch: Branch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database that takes no writes costs idle time, not the page."""
+    token = await sign_in(branch, VERA)
+
+    async def full(_: object) -> None:
+        raise StoreUnavailable("the disk is full")
+
+    branch.clock.forward(minutes=4)
+    with monkeypatch.context() as patched:
+        patched.setattr(branch.bank.store, "write", full)
+        session = await read_session(branch.bank, token)
+    assert session is not None
+    assert session.idle_until == NINE + 5 * _MINUTE
 
 
 async def test_eight_hours_end_it_whatever_happens(branch: Branch) -> None:

@@ -6,6 +6,8 @@ import shutil
 import signal
 import socket
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
@@ -163,6 +165,76 @@ def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> Non
         assert refused.returncode == 1
         assert str(tmp_path) in refused.stderr
     assert (tmp_path / "holiday.jpg").read_bytes() == b"sea"
+
+
+def test_a_folder_of_somebody_elses_settings_is_left_alone(tmp_path: Path) -> None:
+    """Files of the same names are no mark of ours: a bank may keep its own so."""
+    theirs = ("settings.toml", "api.key", "keystore.json", "bank.db")
+    for name in theirs:
+        (tmp_path / name).write_text("theirs")
+    for options in ((), ("--reset",)):
+        refused = sesame("demo", "--data", str(tmp_path), "--port", str(free_port()), *options)
+        assert refused.returncode == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(theirs)
+    assert all((tmp_path / name).read_text() == "theirs" for name in theirs)
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    """A sentence, not a trace."""
+    (tmp_path / "data").write_text("text")
+    refused = sesame("demo", "--data", str(tmp_path / "data"))
+    assert refused.returncode == 1
+    assert "Traceback" not in refused.stderr
+
+
+def test_reset_takes_away_what_is_ours_and_nothing_else(tmp_path: Path) -> None:
+    """A note that somebody put beside the demonstration stays."""
+    folder = tmp_path / "data"
+    with demonstration(folder):
+        (folder / "note.txt").write_text("mine")
+    with demonstration(folder, "--reset") as running:
+        assert len(running.customers()) >= 4
+    assert (folder / "note.txt").read_text() == "mine"
+
+
+def test_one_folder_is_one_running_demonstration(own_demo: Demonstration) -> None:
+    """A second start on it is refused, --reset or not, and the first goes on."""
+    for options in ((), ("--reset",)):
+        refused = own_demo.run("demo", "--port", str(free_port()), *options)
+        assert refused.returncode == 1
+        assert str(own_demo.folder) in refused.stderr
+    assert len(own_demo.customers()) >= 4
+
+
+def test_a_damaged_card_is_listed_and_not_ready(tmp_path: Path) -> None:
+    """The others are still there to be used."""
+    folder = tmp_path / "data"
+    with demonstration(folder) as running:
+        spoilt = running.customers()[0]
+        spoilt.card.write_bytes(b"")
+        listed = json.loads(running.run("demo", "--list").stdout)
+        assert [one["ready"] for one in listed if one["user_code"] == spoilt.user_code] == [False]
+        assert sum(one["ready"] for one in listed) >= 3
+
+
+def test_the_portal_s_process_knows_no_card_and_no_pin() -> None:
+    """What it starts with imports neither the chip nor the demonstration's people."""
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            (
+                "import sys, sesame.__main__, sesame.cli.serve, sesame.app;"
+                "print([name for name in sys.modules if name.startswith(('sesame.card.chip',"
+                "'sesame.card.card_file', 'sesame.reader', 'sesame.simulator',"
+                "'sesame.demonstration', 'sesame.cli.demo'))])"
+            ),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "[]\n"
 
 
 @pytest.mark.parametrize("question", ["--list", "--api-key"])

@@ -170,6 +170,41 @@ def test_the_language_changes_on_the_way(chromium: Chromium, demo: Demonstration
         expect(portal.locator("html")).to_have_attribute("lang", "en")
 
 
+def test_the_leaflet_by_keyboard_alone(chromium: Chromium, demo: Demonstration) -> None:
+    """Both windows, Tab, Enter and the keys that the page names; the mouse stays where it is."""
+    customer = demo.customers("sesame")[0]
+    with windows(chromium, demo) as (reader, portal):
+        expect(reader.locator(f"#put-{customer.user_code}")).to_be_visible()
+        tab_to(reader, f"#put-{customer.user_code}")
+        reader.keyboard.press("Enter")
+        expect(reader.locator("#lines")).to_contain_text("CHOISISSEZ")
+        reader.keyboard.press("c")
+        reader.keyboard.type(customer.pin)
+        reader.keyboard.press("Enter")
+        expect(reader.locator("#digits")).to_have_text(CODE)
+        tab_to(portal, 'a[href="/acces"]')
+        portal.keyboard.press("Enter")
+        portal.wait_for_url("**/acces")
+        tab_to(portal, 'a[href="/acces/sesame"]')
+        portal.keyboard.press("Enter")
+        portal.wait_for_url("**/acces/sesame")
+        tab_to(portal, "#user_code")
+        portal.keyboard.type(customer.user_code.lower())
+        portal.keyboard.press("Tab")
+        portal.keyboard.type(reader.locator("#digits").inner_text())
+        portal.keyboard.press("Enter")
+        portal.wait_for_url("**/espace")
+
+
+def tab_to(page: Page, selector: str) -> None:
+    """Press Tab until *selector* has the focus."""
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        if page.locator(selector).evaluate("element => element === document.activeElement"):
+            return
+    pytest.fail(f"Tab does not reach {selector}")
+
+
 def test_a_double_click_gets_in(chromium: Chromium, demo: Demonstration) -> None:
     """On a real server: whichever answer the browser shows, it is the space."""
     customer = demo.customers("bank")[0]

@@ -11,7 +11,10 @@ import pytest
 
 from sesame.custody.keystore import Keystore
 from sesame.custody.passphrase import Passphrase
+from sesame.store.cards import insert_card
+from sesame.store.schema import migrate
 from tests.contract.running import TLS, free_port, server, sesame
+from tests.store.databases import card, in_transaction
 
 _PASSPHRASE = "quatre mots tirés au sort"
 
@@ -60,9 +63,43 @@ def test_an_origin_other_than_the_public_one_is_refused(tmp_path: Path) -> None:
     port = free_port()
     with server(_bank(tmp_path, port), port):
         address = f"http://127.0.0.1:{port}"
-        with httpx.Client(base_url=address, verify=TLS) as client:
+        forwarded = {"X-Forwarded-Proto": "https"}
+        with httpx.Client(base_url=address, headers=forwarded, verify=TLS) as client:
             foreign = client.post("/acces/sesame", headers={"Origin": address}, data={})
     assert foreign.status_code == 403
+    assert "Ce formulaire ne peut pas être envoyé" in foreign.text
+
+
+@pytest.mark.parametrize(
+    ("proxy", "headers"),
+    [
+        ("127.0.0.1", {}),
+        ("127.0.0.1", {"X-Forwarded-Proto": "http"}),
+        ("192.0.2.1", {"X-Forwarded-Proto": "https"}),
+    ],
+)
+def test_what_did_not_come_over_https_is_turned_away(
+    tmp_path: Path, proxy: str, headers: dict[str, str]
+) -> None:
+    """403 before any handler; only a named proxy may say that it was https."""
+    port = free_port()
+    with server(_bank(tmp_path, port, proxies=f'["{proxy}"]'), port):
+        for path in ("/acces/sesame", "/api/v1/verifications"):
+            refused = httpx.get(f"http://127.0.0.1:{port}{path}", headers=headers, verify=TLS)
+            assert refused.status_code == 403
+            assert "qu’en https" in refused.text
+            assert "set-cookie" not in refused.headers
+
+
+def test_the_keystore_of_another_database_is_refused(tmp_path: Path) -> None:
+    """Exit 1 and one sentence before anything listens."""
+    settings = _bank(tmp_path, free_port())
+    migrate(f"sqlite:///{tmp_path}/bank.db")
+    in_transaction(tmp_path / "bank.db", lambda c: insert_card(c, 5, "ADA22222", card(1), 99))
+    refused = sesame("serve", "--settings", str(settings))
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "n’est pas celui avec lequel cette base a été faite" in refused.stderr
+    assert "Traceback" not in refused.stderr
 
 
 @pytest.mark.parametrize(

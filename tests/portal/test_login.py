@@ -10,6 +10,7 @@ import pytest
 
 from sesame.bank.bank import Bank
 from sesame.bank.limits import Limits
+from sesame.custody.errors import CustodyError, KeyMissing, SealBroken
 from sesame.portal.portal import Portal
 from sesame.portal.routes import build
 from sesame.store.engine import open_store
@@ -204,6 +205,31 @@ async def test_no_database(town: Town, tmp_path: Path) -> None:
     assert "aucun essai" not in answer.text
 
 
+@pytest.mark.parametrize("error", [SealBroken("altered"), KeyMissing("dpa-01")])
+async def test_no_answer_from_custody(
+    town: Town,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: CustodyError,
+) -> None:
+    """The same page; the log has the type of the error, once, and nothing of the customer."""
+
+    async def fails(_inquiries: object) -> None:
+        raise error
+
+    monkeypatch.setattr(town.custodian, "match", fails)
+    async with Browser(build(town.portal())) as browser:
+        answer = await browser.log_in("VERA2345", "34567890")
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "2"
+    assert "momentanément indisponible" in answer.text
+    ours = [record for record in caplog.records if record.name == "sesame"]
+    assert [record.getMessage() for record in ours] == [
+        f"a login could not be judged: {type(error).__name__}"
+    ]
+    assert ours[0].exc_info is None
+
+
 # ── Mistyped ─────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -268,11 +294,13 @@ async def test_a_code_is_never_repeated(
     assert wide("3456") not in digits
 
 
-async def test_what_was_typed_is_text_on_the_page(browser: Browser) -> None:
-    """A user code of markup is shown as it was typed and does nothing."""
-    answer = await browser.log_in('"><script>alert(1)</script>', "34567890")
-    assert "<script>" not in answer.text
-    assert 'value="&#34;&gt;&lt;script&gt;alert(1)&lt;/script&gt;"' in answer.text
+async def test_what_is_no_user_code_is_never_repeated(browser: Browser) -> None:
+    """What is no user code is not shown again, so markup is not either; a PIN neither."""
+    for typed in ('"><script>alert(1)</script>', "7391"):
+        answer = await browser.log_in(typed, "34567890")
+        assert answer.status_code == 422
+        assert typed not in without_chance(answer.text)
+        assert 'name="user_code" value=""' in answer.text
 
 
 # ── One form, one browser, one attempt ───────────────────────────────────────────────────────────

@@ -2,9 +2,11 @@
 
 import pytest
 
+from sesame.custody.errors import SealBroken
 from sesame.portal.routes import build
+from sesame.store.errors import StoreUnavailable
 from sesame.web.headers import CSP
-from tests.portal.browser import Browser
+from tests.portal.browser import Browser, hidden_fields
 from tests.portal.town import SIMULATOR, Town
 
 _ADDRESSES = [
@@ -105,6 +107,37 @@ async def test_a_language_is_chosen_for_the_whole_way(browser: Browser) -> None:
     answer = await browser.get(f"/langue/en?{link}")
     assert answer.headers["location"] == "/acces/sesame?retour=%2Facces"
     assert "<title>Login with the Sésame reader" in (await browser.get("/acces/sesame")).text
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable("bank.db"), SealBroken("altered")])
+@pytest.mark.parametrize("asked", ["GET /espace", "POST /deconnexion"])
+async def test_no_database_behind_a_page(  # noqa: PLR0913 -- a browser, a fault and a request
+    town: Town,
+    browser: Browser,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    error: Exception,
+    asked: str,
+) -> None:
+    """503 with a sentence and when to come back, not an error of ours; the session stays."""
+    await browser.log_in("VERA2345", await town.code_of(town.vera))
+    fields = hidden_fields((await browser.get("/espace")).text)
+
+    async def fails(_work: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr(town.bank.store, "read", fails)
+        patched.setattr(town.bank.store, "write", fails)
+        answer = await browser.request(*asked.split(), data=fields)
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "60"
+    assert answer.headers["content-security-policy"] == CSP
+    assert "Service momentanément indisponible" in answer.text
+    ours = [record.getMessage() for record in caplog.records if record.name == "sesame"]
+    assert ours == [f"a page could not be answered: {type(error).__name__}"]
+    assert (await browser.get("/espace")).status_code == 200
 
 
 async def test_an_error_of_ours_shows_nothing_of_it(town: Town) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from sesame.simulator.drawer import Drawer
 from sesame.simulator.errors import DrawerDamaged
-from sesame.simulator.routes import build
+from sesame.simulator.routes import DrawnCard, build
 from tests.simulator.table import CAMILLE, INES, PIN, Table, serve
 
 ENGLISH = {"sesame_language": "en"}
@@ -45,6 +45,16 @@ async def test_the_drawer_tells_all_that_its_customers_know(client: httpx.AsyncC
         "blocked",
     ]
     assert ".card" not in page
+
+
+def test_a_drawn_card_does_not_print_its_secrets() -> None:
+    """Not its PIN and not the old code, where a trace or a log would show it."""
+    card = DrawnCard(
+        name=CAMILLE, title="Camille", sort="", look="bank", pin=PIN, old_code="tilleul-1971"
+    )
+    assert PIN not in repr(card)
+    assert "tilleul" not in repr(card)
+    assert "Camille" in repr(card)
 
 
 async def test_a_drawer_without_odd_cards(table: Table) -> None:

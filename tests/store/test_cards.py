@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sesame.store.buckets import bucket_of
-from sesame.store.cards import insert_card, seal_context
+from sesame.store.cards import SealedCardRow, any_card, insert_card, seal_context
 from sesame.store.errors import DuplicateCard
 from tests.store.databases import USER_CODE, card, enrol, everything, in_transaction
 
@@ -29,6 +29,13 @@ def test_a_card_is_somebodys_once(path: Path) -> None:
         in_transaction(path, lambda c: insert_card(c, 5, "ADA22222", card(1), 99))
     assert everything(path) == before
     assert card(1).pan_hash.hex() not in str(refused.value)
+
+
+def test_any_card(path: Path) -> None:
+    """One of those that there are, as custody opens it."""
+    assert in_transaction(path, any_card) is None
+    enrol(path)
+    assert in_transaction(path, any_card) == SealedCardRow(USER_CODE, 1, card(1).sealed)
 
 
 def test_a_card_with_another_psn_is_another_card(path: Path) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -27,6 +28,10 @@ async def _malformed(_request: Request) -> Response:
     raise MalformedForm(_SECRET, status=413)
 
 
+async def _closed(_request: Request) -> Response:
+    raise HTTPException(503, _SECRET, headers={"Retry-After": "60"})
+
+
 async def _broken(_request: Request) -> Response:
     local = _SECRET
     raise RuntimeError(local)
@@ -40,6 +45,7 @@ def browse(renderer: Renderer, visit: Visit) -> Browse:
             Route("/foreign", _foreign),
             Route("/malformed", _malformed),
             Route("/broken", _broken),
+            Route("/closed", _closed),
         ],
         exception_handlers=dict(problem_handlers(renderer, form="/new")),
     )
@@ -52,6 +58,7 @@ def browse(renderer: Renderer, visit: Visit) -> Browse:
         ("GET /nowhere", 404, "Cette page n’existe pas", "/"),
         ("POST /broken", 405, "Cette adresse ne s’ouvre pas ainsi", "/"),
         ("GET /broken", 500, "Une erreur s’est produite de notre côté", "/"),
+        ("GET /closed", 503, "Service momentanément indisponible", "/"),
         ("GET /foreign", 403, "Ce formulaire ne peut pas être envoyé", "/new"),
         ("GET /malformed", 413, "Cette demande n’a pas pu être comprise", "/"),
     ],

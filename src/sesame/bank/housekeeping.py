@@ -11,7 +11,7 @@ async def tidy(bank: Bank) -> None:
     """Forget sessions that ended by time, and what strangers did on user codes of nobody."""
     now, limits = bank.now(), bank.limits
     at, unseen_since = to_row(now), to_row(now - limits.session_idle)
-    untouched_since = to_row(now - limits.strangers_kept)
+    untouched_since = to_row(now - limits.forgotten_after)
     await bank.store.write(
         lambda connection: delete_dead_sessions(connection, unseen_since=unseen_since, now=at)
     )

@@ -26,6 +26,7 @@ class Limits:
     session_idle: timedelta = timedelta(minutes=5)
     session_longest: timedelta = timedelta(hours=8)
 
-    # What strangers typed on user codes that nobody has is forgotten by age and number.
-    strangers_kept: timedelta = timedelta(days=30)
+    # Failures are forgotten by age, and with them all that strangers typed on user codes
+    # that nobody has; of these no more lines are kept than this.
+    forgotten_after: timedelta = timedelta(days=30)
     stranger_lines: int = 100_000

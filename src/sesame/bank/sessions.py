@@ -9,6 +9,7 @@ that the same form sent twice opens the same session, and no token comes again
 import base64
 import hashlib
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,6 +18,7 @@ from sesame.bank.moments import from_row, to_row
 from sesame.bank.user_code import UserCode
 from sesame.custody.custodian import KeyUsage
 from sesame.store.buckets import bucket_of
+from sesame.store.errors import StoreUnavailable
 from sesame.store.sessions import delete_session, find_session, touch_session
 
 _TOKEN = re.compile(r"[0-6][0-9][A-Za-z0-9_-]{43}")
@@ -65,8 +67,10 @@ async def read_session(bank: Bank, token: str) -> Session | None:
         return None
     if now - seen_at > _TOUCHED:
         at = to_row(now)
-        await bank.store.write(lambda connection: touch_session(connection, bucket, hashed, at))
-        seen_at = now
+        # A page is worth more than its few minutes: what cannot be written is not counted.
+        with suppress(StoreUnavailable):
+            await bank.store.write(lambda connection: touch_session(connection, bucket, hashed, at))
+            seen_at = now
     previous = row.previous_login_at
     return Session(
         user_code=UserCode(row.user_code),

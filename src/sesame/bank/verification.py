@@ -136,7 +136,8 @@ async def verify_login(bank: Bank, attempt: Attempt) -> Accepted | Refused | Sus
         for _ in range(bank.limits.lost_swaps):
             access = await bank.store.read_access(attempt.user_code)
             now = _later(bank.now(), access)
-            if until := suspended_until(access, now):
+            until = suspended_until(access, now)
+            if until and not refusal_again(access, attempt.id, bank.limits, now):
                 return Suspended(until)
             matches = await find_matches(bank, access, attempt.code)
             decision = decide(access, attempt.id, matches, bank.limits, now)
@@ -166,6 +167,15 @@ def suspended_until(access: Access, now: datetime) -> datetime | None:
     return until if now < until else None
 
 
+def refusal_again(access: Access, attempt_id: bytes, limits: Limits, now: datetime) -> bool:
+    """Whether this very attempt was refused a moment ago: an impatient second click."""
+    return (
+        access.last_attempt == attempt_id
+        and not access.last_accepted
+        and now < from_row(access.stepped_at) + limits.repeated
+    )
+
+
 async def find_matches(bank: Bank, access: Access, code: Code) -> Matches:
     """Ask custody at which ATCs the customer's cards make *code*."""
     cards = access.cards[: bank.limits.cards]
@@ -185,19 +195,22 @@ def decide(
 ) -> Decision:
     """Decide on a code: pure, and the only place where a login is decided.
 
-    *access* is not suspended at *now*. A code that fits two cards advances both.
+    *access* is not suspended at *now*, or `refusal_again` holds. A code that fits two
+    cards advances both.
     """
     if access.last_attempt == attempt_id:
         if access.last_accepted and _settled(access, matches.behind):
             return Decision(None, 0, None, repeated=True)
-        if not access.last_accepted and now < from_row(access.stepped_at) + limits.repeated:
+        if refusal_again(access, attempt_id, limits, now):
             return Decision(Cause.WRONG, access.failures, None, repeated=True)
     active = {card.card_number for card in access.cards if card.state == CardState.ACTIVE}
     advance = tuple(found for found in matches.near if found.card_number in active)
     if advance:
         return Decision(None, 0, None, advance)
     cause = _cause(access, matches)
-    failures = access.failures + 1
+    # By age, like what is kept of user codes that nobody has: else these could be told apart.
+    kept = now < from_row(access.stepped_at) + limits.forgotten_after
+    failures = (access.failures if kept else 0) + 1
     if failures < limits.failures_in_a_row:
         return Decision(cause, failures, None)
     # The suspension takes the place of the count: five more once it is over.

@@ -173,6 +173,9 @@ class _Application(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mk_ac: bytes
     strict: bool
 
+    def __repr__(self) -> str:
+        return f"_Application({self.aid.hex().upper()})"
+
 
 class _Inside(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
@@ -184,6 +187,9 @@ class _Inside(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pin_try_limit: int
     atr: bytes
     applications: tuple[_Application, ...]
+
+    def __repr__(self) -> str:
+        return "_Inside(…)"
 
 
 def _encode(image: CardImage, counters: Counters, key: bytes) -> bytes:

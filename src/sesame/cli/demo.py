@@ -22,15 +22,17 @@ import uvicorn
 from sesame.catalogue import N_
 from sesame.cli.language import say
 from sesame.cli.sentences import SENTENCES
-from sesame.cli.serve import PortBusy, listen, serve
+from sesame.cli.serve import PortBusy, listen, serve_settings
 from sesame.demonstration import (
     HOST,
     SETTINGS_FILE,
+    DemonstrationRunning,
     ForeignFolder,
     NoDemonstration,
     api_key,
     customers,
     drawer,
+    occupied,
     prepare,
     restore,
 )
@@ -49,6 +51,10 @@ SENTENCES.update(
         NoDemonstration: N_(
             "{folder}\u00a0: il n’y a pas de démonstration ici. Lancez «\u00a0sesame demo --data "
             "{folder}\u00a0»."
+        ),
+        DemonstrationRunning: N_(
+            "{folder}\u00a0: cette démonstration est déjà ouverte. Arrêtez-la, ou choisissez un "
+            "autre dossier."
         ),
         ForeignFolder: N_(
             "{folder}\u00a0: ce dossier contient autre chose et reste tel qu’il est. Choisissez un "
@@ -100,16 +106,17 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.api_key:
         print(api_key(arguments.data))
         return 0
-    portal = _first_free(arguments.port)
-    simulator = _first_free(portal.getsockname()[1] + 1)
     folder: Path = arguments.data
-    prepare(
-        folder,
-        portal_port=portal.getsockname()[1],
-        simulator_port=simulator.getsockname()[1],
-        new=arguments.reset,
-    )
-    return _serve_both(folder, portal, simulator)
+    with occupied(folder):
+        portal = _first_free(arguments.port)
+        simulator = _first_free(portal.getsockname()[1] + 1)
+        prepare(
+            folder,
+            portal_port=portal.getsockname()[1],
+            simulator_port=simulator.getsockname()[1],
+            new=arguments.reset,
+        )
+        return _serve_both(folder, portal, simulator)
 
 
 def _first_free(port: int) -> socket.socket:
@@ -130,7 +137,8 @@ def _serve_both(folder: Path, portal: socket.socket, simulator: socket.socket) -
     spawn = multiprocessing.get_context("spawn")
     ours, theirs = spawn.Pipe()
     processes: list[BaseProcess] = [
-        spawn.Process(target=_portal, args=(folder, portal), name="portal"),
+        # In a module that knows neither cards nor PINs: the portal never has them in memory.
+        spawn.Process(target=serve_settings, args=(folder / SETTINGS_FILE, portal), name="portal"),
         spawn.Process(target=_simulator, args=(folder, simulator, theirs), name="simulator"),
     ]
     with _ended_by_signals(), _running(processes):
@@ -203,11 +211,6 @@ def _running(processes: list[BaseProcess]) -> Iterator[None]:
             if process.is_alive():
                 process.kill()
                 process.join()
-
-
-def _portal(folder: Path, listener: socket.socket) -> None:
-    path = folder / SETTINGS_FILE
-    serve(path, read_settings(path), listener)
 
 
 def _simulator(folder: Path, listener: socket.socket, parent: Connection) -> None:

@@ -1,6 +1,7 @@
 """`sesame serve`: the portal and the JSON door, alone, in one process or several."""
 
 import argparse
+import asyncio
 import errno
 import os
 import socket
@@ -9,7 +10,7 @@ from pathlib import Path
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from sesame.app import SETTINGS_VARIABLE, open_custodian
+from sesame.app import SETTINGS_VARIABLE, ForeignKeystore, check_keystore, open_custodian
 from sesame.catalogue import N_
 from sesame.cli.language import say
 from sesame.cli.sentences import SENTENCES
@@ -18,6 +19,11 @@ from sesame.settings import Settings, read_settings
 from sesame.store.schema import migrate
 
 _BACKLOG = 2048
+
+# Connections of one process; those beyond are answered 503 at once. The database takes one
+# commit after the other: a longer queue would serve nobody, and memory has an end.
+_CONNECTIONS = 1000
+_KEEP_ALIVE = 5  # seconds that an idle connection may hold one of those places
 
 
 class PortBusy(SesameError):
@@ -49,6 +55,10 @@ SENTENCES.update(
             "{host}:{port}\u00a0: le système refuse ({reason}). Choisissez une autre adresse ou un "
             "autre port."
         ),
+        ForeignKeystore: N_(
+            "{path}\u00a0: ce trousseau n’est pas celui avec lequel cette base a été faite. "
+            "Indiquez l’autre trousseau, ou l’autre base."
+        ),
     }
 )
 
@@ -76,11 +86,18 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(arguments: argparse.Namespace) -> int:
     """Bring the database up to date, then serve until a signal ends it."""
     settings = read_settings(arguments.settings)
-    open_custodian(settings)  # what is wrong with the keys is said here, once, not by a worker
+    # What is wrong with the keys is said here, once, not by a worker.
+    custodian = open_custodian(settings)
     migrate(settings.database)
+    asyncio.run(check_keystore(settings, custodian))
     listener = listen(settings.host, settings.port)
     serve(arguments.settings, settings, listener, workers=arguments.workers)
     return 0
+
+
+def serve_settings(path: Path, listener: socket.socket) -> None:
+    """Serve the settings at *path* on *listener*, in a process of its own."""
+    serve(path, read_settings(path), listener)
 
 
 def serve(path: Path, settings: Settings, listener: socket.socket, *, workers: int = 1) -> None:
@@ -100,6 +117,8 @@ def serve(path: Path, settings: Settings, listener: socket.socket, *, workers: i
         forwarded_allow_ips=list(settings.proxies),
         ssl_certfile=settings.tls_certificate,
         ssl_keyfile=settings.tls_key,
+        limit_concurrency=_CONNECTIONS,
+        timeout_keep_alive=_KEEP_ALIVE,
     )
     server = uvicorn.Server(config)
     if workers == 1:

@@ -8,7 +8,6 @@ sent twice by that browser is the same attempt, and opens the same session.
 import hashlib
 import hmac
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -120,21 +119,22 @@ def read_codes(bank: Bank, typed_user_code: str, typed_code: str) -> Codes | Mis
 
 
 def harmless(bank: Bank, typed: str) -> str:
-    """*typed* in the first field, to be shown again; "" where it may hold a code Sésame."""
-    digits = "".join(re.findall(r"[0-9]", unicodedata.normalize("NFKC", typed)))
-    if len(typed) > _LONGEST_SHOWN or len(digits) > _DIGITS:
+    """The user code in the first field, to be shown again; "" where there is none.
+
+    A PIN is not one; eight digits that may be a code Sésame are not shown either.
+    """
+    user_code = _user_code(typed)
+    if user_code is None:
         return ""
-    if len(digits) == _DIGITS:
+    # What remains of it is asked, not what was typed: other signs may stand around a code.
+    code = _code(user_code)
+    if code is not None:
         try:
-            check_possible(bank, Code(digits))
+            check_possible(bank, code)
         except ImpossibleCode:
-            return typed
+            return user_code
         return ""
-    return typed
-
-
-_LONGEST_SHOWN = 64  # characters
-_DIGITS = 8
+    return user_code
 
 
 def _user_code(typed: str) -> UserCode | None:

@@ -5,6 +5,7 @@ for every cause) or mistyped (in words of its own, no try spent), 429 while acce
 503 where nothing could be judged.
 """
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -24,6 +25,7 @@ from sesame.bank.verification import (
     verify_login,
 )
 from sesame.catalogue import N_, translator
+from sesame.custody.errors import CustodyError
 from sesame.portal.formats import end_time
 from sesame.portal.forms import (
     BROWSER_LENGTH,
@@ -45,6 +47,7 @@ from sesame.web.language import language_of
 _TEMPLATE = "login.html"
 _AFTERWARDS = "/espace"
 _RETRY = 2  # seconds
+_log = logging.getLogger("sesame")
 
 _REFUSED = N_(
     "Connexion refusée. Vérifiez votre code utilisateur, puis générez un nouveau code Sésame : "
@@ -124,7 +127,9 @@ async def post_codes(portal: Portal, request: Request) -> Response:
         outcome = await verify_login(portal.bank, attempt)
     except TooBusy:
         return answer.again(_BUSY, 503, retry_after=_RETRY)
-    except StoreUnavailable:
+    except (StoreUnavailable, CustodyError) as error:
+        # The type alone: what these errors say is for who looks into the database.
+        _log.error("a login could not be judged: %s", type(error).__name__)
         return answer.again(_UNAVAILABLE, 503, retry_after=_RETRY)
     match outcome:
         case Accepted(session_token):

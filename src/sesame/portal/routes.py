@@ -1,21 +1,28 @@
 """Every address of Coop@net and its handler."""
 
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
+from sesame.custody.errors import CustodyError
 from sesame.portal.account import get_signed_out, get_space, post_sign_out
 from sesame.portal.guard import LOGIN
 from sesame.portal.home import get_access, get_home
 from sesame.portal.login import get_codes, post_codes
 from sesame.portal.portal import Portal
+from sesame.store.errors import StoreUnavailable
 from sesame.web.headers import SecurityHeaders
 from sesame.web.language import language_route
 from sesame.web.problems import problem_handlers
+
+_RETRY = "60"  # seconds
+_log = logging.getLogger("sesame")
 
 _Handler = Callable[[Portal, Request], Awaitable[Response]]
 
@@ -46,9 +53,20 @@ def routes(portal: Portal) -> list[BaseRoute]:
 
 def build(portal: Portal, *, beside: Sequence[BaseRoute] = ()) -> ASGIApp:
     """The whole application: Coop@net, and *beside* it routes of other doors."""
+    handlers = problem_handlers(portal.renderer, form=LOGIN)
+
+    async def unavailable(request: Request, error: Exception) -> Response:
+        _log.error("a page could not be answered: %s", type(error).__name__)
+        problem = HTTPException(503, headers={"Retry-After": _RETRY})
+        return await handlers[HTTPException](request, problem)
+
     application = Starlette(
         routes=[*beside, *routes(portal)],
-        exception_handlers=dict(problem_handlers(portal.renderer, form=LOGIN)),
+        exception_handlers={
+            **handlers,
+            StoreUnavailable: unavailable,
+            CustodyError: unavailable,
+        },
     )
     # A redirect to the same address without its last slash would repeat the Host header.
     application.router.redirect_slashes = False

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -26,10 +27,12 @@ from sesame.bank.verification import (
 )
 from sesame.cap.errors import MalformedCode
 from sesame.cap.token import Code, parse_code
+from sesame.custody.errors import CustodyError
 from sesame.rest.problems import Problem
 from sesame.store.errors import StoreUnavailable
 
 MOST_BYTES = 1024
+_log = logging.getLogger("sesame")
 
 
 class Question(msgspec.Struct, forbid_unknown_fields=True):
@@ -37,6 +40,9 @@ class Question(msgspec.Struct, forbid_unknown_fields=True):
 
     user_code: str
     code: str
+
+    def __repr__(self) -> str:
+        return "Question()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +81,9 @@ class Verifications:
             return _OUTCOMES[type(await verify_login(self.bank, attempt))]
         except TooBusy:
             raise Problem(*_BUSY) from None
-        except StoreUnavailable:
+        except (StoreUnavailable, CustodyError) as error:
+            # The type alone: what these errors say is for who looks into the database.
+            _log.error("a code could not be judged: %s", type(error).__name__)
             raise Problem(*_UNAVAILABLE) from None
 
     def _knows(self, authorization: str) -> bool:

@@ -49,9 +49,9 @@ class DrawnCard:
     title: str
     sort: str
     look: str  # a class of the style sheet
-    pin: str = ""
+    pin: str = field(default="", repr=False)
     user_code: str = ""
-    old_code: str = ""
+    old_code: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

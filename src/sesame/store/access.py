@@ -12,12 +12,14 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Connection,
+    Index,
     Integer,
     LargeBinary,
     SmallInteger,
     String,
     Table,
     delete,
+    text,
 )
 
 from sesame.store.audit import delete_stranger_lines
@@ -41,6 +43,8 @@ ACCESS = Table(
     Column("last_accepted", SmallInteger, nullable=False),  # 1 where that one was accepted
     Column("signed_in_at", BigInteger),
     Column("old_code", String(255)),  # argon2id; erased by the first accepted code
+    # What strangers left is found without a look at all customers.
+    Index("access_of_strangers", "stepped_at", sqlite_where=text("enrolled_at IS NULL")),
     sqlite_with_rowid=False,
 )
 

@@ -15,7 +15,6 @@ from sqlalchemy import (
     String,
     Table,
     delete,
-    func,
     select,
 )
 
@@ -140,8 +139,3 @@ def cap_stranger_lines(connection: Connection, *, most: int) -> None:
     ).scalar()
     if kept_from is not None:
         delete_stranger_lines(connection, before=kept_from + 1)
-
-
-def count_lines(connection: Connection) -> int:
-    """How many lines all chains have together."""
-    return connection.execute(select(func.count()).select_from(AUDIT_LINES)).scalar_one()

@@ -14,6 +14,7 @@ from sqlalchemy import (
     String,
     Table,
     insert,
+    select,
 )
 from sqlalchemy.exc import IntegrityError
 
@@ -83,6 +84,15 @@ class NewCardRow:
     last_atc: int
 
 
+@dataclass(frozen=True, slots=True)
+class SealedCardRow:
+    """One card as custody opens it."""
+
+    user_code: str
+    card_number: int
+    sealed: bytes
+
+
 # Says by itself that an ATC only ever rises, whatever the access row allowed.
 _ADVANCE_CARD = """
 UPDATE cards SET last_atc = ?1
@@ -93,6 +103,13 @@ WHERE bucket = ?2 AND user_code = ?3 AND card_number = ?4 AND last_atc < ?1
 def seal_context(user_code: str, card_number: int) -> bytes:
     """What a card is sealed to: its row's key, so that no seal serves in another row."""
     return f"{bucket_of(user_code)}|{user_code}|{card_number}".encode()
+
+
+def any_card(connection: Connection) -> SealedCardRow | None:
+    """One card of the database, whoever's it is; None where it has none."""
+    columns = (CARDS.c.user_code, CARDS.c.card_number, CARDS.c.sealed)
+    row = connection.execute(select(*columns).limit(1)).first()
+    return None if row is None else SealedCardRow(*row)
 
 
 def advance_card(

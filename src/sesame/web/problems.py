@@ -47,6 +47,10 @@ _PAGES = {
         N_("Une erreur s’est produite de notre côté"),
         N_("Elle est enregistrée et nous allons la corriger. Réessayez dans quelques minutes."),
     ),
+    503: ProblemPage(
+        N_("Service momentanément indisponible"),
+        N_("Votre demande n’a pas été exécutée. Réessayez dans quelques instants."),
+    ),
 }
 _OTHER = ProblemPage(
     N_("Cette demande n’a pas pu être comprise"),

@@ -40,6 +40,12 @@ def upgrade() -> None:
         sa.Column("old_code", sa.String(255)),
         sqlite_with_rowid=False,
     )
+    op.create_index(
+        "access_of_strangers",
+        "access",
+        ["stepped_at"],
+        sqlite_where=sa.text("enrolled_at IS NULL"),
+    )
     op.create_table(
         "cards",
         *_key(),

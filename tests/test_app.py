@@ -1,0 +1,75 @@
+"""`sesame.app`: which keys it opens, for which settings and which database."""
+
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from sesame.app import ForeignKeystore, check_keystore, open_keystore
+from sesame.custody.keystore import Keystore
+from sesame.custody.keystore_custodian import KeystoreCustodian
+from sesame.custody.passphrase import Passphrase
+from sesame.settings import Settings, SettingsError
+from sesame.store.schema import migrate
+from tests.custody.keystores import QUICK, quick_keystore
+from tests.portal.town import open_town
+
+_PASSPHRASE = "quatre mots tirés au sort"
+
+
+def _settings(folder: Path, *, demonstration: bool = True) -> Settings:
+    return Settings(
+        database=f"sqlite:///{folder}/bank.db",
+        keystore=str(folder / "keys"),
+        keystore_passphrase_file=str(folder / "passphrase"),
+        public_url="https://bank.example",
+        demonstration=demonstration,
+    )
+
+
+@pytest.mark.parametrize(
+    ("keys", "settings", "said"),
+    [
+        ("demonstration", "production", "holds demonstration keys"),
+        ("production", "demonstration", "holds production keys"),
+    ],
+)
+def test_keys_of_the_other_kind_are_refused(
+    tmp_path: Path, keys: str, settings: str, said: str
+) -> None:
+    """In both directions; those of the same kind are opened."""
+    secret = tmp_path / "passphrase"
+    secret.touch(mode=0o600)
+    secret.write_text(_PASSPHRASE + "\n")
+    demo = keys == "demonstration"
+    Keystore.create(
+        tmp_path / "keys",
+        Passphrase(_PASSPHRASE),
+        demo=demo,
+        now=datetime.now(UTC),
+        random=secrets.token_bytes,
+        **({"cost": QUICK} if demo else {}),
+    )
+    with pytest.raises(SettingsError, match=said):
+        open_keystore(_settings(tmp_path, demonstration=settings == "demonstration"))
+    assert open_keystore(_settings(tmp_path, demonstration=demo)).demo is demo
+
+
+async def test_the_keystore_belongs_to_the_database(tmp_path: Path) -> None:
+    """One card tells; another keystore is refused with its path, before anybody signs in."""
+    town = await open_town(tmp_path)
+    await town.bank.store.close()
+    settings = _settings(tmp_path)
+    await check_keystore(settings, town.custodian)
+    other = KeystoreCustodian(quick_keystore(tmp_path / "others", "other"))
+    with pytest.raises(ForeignKeystore, match="not the one this database was made with") as refused:
+        await check_keystore(settings, other)
+    assert refused.value.path == tmp_path / "keys"
+
+
+async def test_a_database_without_cards_takes_every_keystore(tmp_path: Path) -> None:
+    """A bank that opens."""
+    settings = _settings(tmp_path)
+    migrate(settings.database)
+    await check_keystore(settings, KeystoreCustodian(quick_keystore(tmp_path / "keys")))
