@@ -95,8 +95,8 @@ class SealedCardRow:
 
 # Says by itself that an ATC only ever rises, whatever the access row allowed.
 _ADVANCE_CARD = """
-UPDATE cards SET last_atc = ?1
-WHERE bucket = ?2 AND user_code = ?3 AND card_number = ?4 AND last_atc < ?1
+UPDATE cards SET last_atc = ?
+WHERE bucket = ? AND user_code = ? AND card_number = ? AND last_atc < ?
 """
 
 
@@ -116,7 +116,7 @@ def advance_card(
     connection: sqlite3.Connection, bucket: int, user_code: str, card_number: int, atc: int
 ) -> bool:
     """Raise a card's last ATC to *atc*; False where it is there already or beyond."""
-    parameters = (atc, bucket, user_code, card_number)
+    parameters = (atc, bucket, user_code, card_number, atc)
     return connection.execute(_ADVANCE_CARD, parameters).rowcount == 1
 
 
