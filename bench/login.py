@@ -17,9 +17,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -32,16 +32,18 @@ from bench.population import (
     settings_file,
 )
 from sesame.app import SWITCH_INTERVAL
+from sesame.bank.limits import Limits
+from sesame.bank.matching import TwoCodes
+from sesame.bank.origin import Door, Origin
 from sesame.bank.verification import (
     ATTEMPT_ID_LENGTH,
     Accepted,
     Attempt,
-    Door,
-    Origin,
+    Refused,
     verify_login,
 )
 from sesame.cap.token import Code
-from sesame.store.access import read_group
+from sesame.store.access import AccessQuestion, read_group
 from sesame.store.audit import AuditRow
 from sesame.store.buckets import bucket_of
 from sesame.store.steps import Step, swap_group
@@ -105,6 +107,12 @@ async def _measure(folder: Path) -> dict[str, float]:
             note("in_process_over_sqlite_floor", inside.rate / floor)
             alone = await _in_process(folder, supply, largest_group=1)
             note("in_process_grouped_over_single", inside.rate / alone.rate)
+            refused = await _refused(folder, supply)
+            # Beside acceptances of as many attempts, right after them.
+            again = await _in_process(folder, supply, largest_group=GROUP)
+            note("refusals_over_acceptances", refused.rate / again.rate)
+            pairs = await _pairs(folder, supply)
+            note("two_codes_over_one", pairs.rate / again.rate)
             for clients in CLIENTS:
                 count = ATTEMPTS if clients > 1 else ATTEMPTS // 5
                 json = await _accepted(grouped, _json(grouped, supply.take(count)), clients)
@@ -134,7 +142,7 @@ def _sqlite_floor(folder: Path, supply: Supply) -> float:
     for at in range(0, len(codes), GROUP):
         group = sorted(codes[at : at + GROUP])
         started = time.perf_counter()
-        accesses = read_group(connection, group)
+        accesses = read_group(connection, [AccessQuestion(user_code) for user_code in group])
         spent += time.perf_counter() - started
         line = bytes(480)  # about as long as an accepted line
         steps = [
@@ -143,22 +151,17 @@ def _sqlite_floor(folder: Path, supply: Supply) -> float:
                 user_code=access.user_code,
                 read_version=access.version,
                 enrolled=True,
-                failures=0,
-                suspended_until=None,
-                at=access.stepped_at + 1,
-                attempt=secrets.token_bytes(ATTEMPT_ID_LENGTH),
-                accepted=True,
+                state=replace(access.state, stepped_at=access.state.stepped_at + 1),
                 atcs=((1, supply.atc),),
                 line=AuditRow(
                     version=access.version + 1,
                     attempt=bytes(16),
-                    at=access.stepped_at + 1,
+                    at=access.state.stepped_at + 1,
                     line=line,
                     head=bytes(32),
                     salt=bytes(16),
                     address="127.0.0.1",
                 ),
-                session=None,
             )
             for access in accesses
         ]
@@ -171,43 +174,77 @@ def _sqlite_floor(folder: Path, supply: Supply) -> float:
 
 
 async def _in_process(folder: Path, supply: Supply, *, largest_group: int) -> Measured:
+    """Fresh codes, all of them accepted."""
+    fresh = [(holder, Code(digits)) for holder, digits in supply.take(ATTEMPTS)]
+    return await _verified(folder, fresh, Accepted, largest_group=largest_group)
+
+
+async def _refused(folder: Path, supply: Supply) -> Measured:
+    """Two wrong codes of each holder: a third would suspend. The next login forgets them."""
+    wrong = []
+    for holder, digits in [*supply.take(CUSTOMERS), *supply.take(CUSTOMERS)]:
+        token = int(digits) ^ 1
+        wrong.append((holder, Code(f"{token:08d}")))
+    return await _verified(folder, wrong, Refused, largest_group=GROUP)
+
+
+async def _pairs(folder: Path, supply: Supply) -> Measured:
+    """Two codes in a row of each holder: 260 cryptograms an attempt instead of four."""
+    firsts, seconds = supply.take(CUSTOMERS), supply.take(CUSTOMERS)
+    pairs = [
+        (holder, TwoCodes(Code(first), Code(second)))
+        for (holder, first), (_, second) in zip(firsts, seconds, strict=True)
+    ]
+    return await _verified(folder, pairs, Accepted, largest_group=GROUP)
+
+
+async def _verified(
+    folder: Path,
+    codes: Sequence[tuple[Holder, Code | TwoCodes]],
+    wanted: type[Accepted | Refused],
+    *,
+    largest_group: int,
+) -> Measured:
+    """Verify all of *codes* in this process, by so many callers at once as `IN_PROCESS`."""
     sys.setswitchinterval(SWITCH_INTERVAL)  # as a server does
-    bank = open_population_bank(folder, largest_group=largest_group)
+    # Strangers who fail a thousand times in a second would be asked for two codes.
+    limits = Limits(hour_floor=10**9, day_floor=10**9)
+    bank = replace(open_population_bank(folder, largest_group=largest_group), limits=limits)
     attempts = iter(
         [
             Attempt(
                 id=secrets.token_bytes(ATTEMPT_ID_LENGTH),
                 user_code=holder.user_code,
-                code=Code(digits),
+                code=code,
                 origin=Origin(Door.REST, "127.0.0.1"),
             )
-            for holder, digits in supply.take(ATTEMPTS)
+            for holder, code in codes
         ]
     )
     measured = Measured()
-    accepted = 0
+    as_wanted = 0
 
     async def caller() -> None:
-        nonlocal accepted
+        nonlocal as_wanted
         for attempt in attempts:
             began = time.perf_counter()
             outcome = await verify_login(
                 bank, attempt
             )  # not within +=, which reads before it waits
             measured.latencies.append(time.perf_counter() - began)
-            accepted += isinstance(outcome, Accepted)
+            as_wanted += isinstance(outcome, wanted)
 
     started = time.perf_counter()
     await asyncio.gather(*(caller() for _ in range(IN_PROCESS)))
     measured.seconds = time.perf_counter() - started
     await bank.store.close()
-    _all_accepted(accepted, ATTEMPTS)
+    _all_as_wanted(as_wanted, len(codes))
     return measured
 
 
 async def _accepted(port: int, requests: list[bytes], clients: int) -> Measured:
     measured = await run(port, requests, clients)
-    _all_accepted(measured.statuses[200], len(requests))
+    _all_as_wanted(measured.statuses[200], len(requests))
     return measured
 
 
@@ -229,7 +266,7 @@ async def _forms(port: int, codes: list[tuple[Holder, str]], clients: int) -> fl
         body = urlencode(fields).encode()
         requests.append(_request("POST", "/acces/sesame", port, cookie + kind, body))
     measured = await run(port, requests, clients)
-    _all_accepted(measured.statuses[303], len(codes))
+    _all_as_wanted(measured.statuses[303], len(codes))
     return measured.rate / 2
 
 
@@ -253,9 +290,9 @@ def _request(method: str, path: str, port: int, headers: str, body: bytes = b"")
     return f"{head}{length}\r\n".encode() + body
 
 
-def _all_accepted(accepted: int, asked: int) -> None:
-    if accepted != asked:
-        raise RuntimeError(f"{asked - accepted} of {asked} fresh codes were not accepted")
+def _all_as_wanted(answered: int, asked: int) -> None:
+    if answered != asked:
+        raise RuntimeError(f"{asked - answered} of {asked} codes were answered otherwise")
 
 
 @contextmanager

@@ -14,13 +14,12 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 
-import argon2
-
 from sesame.app import open_bank, open_keystore, utc_now
 from sesame.bank.bank import Bank
 from sesame.bank.customers import CardKind, NewCard, NewCustomer, enrol
+from sesame.bank.old_code import OldCode
+from sesame.bank.tries import suspended_until
 from sesame.bank.user_code import UserCode, check_character
-from sesame.bank.verification import suspended_until
 from sesame.cap.profile import BANK_CARD, PROFILES, SESAME_CARD
 from sesame.card.card_file import create, read_summary, reissue
 from sesame.card.errors import CardError
@@ -249,7 +248,7 @@ async def _ready(bank: Bank, customer: DemoCustomer) -> bool:
         return False
     card = access.cards[0]
     return (
-        suspended_until(access, bank.now()) is None
+        suspended_until(access.state, bank.now(), known=False) is None
         and card.state == CardState.ACTIVE
         and summary.counters.pin_tries_left > 0
         and summary.expiry >= bank.now().date()
@@ -300,7 +299,6 @@ async def _fill(folder: Path, settings: Settings) -> None:
 
 
 async def _enrol_all(folder: Path, bank: Bank) -> None:
-    hasher = argon2.PasswordHasher()
     issuer = _Issuer(bank, folder / _CARDS, bank.now().date())
     # The cards first: a reader may still hold one, and then nothing has changed yet.
     records = [(person, await issuer.issue(person)) for person in _PEOPLE]
@@ -313,7 +311,7 @@ async def _enrol_all(folder: Path, bank: Bank) -> None:
                 user_code=person.user_code,
                 name=person.name,
                 language=Language.FRENCH,
-                old_code=hasher.hash(person.old_code),
+                old_code=bank.old_codes.hash(OldCode(person.old_code)),
                 cards=[NewCard(kind=CardKind(person.kind.value), record=record)],
             ),
         )

@@ -8,19 +8,16 @@ from functools import lru_cache
 from itertools import count
 from pathlib import Path
 
+from argon2 import PasswordHasher
+
 from sesame.bank.bank import Bank
 from sesame.bank.customers import CardKind, NewCard, NewCustomer, enrol
 from sesame.bank.limits import Limits
+from sesame.bank.matching import TwoCodes
+from sesame.bank.old_code import OldCode, OldCodes
+from sesame.bank.origin import Door, Origin
 from sesame.bank.user_code import UserCode
-from sesame.bank.verification import (
-    Accepted,
-    Attempt,
-    Door,
-    Origin,
-    Refused,
-    Suspended,
-    verify_login,
-)
+from sesame.bank.verification import Attempt, Outcome, verify_login
 from sesame.cap.profile import BANK_CARD, SESAME_CARD, Profile
 from sesame.cap.token import Code
 from sesame.catalogue import Language
@@ -42,7 +39,7 @@ ADDRESS = "192.0.2.77"
 NOBODY = UserCode("NEMO3333")
 SEED = b"what only this browser's form has"[:32]
 
-Outcome = Accepted | Refused | Suspended
+OLD_CODE = OldCode("tilleul-1971")
 
 
 class Clock:
@@ -58,6 +55,11 @@ class Clock:
     def forward(self, **much: float) -> None:
         """Let time pass; backwards where *much* is negative."""
         self.at += timedelta(**much)
+
+
+def quick_old_codes() -> OldCodes:
+    """Old codes whose hash costs next to nothing."""
+    return OldCodes(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
 @lru_cache
@@ -147,6 +149,7 @@ def open_bank(path: Path, *, name: str = "bank", limits: Limits | None = None) -
         now=Clock(),
         random_bytes=chance(name),
         limits=limits or Limits(),
+        old_codes=quick_old_codes(),
     )
 
 
@@ -162,7 +165,7 @@ def new_customer(person: Person) -> NewCustomer:
         user_code=person.user_code,
         name=person.name,
         language=Language.FRENCH,
-        old_code="$argon2id$v=19$...",
+        old_code=quick_old_codes().hash(OLD_CODE),
         cards=[NewCard(kind=card.kind, record=card.record) for card in person.cards],
     )
 
@@ -170,7 +173,7 @@ def new_customer(person: Person) -> NewCustomer:
 _ids = count(1)
 
 
-def attempt(user_code: UserCode, code: Code, **changes: object) -> Attempt:
+def attempt(user_code: UserCode, code: Code | TwoCodes | OldCode, **changes: object) -> Attempt:
     """An attempt with an id of its own, from one browser's form."""
     plain = Attempt(
         id=next(_ids).to_bytes(16),
@@ -194,7 +197,9 @@ class Branch:
         assert isinstance(self.bank.now, Clock)
         self.clock = self.bank.now
 
-    async def login(self, person: Person, code: Code, **changes: object) -> Outcome:
+    async def login(
+        self, person: Person, code: Code | TwoCodes | OldCode, **changes: object
+    ) -> Outcome:
         """What becomes of *code*, typed into a new form."""
         return await verify_login(self.bank, attempt(person.user_code, code, **changes))
 

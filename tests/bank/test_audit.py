@@ -30,8 +30,8 @@ from tests.bank.stranger import Lines, chain_is_whole, opens
 
 
 async def _live_a_little(branch: Branch) -> None:
-    """A chain of seven lines: enrolment, three wrong, two accepted, one used."""
-    await branch.fail(VERA.user_code, 3)
+    """A chain of six lines: enrolment, two wrong, two accepted, one used."""
+    await branch.fail(VERA.user_code, 2)
     for atc in (2, 5, 5):
         branch.clock.forward(minutes=1)
         await branch.login(VERA, VERA.card.code(atc))
@@ -44,7 +44,7 @@ async def test_a_stranger_can_check_a_chain(branch: Branch) -> None:
     """With any language's JSON and SHA-256: every line, its place, and the end."""
     await _live_a_little(branch)
     lines, head = await branch.chain(VERA)
-    assert len(lines) == 7
+    assert len(lines) == 6
     assert chain_is_whole(lines, head)
 
 
@@ -146,8 +146,11 @@ async def test_an_accepted_login(branch: Branch) -> None:
         "attempt": form.id.hex(),
         "prev": line_hash(first).hex(),
         "door": "portal",
+        "means": "code",
         "outcome": "accepted",
         "cause": "",
+        "side": "open",
+        "device": "unknown",
         "failures": 0,
         "suspended_until": "",
         "cards": [[1, "sesame-card-1", 3]],
@@ -156,16 +159,33 @@ async def test_an_accepted_login(branch: Branch) -> None:
 
 async def test_a_refused_login_that_suspends(branch: Branch) -> None:
     """The cause, the count that it left, and until when; no MAC, no card."""
-    await branch.fail(VERA.user_code, 5)
+    await branch.fail(VERA.user_code, 3)
     lines, _ = await branch.chain(VERA)
-    fourth, fifth = (json.loads(line) for _, line, _ in lines[-2:])
-    assert "mac" not in fifth
-    assert (fourth["failures"], fourth["suspended_until"]) == (4, "")
-    assert (fifth["outcome"], fifth["cause"], fifth["cards"]) == ("refused", "wrong", [])
-    assert (fifth["failures"], fifth["suspended_until"]) == (
+    second, third = (json.loads(line) for _, line, _ in lines[-2:])
+    assert "mac" not in third
+    assert (second["failures"], second["suspended_until"]) == (2, "")
+    assert (third["outcome"], third["cause"], third["cards"]) == ("refused", "wrong", [])
+    assert (third["failures"], third["suspended_until"]) == (
         0,
         "2026-03-02T09:15:00.000000+00:00",
     )
+
+
+async def test_what_was_turned_away(branch: Branch) -> None:
+    """One line for many, by cause, from no address in particular."""
+    await branch.fail(VERA.user_code, 3)
+    branch.clock.forward(minutes=1)
+    await branch.fail(VERA.user_code, 1)
+    lines, head = await branch.chain(VERA)
+    (salt,) = branch.rows(
+        "SELECT salt FROM audit_personal WHERE user_code = ? ORDER BY version DESC", VERA.user_code
+    )[0]
+    said = json.loads(lines[-1][1])
+    assert isinstance(salt, bytes)
+    assert opens("address", said.pop("address"), "", salt)
+    assert said.keys() == {"v", "event", "version", "prev", "at", "attempt", "subject", "causes"}
+    assert (said["event"], said["causes"]) == ("turned-away", [["suspended", 1]])
+    assert chain_is_whole(lines, head)
 
 
 async def test_commitments_open_until_they_are_erased(branch: Branch) -> None:
@@ -193,7 +213,7 @@ async def test_commitments_open_until_they_are_erased(branch: Branch) -> None:
 
 async def test_two_lines_of_one_address_do_not_show_it(branch: Branch) -> None:
     """Each line has a salt of its own, so equal values look different."""
-    await branch.fail(VERA.user_code, 4)
+    await branch.fail(VERA.user_code, 3)
     lines, _ = await branch.chain(VERA)
     for field in ("subject", "address"):
         assert len({json.loads(line)[field] for _, line, _ in lines}) == len(lines)

@@ -5,13 +5,14 @@ from dataclasses import replace
 import pytest
 
 from sesame.bank.customers import CardKind, NewCard, NewCustomer, enrol
-from sesame.bank.errors import CardTaken, TooManyCards, UserCodeTaken
+from sesame.bank.errors import CardTaken, TooManyCards, UnsuitableOldCode, UserCodeTaken
 from sesame.bank.user_code import UserCode
 from sesame.bank.verification import Accepted, Suspended, verify_login
 from sesame.cap.profile import BANK_CARD
 from tests.bank.branch import (
     DORA,
     NOBODY,
+    OLD_CODE,
     VERA,
     Branch,
     Card,
@@ -44,20 +45,21 @@ async def test_a_new_customer_can_sign_in(branch: Branch) -> None:
 
 async def test_what_strangers_did_before_is_forgotten(branch: Branch) -> None:
     """A user code that was suspended while nobody had it begins clean."""
-    await branch.fail(NOBODY, 5)
+    await branch.fail(NOBODY, 3)
     assert isinstance(await verify_login(branch.bank, attempt(NOBODY, _NEW.code(1))), Suspended)
     await enrol(branch.bank, new_customer(NEMO))
     assert isinstance(await branch.login(NEMO, _NEW.code(1)), Accepted)
-    assert branch.row(NOBODY)["version"] == 5 + 2
+    assert branch.row(NOBODY)["version"] == 3 + 2
     lines = branch.rows("SELECT version FROM audit_lines WHERE user_code = ?", NOBODY)
-    assert lines == [(6,), (7,)]
+    assert lines == [(4,), (5,)]
 
 
 async def test_a_customer_without_cards(branch: Branch) -> None:
     """The old code still serves; every code Sésame is refused."""
     await enrol(branch.bank, replace(new_customer(NEMO), cards=()))
+    assert isinstance(await branch.login(NEMO, OLD_CODE), Accepted)
     assert await branch.fail(NOBODY, 1)
-    assert branch.row(NOBODY)["failures"] == 1
+    assert branch.row(NOBODY)["open_failures"] == 1
 
 
 async def test_a_user_code_is_given_once(branch: Branch) -> None:
@@ -97,3 +99,21 @@ def test_a_new_customer_does_not_print_the_card() -> None:
     """The number stays out of every repr."""
     newcomer: NewCustomer = new_customer(VERA)
     assert VERA.card.record.pan.digits not in repr(newcomer)
+
+
+@pytest.mark.parametrize(
+    "hashed",
+    [
+        "tilleul-1971",
+        "$argon2i$v=19$m=8,t=1,p=1$c29tZXNhbHQ$RZJqS8nB0mM",
+        "$argon2id$v=19$m=8,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$RZJqS8nB0mMRZJqS8nB0mMRZJqS8nB0mMRZJqS8nB0m",
+    ],
+    ids=["no hash", "another algorithm", "other costs"],
+)
+async def test_an_old_code_of_another_cost_is_refused(branch: Branch, hashed: str) -> None:
+    """Its time would tell who has one; the message does not repeat it."""
+    before = _everything(branch)
+    with pytest.raises(UnsuitableOldCode, match=r"OldCodes\.hash") as refused:
+        await enrol(branch.bank, replace(new_customer(NEMO), old_code=hashed))
+    assert hashed not in str(refused.value)
+    assert _everything(branch) == before

@@ -1,313 +1,223 @@
-"""`sesame.bank.verification.decide`: pure, so every case of it can be searched."""
+"""`sesame.bank.verification.decide` and `turned_away`: pure, case by case.
 
-from dataclasses import dataclass, replace
+Whole lives of an access are searched in test_life.
+"""
+
+from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from sesame.bank.limits import Limits
+from sesame.bank.matching import Cause, Match, TwoCodes, Verdict
 from sesame.bank.moments import to_row
+from sesame.bank.old_code import OldCode
+from sesame.bank.tries import Side
 from sesame.bank.verification import (
-    Cause,
     Decision,
-    Match,
-    Matches,
+    Reading,
+    Suspended,
+    TwoCodesWanted,
     decide,
-    refusal_again,
-    suspended_until,
+    turned_away,
 )
-from sesame.store.access import NO_ATTEMPT, Access
-from sesame.store.cards import CardRow, CardState
-from tests.bank.branch import NINE
+from sesame.cap.token import Code
+from sesame.store.access import Access, State, Tries
+from tests.bank.branch import NINE, OLD_CODE, VERA, attempt
+from tests.bank.rows import access
 
 _LIMITS = Limits()
+_ID = b"\x01" * 16
+_CODE = Code("34567890")
+_PAIR = TwoCodes(_CODE, Code("34567891"))
+_RIGHT = Verdict(None, (Match(1, 15),))
+_AGAIN = Verdict(Cause.USED, again=True)
 _QUARTER = timedelta(minutes=15)
-_MONTH = timedelta(days=30)
-_ID, _OTHER_ID = b"\x01" * 16, b"\x02" * 16
-_NOTHING = Matches((), ())
 
 
-def card(number: int = 1, state: CardState = CardState.ACTIVE, last_atc: int = 10) -> CardRow:
-    """A card of the Sésame profile."""
-    return CardRow(number, state, "sesame-card-1", b"sealed", last_atc)
+def reading(
+    row: Access,
+    *,
+    now: datetime = NINE,
+    known: bool = False,
+    side: Side = Side.OPEN,
+    two_codes: bool = False,
+) -> Reading:
+    """What was read, by a browser that nobody knows unless *known*."""
+    return Reading(access=row, now=now, known=known, side=side, two_codes=two_codes)
 
 
-def access(*cards: CardRow, **changes: object) -> Access:
-    """A customer's row, last moved at nine by another attempt."""
-    plain = Access(
-        user_code="VERA2345",
-        version=7,
-        enrolled=True,
-        stepped_at=to_row(NINE),
-        last_attempt=_OTHER_ID,
-        cards=cards or (card(),),
+def decided(read: Reading, verdict: Verdict, code: Code | TwoCodes | OldCode = _CODE) -> Decision:
+    """What is decided of one attempt by the institution's limits."""
+    return decide(read, attempt(VERA.user_code, code, id=_ID), verdict, _LIMITS)
+
+
+def after(decision: Decision) -> State:
+    """The state that a decision leads to."""
+    assert decision.state is not None
+    return decision.state
+
+
+def unjudged(
+    read: Reading, code: Code | TwoCodes | OldCode = _CODE
+) -> Suspended | TwoCodesWanted | None:
+    """The answer to an attempt that is not judged."""
+    return turned_away(read, attempt(VERA.user_code, code, id=_ID), _LIMITS)
+
+
+# ── Judged ───────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("code", [_CODE, _PAIR], ids=["one", "two"])
+def test_a_right_code_is_accepted(code: Code | TwoCodes) -> None:
+    """The old code is retired, the login is dated, the attempt remembered with its version."""
+    row = access(old_code="$argon2id$", signed_in_at=1, open=Tries(failures=2))
+    decision = decided(reading(row), _RIGHT, code)
+    assert (decision.cause, decision.advance) == (None, _RIGHT.advance)
+    assert after(decision) == replace(
+        row.state,
+        open=Tries(),
+        accepted=_ID,
+        accepted_version=8,
+        signed_in_at=to_row(NINE),
+        old_code=None,
     )
-    return replace(plain, **changes)  # type: ignore[arg-type]  # fields by name
 
 
-def near(*found: tuple[int, int]) -> Matches:
-    """The code fits above the last ATC."""
-    return Matches(tuple(Match(*pair) for pair in found), ())
+def test_a_right_old_code_is_accepted_and_stays() -> None:
+    """Until the first code Sésame."""
+    decision = decided(reading(access(old_code="$argon2id$")), Verdict(None), OLD_CODE)
+    assert decision.cause is None
+    assert after(decision).old_code == "$argon2id$"
 
 
-def behind(*found: tuple[int, int]) -> Matches:
-    """The code fits at or below the last ATC."""
-    return Matches((), tuple(Match(*pair) for pair in found))
+@pytest.mark.parametrize("side", Side)
+def test_a_success_resets_its_own_side_alone(side: Side) -> None:
+    """What failed on the other one still counts."""
+    row = access(open=Tries(failures=2), reserved=Tries(failures=1))
+    state = after(decided(reading(row, side=side, known=True), _RIGHT))
+    failures = (state.open.failures, state.reserved.failures)
+    assert failures == ((0, 1) if side is Side.OPEN else (2, 0))
 
 
-def decided(row: Access, matches: Matches, now: datetime = NINE, id_: bytes = _ID) -> Decision:
-    """What is decided by the institution's limits."""
-    return decide(row, id_, matches, _LIMITS, now)
-
-
-# ── One attempt ──────────────────────────────────────────────────────────────────────────────────
-
-
-def test_a_code_above_the_last_atc_is_accepted() -> None:
-    """The card goes to the code's ATC; what failed before is forgotten."""
-    assert decided(access(failures=4), near((1, 15))) == Decision(None, 0, None, (Match(1, 15),))
-
-
-def test_a_code_that_fits_two_cards_advances_both() -> None:
-    """Whichever it was, it is used up for both."""
-    row = access(card(1), card(2))
-    assert decided(row, near((1, 15), (2, 11))).advance == (Match(1, 15), Match(2, 11))
-
-
-def test_a_code_that_is_behind_one_card_and_near_the_other_is_accepted() -> None:
-    """Near on an active card is enough; only that card moves."""
-    row = access(card(1), card(2))
-    decision = decided(row, Matches((Match(2, 11),), (Match(1, 10),)))
-    assert decision == Decision(None, 0, None, (Match(2, 11),))
+@pytest.mark.parametrize("side", Side)
+@pytest.mark.parametrize("cause", [Cause.WRONG, Cause.USED, Cause.OVERTAKEN, Cause.CARD_NOT_ACTIVE])
+def test_every_refusal_counts_alike(cause: Cause, side: Side) -> None:
+    """On the side it came through; staff see the cause."""
+    decision = decided(reading(access(), side=side, known=True), Verdict(cause))
+    assert (decision.cause, decision.advance) == (cause, ())
+    state = after(decision)
+    counted, other = state.open, state.reserved
+    if side is Side.RESERVED:
+        counted, other = other, counted
+    assert (counted.failures, counted.failed_at, counted.refused) == (1, (to_row(NINE),), _ID)
+    assert other == Tries()
 
 
 @pytest.mark.parametrize(
-    ("row", "matches", "cause"),
+    ("cause", "told"),
     [
-        (access(), _NOTHING, Cause.WRONG),
-        (access(), behind((1, 10)), Cause.USED),
-        (access(), behind((1, 9)), Cause.OVERTAKEN),
-        (access(card(1), card(2)), behind((1, 9), (2, 10)), Cause.USED),
-        (access(card(1, CardState.HELD)), near((1, 15)), Cause.CARD_NOT_ACTIVE),
-        (access(card(1, CardState.HELD)), behind((1, 10)), Cause.USED),
-        (access(card(1, CardState.HELD)), _NOTHING, Cause.WRONG),
-        (replace(access(), cards=()), _NOTHING, Cause.WRONG),
-        (Access("NEMO3333", stepped_at=to_row(NINE)), _NOTHING, Cause.UNKNOWN_USER_CODE),
+        (Cause.USED, True),
+        (Cause.OVERTAKEN, True),
+        (Cause.WRONG, False),
+        (Cause.CARD_NOT_ACTIVE, False),
+        (Cause.UNKNOWN_USER_CODE, False),
     ],
 )
-def test_every_other_code_is_refused_and_counts(
-    row: Access, matches: Matches, cause: Cause
-) -> None:
-    """Staff see the cause; what happens is the same for all of them."""
-    assert decided(row, matches) == Decision(cause, 1, None)
-    fifth = decided(replace(row, failures=4), matches)
-    assert fifth == Decision(cause, 0, NINE + _QUARTER)
-
-
-@pytest.mark.parametrize(
-    ("row", "matches"), [(access(failures=4), _NOTHING), (Access("NEMO3333", failures=4), _NOTHING)]
-)
-def test_failures_are_forgotten_by_age_alike_for_everybody(row: Access, matches: Matches) -> None:
-    """After thirty days without a step the count begins anew, as it does for nobody's row."""
-    old = replace(row, stepped_at=to_row(NINE - _MONTH))
-    assert decided(old, matches).failures == 1
-    younger = replace(row, stepped_at=to_row(NINE - _MONTH + timedelta(microseconds=1)))
-    assert decided(younger, matches).suspended_until == NINE + _QUARTER
-
-
-def test_a_held_card_beside_an_active_one_does_not_move() -> None:
-    """The code is accepted for the active card alone."""
-    row = access(card(1, CardState.HELD), card(2))
-    assert decided(row, near((1, 15), (2, 11))).advance == (Match(2, 11),)
-
-
-@pytest.mark.parametrize("failures", range(5))
-def test_the_fifth_failure_in_a_row_suspends(failures: int) -> None:
-    """For fifteen minutes; the count begins anew with it."""
-    decision = decided(access(failures=failures), _NOTHING)
-    if failures < 4:
-        assert (decision.failures, decision.suspended_until) == (failures + 1, None)
-    else:
-        assert (decision.failures, decision.suspended_until) == (0, NINE + _QUARTER)
-
-
-def test_a_suspension_lifts_itself() -> None:
-    """Nothing is judged up to its last microsecond; then it is over."""
-    until = NINE + _QUARTER
-    row = access(suspended_until=to_row(until))
-    assert suspended_until(row, NINE) == until
-    assert suspended_until(row, until - timedelta(microseconds=1)) == until
-    assert suspended_until(row, until) is None
-    assert suspended_until(access(), NINE) is None
+def test_a_code_that_comes_again_is_noted_for_its_owner(cause: Cause, told: bool) -> None:  # noqa: FBT001 -- the case
+    """Whoever is signed in hears of it."""
+    state = after(decided(reading(access()), Verdict(cause)))
+    assert (state.replayed_at == to_row(NINE)) is told
 
 
 # ── The same attempt again ───────────────────────────────────────────────────────────────────────
 
 
 def test_an_accepted_attempt_is_repeated_with_its_own_code() -> None:
-    """The second click of an impatient customer reads what the first one read."""
-    row = access(last_attempt=_ID, last_accepted=True)
-    repeated = decided(row, behind((1, 10)), NINE + timedelta(hours=1))
-    assert repeated == Decision(None, 0, None, repeated=True)
+    """Also when others failed since, and an hour later."""
+    row = access(accepted=_ID, accepted_version=7, open=Tries(failures=2, refused=b"x" * 16))
+    assert decided(reading(row, now=NINE + timedelta(hours=1)), _AGAIN) == Decision(None, None)
 
 
-@pytest.mark.parametrize("matches", [_NOTHING, behind((1, 9))])
-def test_an_accepted_attempt_is_not_repeated_with_another_code(matches: Matches) -> None:
+def test_an_accepted_old_code_is_repeated_with_itself() -> None:
+    """Nothing of it is used up, so that it is right again."""
+    row = access(accepted=_ID, old_code="$argon2id$")
+    assert decided(reading(row), Verdict(None), OLD_CODE) == Decision(None, None)
+
+
+@pytest.mark.parametrize("verdict", [Verdict(Cause.WRONG), Verdict(Cause.OVERTAKEN)])
+def test_an_accepted_attempt_is_not_repeated_with_another_code(verdict: Verdict) -> None:
     """Whoever sends the same form with a guess is judged like everybody."""
-    decision = decided(access(last_attempt=_ID, last_accepted=True), matches)
-    assert decision.cause is not None
-    assert (decision.failures, decision.repeated) == (1, False)
+    decision = decided(reading(access(accepted=_ID)), verdict)
+    assert decision.cause is verdict.cause
+    assert after(decision).open.failures == 1
 
 
 def test_an_accepted_form_with_the_next_code_is_a_new_login() -> None:
     """Back, a fresh code, « Valider »: the same form id, and the card moves on."""
-    decision = decided(access(last_attempt=_ID, last_accepted=True), near((1, 11)))
-    assert decision == Decision(None, 0, None, (Match(1, 11),))
+    decision = decided(reading(access(accepted=_ID, accepted_version=7)), _RIGHT)
+    assert decision.advance == _RIGHT.advance
+    assert after(decision).accepted_version == 8
 
 
-@pytest.mark.parametrize("matches", [_NOTHING, behind((1, 10)), near((1, 15))])
-def test_a_refused_attempt_is_repeated_for_five_seconds(matches: Matches) -> None:
+@pytest.mark.parametrize("side", ["open", "reserved"])
+@pytest.mark.parametrize("verdict", [Verdict(Cause.WRONG), _AGAIN, _RIGHT])
+def test_a_refused_attempt_is_repeated_for_five_seconds(verdict: Verdict, side: str) -> None:
     """Whatever the code says: the answer tells nothing about it, so no guess is free."""
-    row = access(last_attempt=_ID, failures=3)
+    failed = Tries(failures=1, failed_at=(to_row(NINE),), refused=_ID)
+    row = access(**{side: failed})
     just = NINE + timedelta(seconds=5) - timedelta(microseconds=1)
-    repeated = decided(row, matches, just)
-    assert repeated.repeated
-    assert repeated.cause is not None
-    assert (repeated.failures, repeated.advance) == (3, ())
-    later = decided(row, matches, NINE + timedelta(seconds=5))
-    assert not later.repeated
-    assert (later.cause is None) is bool(matches.near)
+    assert decided(reading(row, now=just), verdict) == Decision(Cause.WRONG, None)
+    later = decided(reading(row, now=NINE + timedelta(seconds=5)), verdict)
+    assert later.state is not None
 
 
 def test_somebody_elses_attempt_is_not_repeated() -> None:
     """Another id is another attempt: a used code is refused to it."""
-    decision = decided(access(last_accepted=True), behind((1, 10)))
-    assert decision.cause is Cause.USED
+    assert decided(reading(access(accepted=b"x" * 16)), _AGAIN).cause is Cause.USED
 
 
-# ── Any number of attempts ───────────────────────────────────────────────────────────────────────
+# ── Not judged ───────────────────────────────────────────────────────────────────────────────────
 
-_KINDS = ("near", "next", "near-held", "used", "overtaken", "nothing")
-
-
-@dataclass(frozen=True)
-class Event:
-    """An attempt: what its code fits, how long after the last one, whether it has its id."""
-
-    kind: str
-    pause: timedelta
-    same_id: bool
+_OVER_AT = NINE + _QUARTER
+_OVER = Tries(suspended_until=to_row(_OVER_AT), failed_at=(to_row(NINE),))
 
 
-_events = st.lists(
-    st.builds(
-        Event,
-        kind=st.sampled_from((*_KINDS, *["nothing"] * 10)),  # failures are what suspends
-        pause=st.sampled_from(
-            [
-                timedelta(0),
-                timedelta(seconds=4),
-                timedelta(seconds=6),
-                timedelta(minutes=14, seconds=59),
-                _QUARTER,
-                _MONTH,
-            ]
-        ),
-        same_id=st.booleans(),
-    ),
-    max_size=60,
-)
+def test_a_suspended_side_judges_nothing_up_to_its_last_microsecond() -> None:
+    """Then it is over by itself."""
+    row = access(open=_OVER)
+    assert unjudged(reading(row)) == Suspended(_OVER_AT)
+    assert unjudged(reading(row, now=_OVER_AT - timedelta(microseconds=1))) == Suspended(_OVER_AT)
+    assert unjudged(reading(row, now=_OVER_AT)) is None
 
 
-@dataclass
-class Model:
-    """The rules for one customer, told another way: by looking back."""
-
-    history: list[tuple[datetime, bool, bytes]]  # judged: when, accepted, id
-    last_atc: int = 10
-
-    def suspended(self, now: datetime) -> bool:
-        """Five failures since the last success or suspension, the last of them not long ago."""
-        streak, before = 0, now
-        for at, accepted, _ in self.history:
-            if at - before >= _MONTH:
-                streak = 0
-            streak, before = 0 if accepted else streak + 1, at
-            if streak == 5:
-                if now < at + _QUARTER:
-                    return True
-                streak = 0
-        return False
-
-    def expected(self, event: Event, now: datetime, id_: bytes) -> str:
-        """suspended, repeats the last answer, accepted or refused."""
-        if self.history and self.history[-1][2] == id_:
-            at, accepted, _ = self.history[-1]
-            if accepted and event.kind == "used":
-                return "repeats accepted"
-            if not accepted and now - at < timedelta(seconds=5):
-                return "repeats refused"
-        if self.suspended(now):
-            return "suspended"
-        return "accepted" if event.kind in {"near", "next"} else "refused"
+def test_a_known_device_is_suspended_when_both_sides_are() -> None:
+    """Until the first of them opens."""
+    sooner = Tries(suspended_until=to_row(NINE + timedelta(minutes=3)), failed_at=(1,))
+    assert unjudged(reading(access(open=_OVER), known=True)) is None
+    assert unjudged(reading(access(reserved=_OVER), known=True)) is None
+    both = access(open=_OVER, reserved=sooner)
+    assert unjudged(reading(both, known=True)) == Suspended(NINE + timedelta(minutes=3))
 
 
-def fits(kind: str, last_atc: int) -> Matches:
-    """What custody would find for a code of that *kind*; card 2 is held."""
-    return {
-        "near": near((1, last_atc + 20)),
-        "next": near((1, last_atc + 1)),
-        "near-held": near((2, 11)),
-        "used": behind((1, last_atc)),
-        "overtaken": behind((1, last_atc - 3)),
-        "nothing": _NOTHING,
-    }[kind]
+@pytest.mark.parametrize(("code", "judged"), [(_CODE, False), (_PAIR, True), (OLD_CODE, False)])
+def test_where_two_codes_are_wanted_nothing_else_is_judged(
+    code: Code | TwoCodes | OldCode,
+    judged: bool,  # noqa: FBT001 -- the case
+) -> None:
+    """Not one code, and not the old one."""
+    answer = unjudged(reading(access(), two_codes=True), code)
+    assert answer == (None if judged else TwoCodesWanted())
 
 
-@settings(max_examples=200)
-@given(events=_events)
-def test_any_history_is_decided_as_the_model_says(events: list[Event]) -> None:
-    """And six failures in a row have a quarter of an hour between two of them."""
-    row = access(card(1), card(2, CardState.HELD), last_attempt=NO_ATTEMPT)
-    model = Model([])
-    now, last_id = NINE, NO_ATTEMPT
-    for number, event in enumerate(events, 1):
-        now += event.pause
-        id_ = last_id if event.same_id and model.history else number.to_bytes(16)
-        expected = model.expected(event, now, id_)
-        if suspended_until(row, now) and not refusal_again(row, id_, _LIMITS, now):
-            assert expected == "suspended"
-            continue
-        decision = decided(row, fits(event.kind, model.last_atc), now, id_)
-        answer = "accepted" if decision.cause is None else "refused"
-        assert expected == (f"repeats {answer}" if decision.repeated else answer)
-        if decision.repeated:
-            assert decision.advance == ()
-            continue
-        accepted = decision.cause is None
-        assert bool(decision.advance) is accepted
-        for found in decision.advance:
-            assert found.card_number == 1
-            assert found.atc > model.last_atc
-            model.last_atc = found.atc
-        model.history.append((now, accepted, id_))
-        last_id, until = id_, decision.suspended_until
-        row = replace(
-            row,
-            version=row.version + 1,
-            failures=decision.failures,
-            suspended_until=None if until is None else to_row(until),
-            stepped_at=to_row(now),
-            last_attempt=id_,
-            last_accepted=accepted,
-            cards=(card(1, last_atc=model.last_atc), card(2, CardState.HELD)),
-        )
-        assert 0 <= row.failures < 5
-    for start in range(len(model.history) - 5):
-        six = model.history[start : start + 6]
-        if not any(accepted for _, accepted, _ in six):
-            pauses = [later[0] - earlier[0] for earlier, later in pairwise(six)]
-            assert max(pauses) >= _QUARTER
+def test_a_suspension_comes_before_the_wish_for_two_codes() -> None:
+    """Two codes are turned away too."""
+    answer = unjudged(reading(access(open=_OVER), two_codes=True), _PAIR)
+    assert answer == Suspended(_OVER_AT)
+
+
+def test_the_refusal_that_suspended_is_repeated_as_a_refusal() -> None:
+    """The second click reads what the first one read."""
+    failed = replace(_OVER, refused=_ID)
+    assert unjudged(reading(access(open=failed))) is None
+    assert unjudged(reading(access(open=failed), two_codes=True)) is None

@@ -9,9 +9,12 @@ from sesame.custody.custodian import CARDS_PER_CODE
 def test_no_threshold_is_laxer_than_the_rts() -> None:
     """RTS art. 4(3)(b) and (d): five failures in a row, five minutes without activity."""
     limits = Limits()
-    assert 1 <= limits.failures_in_a_row <= 5
+    sides = (limits.open_side, limits.reserved_side)
+    assert all(side.tries >= 1 for side in sides)
+    assert sum(side.tries for side in sides) <= 5
+    assert all(suspension > timedelta(0) for side in sides for suspension in side.suspensions)
+    assert limits.pressed_suspension > timedelta(0)
     assert limits.session_idle <= timedelta(minutes=5)
-    assert limits.suspension > timedelta(0)
 
 
 def test_an_attempt_looks_at_as_many_cards_as_custody_does() -> None:

@@ -19,7 +19,7 @@ from typing import IO, Any
 import pytest
 
 from sesame.bank.errors import TooBusy
-from sesame.bank.limits import Limits
+from sesame.bank.limits import Limits, SideLimits
 from sesame.bank.user_code import UserCode
 from sesame.bank.verification import Accepted, Refused, verify_login
 from tests.bank.branch import NINE, NOBODY, VERA, Branch, attempt, open_bank
@@ -77,8 +77,8 @@ async def test_one_of_a_hundred_gets_in(branch: Branch) -> None:
     assert set(outcomes) <= {"Accepted", "Refused", "Suspended", "TooBusy"}
     lines, head = await branch.chain(VERA)
     assert chain_is_whole(lines, head)
-    # One accepted, five refused, and then a suspension; the enrolment stands before them.
-    assert [json.loads(line)["cause"] for _, line, _ in lines[1:]] == ["", *["used"] * 5]
+    # One accepted, three refused, and then a suspension; the enrolment stands before them.
+    assert [json.loads(line)["cause"] for _, line, _ in lines[1:]] == ["", *["used"] * 3]
     assert branch.last_atcs(VERA) == [1]
     assert len(branch.rows("SELECT * FROM sessions")) == 1
 
@@ -137,10 +137,10 @@ def judged(branch: Branch, user_code: UserCode) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("user_code", [VERA.user_code, NOBODY], ids=["customer", "nobody"])
-def test_hundreds_of_guesses_at_once_are_five(branch: Branch, user_code: UserCode) -> None:
-    """Four banks, seventy-five wrong codes each: five are judged, then all are sent away.
+def test_hundreds_of_guesses_at_once_are_three(branch: Branch, user_code: UserCode) -> None:
+    """Four banks, seventy-five wrong codes each: three are judged, then all are sent away.
 
-    And five more each time the suspension is over, never six.
+    And three more when the suspension is over, never four.
     """
     for round_ in range(2):
 
@@ -157,8 +157,8 @@ def test_hundreds_of_guesses_at_once_are_five(branch: Branch, user_code: UserCod
 
         in_threads(branch.path, _PATIENT, [guess] * 4)
         lines = judged(branch, user_code)
-        assert len(lines) == 5 * (round_ + 1)
-        assert [line["failures"] for line in lines[-5:]] == [1, 2, 3, 4, 0]
+        assert len(lines) == 3 * (round_ + 1)
+        assert [line["failures"] for line in lines[-3:]] == [1, 2, 0]
 
 
 async def test_any_crowd_leaves_a_true_history(branch: Branch) -> None:
@@ -166,7 +166,8 @@ async def test_any_crowd_leaves_a_true_history(branch: Branch) -> None:
 
     Every answer stands in the chain once; no ATC was accepted twice or after a higher one.
     """
-    limits = Limits(waiting=1000, lost_swaps=100, suspension=timedelta(0))
+    never = SideLimits(tries=3, suspensions=(timedelta(0),))
+    limits = Limits(waiting=1000, lost_swaps=100, open_side=never, pressed_after=10**6)
     answers: list[tuple[str, bool]] = []  # attempt, accepted
 
     def part(seed: int) -> Callable[[Branch], Awaitable[None]]:

@@ -5,7 +5,14 @@ from datetime import timedelta
 
 import pytest
 
-from sesame.bank.sessions import Session, end_session, make_token, read_session, token_hash
+from sesame.bank.sessions import (
+    Means,
+    Session,
+    end_session,
+    make_token,
+    read_session,
+    token_hash,
+)
 from sesame.bank.user_code import UserCode
 from sesame.bank.verification import Accepted
 from sesame.store.buckets import bucket_of
@@ -30,10 +37,14 @@ async def test_a_session_says_who_is_signed_in(branch: Branch) -> None:
     assert first == Session(
         user_code=VERA.user_code,
         name="Véra Tissot",
+        id=token_hash(token),
+        means=Means.CODE,
+        erased_old_code=True,
         opened_at=NINE,
         last_login=None,
         idle_until=NINE + 5 * _MINUTE,
         ends_at=NINE + timedelta(hours=8),
+        replayed_at=None,
     )
     branch.clock.forward(days=2)
     second = await read_session(branch.bank, await sign_in(branch, VERA, 2))

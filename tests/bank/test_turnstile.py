@@ -93,4 +93,4 @@ async def test_an_empty_turnstile_remembers_nobody() -> None:
     tasks = await visitors.start("VERA", "a", "b")
     await visitors.let_out(2)
     await asyncio.gather(*tasks)
-    assert visitors.turnstile._locks == {}  # noqa: SLF001 -- what is forgotten shows nowhere else
+    assert visitors.turnstile._queues == {}  # noqa: SLF001 -- what is forgotten shows nowhere else

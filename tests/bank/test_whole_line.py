@@ -11,12 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sesame.bank.bank import Bank
+from sesame.bank.origin import Door, Origin
 from sesame.bank.verification import (
     ATTEMPT_ID_LENGTH,
     Accepted,
     Attempt,
-    Door,
-    Origin,
     Refused,
     verify_login,
 )

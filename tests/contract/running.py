@@ -24,6 +24,8 @@ from sesame.reader.virtual_slot import VirtualSlot
 
 SESAME = [sys.executable, "-m", "sesame"]
 LOGIN = "/acces/sesame"
+TWO_CODES = "/acces/deux-codes"
+OLD_CODE = "/acces/ancien-code"
 _HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)"')
 _PATIENCE = 60  # seconds for a process to come up or go down
 # Never used, but httpx would load all certificates anew for each client.
@@ -133,9 +135,9 @@ class Browser:
     def __init__(self, address: str) -> None:
         self.client = httpx.Client(base_url=address, timeout=_PATIENCE, verify=TLS)
 
-    def form(self) -> dict[str, str]:
+    def form(self, way: str = LOGIN) -> dict[str, str]:
         """The hidden fields of a login form."""
-        return dict(_HIDDEN.findall(self.client.get(LOGIN).text))
+        return dict(_HIDDEN.findall(self.client.get(way).text))
 
     def submit(
         self,
@@ -147,6 +149,16 @@ class Browser:
         """Fill the form in and send it; follows nothing."""
         fields = {**(self.form() if form is None else form), "user_code": user_code, "code": code}
         return self.client.post(LOGIN, data=fields, headers=headers)
+
+    def submit_two(self, user_code: str, code: str, next_code: str) -> httpx.Response:
+        """The form for two codes in a row."""
+        fields = {"user_code": user_code, "code": code, "next_code": next_code}
+        return self.client.post(TWO_CODES, data=self.form(TWO_CODES) | fields)
+
+    def submit_old(self, user_code: str, old_code: str) -> httpx.Response:
+        """The form for the old code."""
+        fields = {"user_code": user_code, "old_code": old_code}
+        return self.client.post(OLD_CODE, data=self.form(OLD_CODE) | fields)
 
     def __enter__(self) -> Self:
         return self

@@ -119,13 +119,13 @@ def test_last_login_is_shown(chromium: Chromium, demo: Demonstration) -> None:
         expect(portal.locator("main")).to_contain_text("dernière connexion")
 
 
-def test_five_wrong_codes_suspend_and_say_until_when(
+def test_three_wrong_codes_suspend_and_say_until_when(
     chromium: Chromium, own_demo: Demonstration
 ) -> None:
     """The right code does not help then; « Tout remettre à neuf » does."""
     customer = own_demo.customers("sesame")[0]
     with windows(chromium, own_demo) as (reader, portal):
-        for _ in range(5):
+        for _ in range(3):
             log_in(portal, customer.user_code, "4000 0000")
             expect(portal.get_by_role("alert")).to_contain_text("Connexion refusée")
         log_in(portal, customer.user_code, make_code(reader, customer))

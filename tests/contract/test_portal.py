@@ -97,27 +97,72 @@ def test_what_is_mistyped_costs_no_try(own_demo: Demonstration) -> None:
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_five_failures_in_a_row_suspend(own_demo: Demonstration, known: bool) -> None:  # noqa: FBT001
-    """The sixth is not judged, be the code right or not: 429, alike for a code of nobody."""
+def test_three_failures_in_a_row_suspend(own_demo: Demonstration, known: bool) -> None:  # noqa: FBT001
+    """The fourth is not judged, be the code right or not: 429, alike for a code of nobody."""
     customer = _ready(own_demo, "sesame")
     user_code = customer.user_code if known else "ZZZZ8888"
     with Browser(own_demo.portal) as browser:
-        statuses = [browser.submit(user_code, _WRONG).status_code for _ in range(5)]
-        assert statuses == [422] * 5
+        statuses = [browser.submit(user_code, _WRONG).status_code for _ in range(3)]
+        assert statuses == [422] * 3
         suspended = browser.submit(user_code, fresh_code(customer))
         assert suspended.status_code == 429
         assert "suspendu jusqu" in suspended.text
     assert (customer.user_code in {c.user_code for c in own_demo.customers()}) is not known
 
 
-def test_four_failures_and_a_right_code_begin_the_count_anew(own_demo: Demonstration) -> None:
-    """Invariant 10: typing errors within the limit cost nothing."""
+def test_failures_and_a_right_code_begin_the_count_anew(own_demo: Demonstration) -> None:
+    """Typing errors within the limit cost nothing: three for a new browser, then five."""
     customer = _ready(own_demo, "bank")
     with Browser(own_demo.portal) as browser:
-        for _ in range(2):
-            for _ in range(4):
+        for errors in (2, 1, 4):
+            for _ in range(errors):
                 assert browser.submit(customer.user_code, _WRONG).status_code == 422
             assert browser.submit(customer.user_code, fresh_code(customer)).status_code == 303
+
+
+def test_a_vandal_delays_the_owner_and_does_not_keep_them_out(own_demo: Demonstration) -> None:
+    """On a browser that has signed in before, at every moment; elsewhere after a while."""
+    customer = _ready(own_demo, "sesame")
+    with (
+        Browser(own_demo.portal) as owner,
+        Browser(own_demo.portal) as vandal,
+        Browser(own_demo.portal) as elsewhere,
+    ):
+        assert owner.submit(customer.user_code, fresh_code(customer)).status_code == 303
+        for _ in range(6):
+            assert vandal.submit(customer.user_code, _WRONG).status_code in {422, 429}
+            assert owner.submit(customer.user_code, fresh_code(customer)).status_code == 303
+        waits = elsewhere.submit(customer.user_code, fresh_code(customer))
+        assert waits.status_code == 429
+        assert 0 < int(waits.headers["retry-after"]) <= 900
+
+
+@pytest.mark.parametrize(("kind", "ahead"), [("sesame", 40), ("bank", 300)])
+def test_a_card_that_ran_ahead_gets_in_with_two_codes(
+    own_demo: Demonstration, kind: str, ahead: int
+) -> None:
+    """Refused with one code, in with two; with the same pair again: refused."""
+    customer = _ready(own_demo, kind)
+    *_, first, second = [fresh_code(customer) for _ in range(ahead)]
+    with Browser(own_demo.portal) as browser:
+        assert browser.submit(customer.user_code, first).status_code == 422
+        assert browser.submit_two(customer.user_code, first, second).status_code == 303
+        assert browser.client.get("/espace").status_code == 200
+        assert browser.submit_two(customer.user_code, first, second).status_code == 422
+        assert browser.submit(customer.user_code, fresh_code(customer)).status_code == 303
+
+
+def test_the_old_code_until_the_first_code_sesame(own_demo: Demonstration) -> None:
+    """It opens the space; afterwards it is refused in the same bytes as any wrong one."""
+    customer = _ready(own_demo, "bank")
+    with Browser(own_demo.portal) as browser:
+        answer = browser.submit_old(customer.user_code, customer.old_code)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/espace")
+        assert browser.submit(customer.user_code, fresh_code(customer)).status_code == 303
+        retired = browser.submit_old(customer.user_code, customer.old_code)
+        wrong = browser.submit_old(customer.user_code, "wrong")
+        assert _public(retired) == _public(wrong)
+        assert retired.status_code == 422
 
 
 def test_codes_thrown_away_cost_nothing(own_demo: Demonstration) -> None:
@@ -140,10 +185,10 @@ def test_the_same_form_twice_is_one_attempt(demo: Demonstration, browser: Browse
 
 
 def test_a_wrong_code_clicked_twice_is_one_try(own_demo: Demonstration) -> None:
-    """Five forms, each sent twice: the fifth is still refused, not suspended."""
+    """Two forms, each sent twice: the right code still comes within the tries."""
     customer = _ready(own_demo, "bank")
     with Browser(own_demo.portal) as browser:
-        for _ in range(4):
+        for _ in range(2):
             form = browser.form()
             for _ in range(2):
                 assert browser.submit(customer.user_code, _WRONG, form).status_code == 422

@@ -48,10 +48,10 @@ def test_accepted_once_then_refused(demo: Demonstration, door: httpx.Client, kin
     assert (again.status_code, again.json()) == (200, {"outcome": "refused"})
 
 
-def test_suspended_after_five(own_demo: Demonstration, own_door: httpx.Client) -> None:
+def test_suspended_after_three(own_demo: Demonstration, own_door: httpx.Client) -> None:
     """The same count as the portal's: two doors, one row."""
     customer = own_demo.customers("bank")[0]
-    for _ in range(5):
+    for _ in range(3):
         assert _ask(own_door, customer.user_code, _WRONG).json() == {"outcome": "refused"}
     code = fresh_code(customer)
     assert _ask(own_door, customer.user_code, code).json() == {"outcome": "suspended"}
@@ -66,6 +66,18 @@ def test_a_number_that_no_card_makes_is_refused_and_costs_nothing(
         assert _ask(own_door, customer.user_code, "00000000").json() == {"outcome": "refused"}
     code = fresh_code(customer)
     assert _ask(own_door, customer.user_code, code).json() == {"outcome": "accepted"}
+
+
+def test_two_codes_in_a_row_find_a_card_that_ran_ahead(
+    own_demo: Demonstration, own_door: httpx.Client
+) -> None:
+    """The second one as `next_code`."""
+    customer = own_demo.customers("sesame")[0]
+    *_, first, second = [fresh_code(customer) for _ in range(40)]
+    assert _ask(own_door, customer.user_code, first).json() == {"outcome": "refused"}
+    body = {"user_code": customer.user_code, "code": first, "next_code": second}
+    outcomes = [own_door.post(_PATH, json=body).json()["outcome"] for _ in range(2)]
+    assert outcomes == ["accepted", "refused"]
 
 
 @pytest.mark.parametrize("key", ["", "wrong", "\N{LATIN SMALL LETTER E WITH ACUTE}"])
@@ -91,7 +103,10 @@ def test_without_the_key_nothing_is_judged(
         (b'{"user_code": "CAMAR252"}', 400),
         (b'{"user_code": "CAMAR252", "code": 12345678}', 400),
         (b'{"user_code": "CAMAR252", "code": "40000000", "more": 1}', 400),
+        (b'{"user_code": "CAMAR252", "code": "40000000", "next_code": 7}', 400),
         (b'{"user_code": "CAMAR252", "code": "1234"}', 422),
+        (b'{"user_code": "CAMAR252", "code": "40000000", "next_code": "1234"}', 422),
+        (b'{"user_code": "CAMAR252", "code": "40000000", "next_code": "40000000"}', 422),
         (b'{"user_code": "short", "code": "40000000"}', 422),
         (b" " * 2000, 413),
     ],

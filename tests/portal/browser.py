@@ -15,16 +15,29 @@ class Browser(httpx.AsyncClient):
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         super().__init__(transport=transport, base_url=base_url)
 
-    async def open_form(self, query: str = "") -> dict[str, str]:
+    async def open_form(self, query: str = "", way: str = "/acces/sesame") -> dict[str, str]:
         """The hidden fields of a new login form."""
-        return hidden_fields((await self.get("/acces/sesame" + query)).text)
+        return hidden_fields((await self.get(way + query)).text)
 
     async def log_in(self, user_code: str, code: str, **more: str) -> httpx.Response:
         """Open a form, fill it in, send it."""
-        form = await self.open_form()
-        return await self.post(
-            "/acces/sesame", data=form | {"user_code": user_code, "code": code} | more
-        )
+        return await self.fill_in("/acces/sesame", user_code=user_code, code=code, **more)
+
+    async def log_in_with_two(self, user_code: str, code: str, next_code: str) -> httpx.Response:
+        """The same with two codes."""
+        fields = {"user_code": user_code, "code": code, "next_code": next_code}
+        return await self.fill_in("/acces/deux-codes", **fields)
+
+    async def log_in_with_old_code(
+        self, user_code: str, old_code: str, **more: str
+    ) -> httpx.Response:
+        """The same with the old code."""
+        fields = {"user_code": user_code, "old_code": old_code}
+        return await self.fill_in("/acces/ancien-code", **fields, **more)
+
+    async def fill_in(self, way: str, **fields: str) -> httpx.Response:
+        """Open a form of *way* and send it with *fields*."""
+        return await self.post(way, data=await self.open_form(way=way) | fields)
 
 
 def hidden_fields(page: str) -> dict[str, str]:

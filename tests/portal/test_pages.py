@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,22 +11,26 @@ from starlette.requests import Request
 from sesame.catalogue import Language
 from sesame.portal.account import AccountLines, MovementLine, SignedOutPage, SpacePage
 from sesame.portal.home import AccessPage, HomePage
-from sesame.portal.login import SesamePage
+from sesame.portal.login import LoginPage
 from sesame.web.institution import Institution
 from sesame.web.problems import ProblemPage
 from sesame.web.rendering import Renderer, Site
 from tests.portal.town import SIMULATOR
 
-_FORM = SesamePage(form="00" * 16, proof="00" * 32, back="/espace")
+_FORM = LoginPage(action="/acces/sesame", form="00" * 16, proof="00" * 32, back="/espace")
+_FORMS = (
+    _FORM,
+    replace(_FORM, notice="<notice>", shared=True),
+    replace(_FORM, user_code="<user>", message="<message>"),
+    replace(_FORM, message="<message>", refused=True),
+    replace(_FORM, user_code_error="<one>", code_error="<two>"),
+)
 _PAGES: Mapping[str, tuple[object, ...]] = {
     "home.html": (HomePage(),),
     "access.html": (AccessPage(),),
-    "login.html": (
-        _FORM,
-        SesamePage(form="", proof="", back="/", notice="<notice>"),
-        SesamePage(form="", proof="", back="/", user_code="<user>", message="<message>"),
-        SesamePage(form="", proof="", back="/", user_code_error="<one>", code_error="<two>"),
-    ),
+    "login.html": _FORMS,
+    "two_codes.html": (*_FORMS, replace(_FORM, next_code_error="<three>")),
+    "old_code.html": _FORMS,
     "space.html": (
         SpacePage(
             name="<name>",
@@ -51,7 +56,7 @@ _PAGES: Mapping[str, tuple[object, ...]] = {
     ),
     "signed_out.html": (SignedOutPage(),),
 }
-_AROUND = {"frame.html", "help.html"}  # what other pages are made of
+_AROUND = {"field.html", "frame.html", "help.html", "way_in.html"}  # what other pages are made of
 _CASES = [(template, page) for template, pages in _PAGES.items() for page in pages]
 # A word that only French has, and that no name of a person, a product or a language is.
 _FRENCH = re.compile(
@@ -112,9 +117,10 @@ def test_english_is_whole(template: str, page: object) -> None:
 
 def test_an_error_is_in_the_title() -> None:
     """Read aloud first, before anything else of the page."""
-    for page in _PAGES["login.html"]:
-        text = _render("login.html", page, Language.FRENCH)
-        assert ("<title>Erreur – " in text) is bool(isinstance(page, SesamePage) and page.error)
+    for template, page in _CASES:
+        if isinstance(page, LoginPage):
+            text = _render(template, page, Language.FRENCH)
+            assert ("<title>Erreur – " in text) is page.error
 
 
 def test_a_production_page_has_no_ribbon() -> None:

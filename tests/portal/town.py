@@ -3,11 +3,13 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from sesame.bank.bank import Bank
 from sesame.bank.customers import CardKind, NewCard, NewCustomer, enrol
+from sesame.bank.old_code import OldCode
 from sesame.bank.user_code import UserCode
 from sesame.cap.profile import BANK_CARD, PROFILES, SESAME_CARD, Profile
 from sesame.catalogue import Language
@@ -19,6 +21,7 @@ from sesame.store.engine import open_store
 from sesame.store.schema import migrate
 from sesame.web.institution import Institution
 from sesame.web.rendering import Site
+from tests.bank.branch import quick_old_codes
 from tests.custody.codes import make_code
 from tests.custody.keystores import chance, quick_keystore
 
@@ -50,6 +53,7 @@ class Customer:
     kind: CardKind
     profile: Profile
     record: CardRecord
+    old_code: str
     atc: int = 0
 
     async def make_code(self, custodian: KeystoreIssuingCustodian) -> str:
@@ -63,7 +67,11 @@ def _customer(user_code: str, name: str, kind: CardKind, profile: Profile, pan: 
     record = CardRecord(
         pan=Pan(pan + luhn_digit(pan)), psn="01", profile=profile.name, key=KeyRef("dpa-01"), dki=1
     )
-    return Customer(UserCode(user_code), name, kind, profile, record)
+    old_code = f"{user_code.lower()}-1971"
+    return Customer(UserCode(user_code), name, kind, profile, record, old_code)
+
+
+_portals = count(1)
 
 
 @dataclass
@@ -95,7 +103,8 @@ class Town:
             bank=changes.get("bank", self.bank),  # type: ignore[arg-type] # the tests know
             site=changes.get("site", site),  # type: ignore[arg-type] # likewise
             public_origin=changes.get("public_origin"),  # type: ignore[arg-type] # likewise
-            random_bytes=chance("portal"),
+            # Two servers share no chance: else their browsers would be one.
+            random_bytes=chance(f"portal {next(_portals)}"),
         )
 
 
@@ -117,7 +126,13 @@ async def open_town(folder: Path) -> Town:
     custodian = KeystoreIssuingCustodian(
         quick_keystore(folder / "keys"), random=chance("custodian")
     )
-    bank = Bank(store=open_store(url), custodian=custodian, now=clock, random_bytes=chance("bank"))
+    bank = Bank(
+        store=open_store(url),
+        custodian=custodian,
+        now=clock,
+        random_bytes=chance("bank"),
+        old_codes=quick_old_codes(),
+    )
     town = Town(bank, custodian, clock)
     for customer in (town.vera, town.omar):
         await enrol(
@@ -126,7 +141,7 @@ async def open_town(folder: Path) -> Town:
                 user_code=customer.user_code,
                 name=customer.name,
                 language=Language.FRENCH,
-                old_code=None,
+                old_code=bank.old_codes.hash(OldCode(customer.old_code)),
                 cards=[NewCard(kind=customer.kind, record=customer.record)],
             ),
         )

@@ -27,7 +27,7 @@ class _NoStore:
     def __init__(self, error: SesameError) -> None:
         self.error = error
 
-    async def read_access(self, _user_code: str) -> None:
+    async def read_access(self, _user_code: str, _devices: object) -> None:
         raise self.error
 
 

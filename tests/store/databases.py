@@ -10,10 +10,12 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
+from sesame.store.access import State, Tries
 from sesame.store.audit import AuditRow
 from sesame.store.buckets import bucket_of
 from sesame.store.cards import NewCardRow
 from sesame.store.customers import NewCustomerRow, insert_customer
+from sesame.store.devices import DeviceRow
 from sesame.store.engine import open_engine
 from sesame.store.sessions import SessionRow
 from sesame.store.steps import Step
@@ -131,31 +133,36 @@ def step(
         user_code=user_code,
         read_version=read_version,
         enrolled=user_code != STRANGER,
-        failures=1,
-        suspended_until=None,
-        at=at,
-        attempt=written.attempt,
-        accepted=False,
-        atcs=(),
+        state=State(
+            open=Tries(failures=1, failed_at=(at,), refused=written.attempt), stepped_at=at
+        ),
         line=written,
-        session=None,
     )
     return replace(plain, **changes)  # type: ignore[arg-type]  # fields by name
 
 
 def accepted(user_code: str = USER_CODE, read_version: int = 1, **changes: object) -> Step:
-    """A step with all that a step can carry: both cards go to 11, a session opens."""
+    """An accepted step with all it can carry: both cards go to 11, a session, a device."""
+    at = 2_000
+    written = line(read_version + 1, at)
     session = SessionRow(
         token_hash=bytes([read_version]) * 32,
         session_epoch=0,
-        opened_at=2_000,
+        means="code",
+        erased_old_code=True,
+        opened_at=at,
         ends_at=9_000,
         previous_login_at=None,
     )
     whole: dict[str, object] = {
-        "failures": 0,
-        "accepted": True,
+        "state": State(
+            stepped_at=at,
+            accepted=written.attempt,
+            accepted_version=read_version + 1,
+            signed_in_at=at,
+        ),
         "atcs": ((1, 11), (2, 11)),
         "session": session,
+        "device": DeviceRow(device_hash=bytes(32), known_since=at, expires_at=99_000),
     }
     return step(user_code, read_version, **(whole | changes))  # type: ignore[arg-type]  # by name

@@ -1,9 +1,18 @@
 """`sesame.store.access`."""
 
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
-from sesame.store.access import NO_ATTEMPT, NO_HEAD, Access, delete_stranger_rows, read_group
+from sesame.store.access import (
+    NO_HEAD,
+    Access,
+    AccessQuestion,
+    State,
+    Tries,
+    delete_stranger_rows,
+    read_group,
+)
 from sesame.store.buckets import bucket_of
 from sesame.store.cards import CardRow
 from sesame.store.steps import swap_group
@@ -23,7 +32,7 @@ from tests.store.databases import (
 
 def _read(path: Path, *user_codes: str) -> list[Access]:
     with closing(connect(path)) as connection:
-        return read_group(connection, user_codes)
+        return read_group(connection, [AccessQuestion(user_code) for user_code in user_codes])
 
 
 def test_a_user_code_that_nobody_has_reads_alike(path: Path) -> None:
@@ -32,7 +41,7 @@ def test_a_user_code_that_nobody_has_reads_alike(path: Path) -> None:
     assert access == Access(STRANGER)
     assert access.bucket == bucket_of(STRANGER)
     assert (access.version, access.enrolled, access.cards) == (0, False, ())
-    assert (access.head, access.last_attempt) == (NO_HEAD, NO_ATTEMPT)
+    assert (access.head, access.state) == (NO_HEAD, State())
 
 
 def test_a_customer_is_read_with_their_cards(path: Path) -> None:
@@ -41,14 +50,14 @@ def test_a_customer_is_read_with_their_cards(path: Path) -> None:
     statements: list[str] = []
     with closing(connect(path)) as connection:
         connection.set_trace_callback(statements.append)
-        (access,) = read_group(connection, [USER_CODE])
+        (access,) = read_group(connection, [AccessQuestion(USER_CODE)])
     assert len(statements) == 1
     assert access == Access(
         user_code=USER_CODE,
         version=1,
         enrolled=True,
         head=line(1).head,
-        stepped_at=1_000,
+        state=State(stepped_at=1_000, old_code="$argon2id$..."),
         cards=tuple(CardRow(n, "active", "sesame-card-1", b"sealed", 10) for n in (1, 2)),
     )
 
@@ -65,27 +74,58 @@ def test_a_customer_without_cards(path: Path) -> None:
 def test_every_column_of_a_step_is_read_back(path: Path) -> None:
     """What one attempt leaves is what the next one decides on."""
     enrol(path)
-    taken, refused = accepted(), step(read_version=2, failures=3, suspended_until=77, at=3_000)
+    state = State(
+        open=Tries(
+            failures=1, suspensions=2, suspended_until=77, failed_at=(9, 8), refused=b"\x01" * 16
+        ),
+        reserved=Tries(
+            failures=3, suspensions=4, suspended_until=55, failed_at=(7,), refused=b"\x02" * 16
+        ),
+        session_epoch=5,
+        stepped_at=3_000,
+        accepted=b"\x03" * 16,
+        accepted_version=6,
+        signed_in_at=11,
+        old_code="$argon2id$",
+        replayed_at=12,
+        rehearsal_failures=13,
+        rehearsal_failed_at=14,
+    )
+    taken = accepted()
+    later = step(read_version=2, state=state)
     with closing(connect(path)) as connection:
         swap_group(connection, [taken])
-        (after_success,) = read_group(connection, [USER_CODE])
-        swap_group(connection, [refused])
-        (after_failure,) = read_group(connection, [USER_CODE])
-    assert (after_success.last_accepted, after_success.signed_in_at) == (True, 2_000)
-    assert [card.last_atc for card in after_success.cards] == [11, 11]
-    assert after_failure == Access(
-        user_code=USER_CODE,
-        version=3,
-        enrolled=True,
-        failures=3,
-        suspended_until=77,
-        head=refused.line.head,
-        stepped_at=3_000,
-        last_attempt=refused.attempt,
-        last_accepted=False,
-        signed_in_at=2_000,
-        cards=after_success.cards,
-    )
+        (first,) = read_group(connection, [AccessQuestion(USER_CODE)])
+        swap_group(connection, [later])
+        (second,) = read_group(connection, [AccessQuestion(USER_CODE)])
+    assert first.state == taken.state
+    assert [card.last_atc for card in first.cards] == [11, 11]
+    assert second == replace(first, version=3, head=later.line.head, state=state)
+
+
+def test_a_state_does_not_print_the_old_code() -> None:
+    """Not even its hash."""
+    assert "argon" not in repr(Access(USER_CODE, state=State(old_code="$argon2id$")))
+
+
+def test_a_device_is_known_to_its_customer_alone(path: Path) -> None:
+    """Whichever of the browser's four it is; until when it says."""
+    enrol(path)
+    enrol(path, "ADA22222")
+    device = bytes(32)
+    others = (b"\x01" * 32, b"\x02" * 32, b"\x03" * 32)
+    with closing(connect(path)) as connection:
+        swap_group(connection, [accepted()])
+        asked = [
+            AccessQuestion(USER_CODE, (device,)),
+            AccessQuestion(USER_CODE, (*others, device)),
+            AccessQuestion(USER_CODE, others),
+            AccessQuestion(USER_CODE),
+            AccessQuestion("ADA22222", (device,)),
+            AccessQuestion(STRANGER, (device,)),
+        ]
+        found = [access.device_until for access in read_group(connection, asked)]
+    assert found == [99_000, 99_000, None, None, None, None]
 
 
 def test_a_group_is_read_in_its_order(path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sesame.store.access import NO_ATTEMPT
+from sesame.store.access import State, Tries, state_columns
 from sesame.store.buckets import bucket_of
 from sesame.store.customers import insert_customer
 from sesame.store.errors import DuplicateCard
@@ -36,6 +36,8 @@ def test_a_customer_is_written_whole(path: Path) -> None:
         "cards": 2,
         "pan_index": 2,
         "sessions": 0,
+        "devices": 0,
+        "stranger_failures": 0,
         "audit_lines": 1,
         "audit_personal": 1,
         "stranger_lines": 0,
@@ -69,9 +71,10 @@ def test_a_card_that_somebody_has_undoes_the_enrolment(path: Path) -> None:
 
 def test_enrolment_takes_over_a_strangers_row_clean(path: Path) -> None:
     """Failures, suspension and attempts of strangers are gone; the version goes on."""
+    suspended = State(open=Tries(suspended_until=10**18, failed_at=(2_000,)), stepped_at=2_000)
     with closing(connect(path)) as connection:
         swap_group(connection, [step(STRANGER, 0)])
-        swap_group(connection, [step(STRANGER, 1, failures=0, suspended_until=10**18)])
+        swap_group(connection, [step(STRANGER, 1, state=suspended)])
     newcomer = customer(STRANGER, version=3)
     assert in_transaction(path, lambda c: insert_customer(c, newcomer))
     assert row_of(path, STRANGER) == {
@@ -79,15 +82,8 @@ def test_enrolment_takes_over_a_strangers_row_clean(path: Path) -> None:
         "user_code": STRANGER,
         "version": 3,
         "enrolled_at": 1_000,
-        "failures": 0,
-        "suspended_until": None,
-        "session_epoch": 0,
         "head": line(3).head,
-        "stepped_at": 1_000,
-        "last_attempt": NO_ATTEMPT,
-        "last_accepted": 0,
-        "signed_in_at": None,
-        "old_code": "$argon2id$...",
+        **state_columns(State(stepped_at=1_000, old_code="$argon2id$...")),
     }
     assert [row[2] for row in everything(path)["audit_lines"]] == [3]
 

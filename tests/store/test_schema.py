@@ -13,18 +13,19 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Table, inspect, text
 
 import sesame.store.schema
-from sesame.store import audit, cards, customers, sessions
+from sesame.store import audit, cards, customers, devices, sessions
 from sesame.store.access import ACCESS
 from sesame.store.errors import SchemaMismatch, StoreUnavailable
 from sesame.store.metadata import METADATA
 from sesame.store.schema import erase, migrate
-from tests.store.databases import connect, enrol, everything, in_transaction
+from tests.store.databases import connect, enrol, everything, in_transaction, row_of
 
 _LOGIN_TABLES = (
     ACCESS,
     cards.CARDS,
     customers.CUSTOMERS,
     sessions.SESSIONS,
+    devices.DEVICES,
     audit.AUDIT_LINES,
     audit.AUDIT_PERSONAL,
     audit.STRANGER_LINES,
@@ -98,10 +99,44 @@ def test_every_key_of_a_login_begins_with_bucket_and_user_code(path: Path, table
     assert key["constrained_columns"][:2] == ["bucket", "user_code"]
 
 
-def test_only_the_pan_index_stands_outside_that_rule(path: Path) -> None:
-    """Whoever adds a table names it above, or gives its reason here."""
+def test_only_two_tables_stand_outside_that_rule(path: Path) -> None:
+    """Whoever adds a table names it above, or gives its reason here.
+
+    The index of PANs is unique across customers; strangers' failures are counted by bucket
+    and hour, of nobody in particular.
+    """
     names = set(everything(path))
-    assert names - {table.name for table in _LOGIN_TABLES} == {"pan_index"}
+    others = {"pan_index", "stranger_failures"}
+    assert names - {table.name for table in _LOGIN_TABLES} == others
+
+
+def test_what_failed_before_the_two_sides_counts_on_the_open_one(tmp_path: Path) -> None:
+    """An upgrade keeps failures, suspension, old code and sessions; and so does the way back."""
+    path = tmp_path / "old.db"
+    migrate(f"sqlite:///{path}")
+    in_transaction(path, lambda connection: command.downgrade(_alembic(connection), "0001"))
+    with closing(connect(path)) as connection:
+        connection.execute(
+            "INSERT INTO access (bucket, user_code, version, enrolled_at, failures, "
+            "suspended_until, session_epoch, head, stepped_at, last_attempt, last_accepted, "
+            "signed_in_at, old_code) "
+            "VALUES (1, 'VERA2222', 7, 5, 4, 99, 3, ?, 6, ?, 1, 2, 'old')",
+            (bytes(32), bytes(16)),
+        )
+        connection.execute(
+            "INSERT INTO sessions (bucket, user_code, token_hash, session_epoch, opened_at, "
+            "seen_at, ends_at) VALUES (1, 'VERA2222', ?, 3, 10, 11, 12)",
+            (bytes(32),),
+        )
+    in_transaction(path, lambda connection: command.upgrade(_alembic(connection), "head"))
+    row = row_of(path, "VERA2222")
+    kept = ("version", "open_failures", "open_suspended_until", "session_epoch", "old_code")
+    assert [row[name] for name in kept] == [7, 4, 99, 3, "old"]
+    assert (row["open_failed_at"], row["accepted"]) == (b"", bytes(16))
+    assert everything(path)["sessions"][0][3:] == (3, 10, 11, 12, None, "code", 0)
+    in_transaction(path, lambda connection: command.downgrade(_alembic(connection), "0001"))
+    row = row_of(path, "VERA2222")
+    assert [row[name] for name in ("failures", "suspended_until", "old_code")] == [4, 99, "old"]
 
 
 def test_no_table_hides_a_row_number(path: Path) -> None:

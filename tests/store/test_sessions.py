@@ -9,8 +9,11 @@ from sesame.store.buckets import bucket_of
 from sesame.store.sessions import (
     OpenSession,
     delete_dead_sessions,
+    delete_other_sessions,
     delete_session,
+    delete_session_of,
     find_session,
+    list_sessions,
     touch_session,
 )
 from sesame.store.steps import swap_group
@@ -47,10 +50,13 @@ def test_a_session_is_found_by_bucket_and_hash(signed_in: Path) -> None:
         bucket=_BUCKET,
         user_code=USER_CODE,
         name="Véra Dupont",
+        means="code",
+        erased_old_code=1,
         opened_at=2_000,
         seen_at=2_000,
         ends_at=9_000,
         previous_login_at=None,
+        replayed_at=None,
     )
 
 
@@ -95,6 +101,44 @@ def test_one_session_is_ended(signed_in: Path) -> None:
         in_transaction(signed_in, lambda c: delete_session(c, _BUCKET, _HASH))
         assert _find(signed_in) is None
         assert _find(signed_in, bytes([2]) * 32) is not None
+
+
+def test_a_customers_open_sessions_are_listed(signed_in: Path) -> None:
+    """Newest first; not those that were seen too long ago, are at their end, or were all ended."""
+
+    def listed(*, seen_since: int = 1_999, now: int = 8_999) -> list[int]:
+        found = in_transaction(
+            signed_in,
+            lambda c: list_sessions(c, _BUCKET, USER_CODE, seen_since=seen_since, now=now),
+        )
+        return [session.token_hash[0] for session in found]
+
+    with closing(connect(signed_in)) as connection:
+        connection.execute("UPDATE sessions SET opened_at = 2001 WHERE token_hash = ?", (_HASH,))
+    assert listed() == [1, 2]
+    assert listed(now=9_000) == listed(seen_since=2_000) == []
+    in_transaction(signed_in, lambda c: touch_session(c, _BUCKET, _HASH, 3_000))
+    assert listed(seen_since=2_000) == [1]
+    with closing(connect(signed_in)) as connection:
+        connection.execute("UPDATE access SET session_epoch = 1")
+    assert listed() == []
+
+
+def test_a_customer_ends_their_own_sessions_only(signed_in: Path) -> None:
+    """One by its hash, or all but one; of another customer none."""
+    other = "ADA22222"
+    enrol(signed_in, other)
+    with closing(connect(signed_in)) as connection:
+        swap_group(connection, [accepted(other)])
+    key = (bucket_of(other), other)
+    in_transaction(signed_in, lambda c: delete_session_of(c, *key, bytes([2]) * 32))
+    in_transaction(signed_in, lambda c: delete_other_sessions(c, *key, _HASH))
+    assert len(everything(signed_in)["sessions"]) == 3
+    in_transaction(signed_in, lambda c: delete_other_sessions(c, _BUCKET, USER_CODE, _HASH))
+    assert _find(signed_in) is not None
+    assert _find(signed_in, bytes([2]) * 32) is None
+    in_transaction(signed_in, lambda c: delete_session_of(c, _BUCKET, USER_CODE, _HASH))
+    assert [row[1] for row in everything(signed_in)["sessions"]] == [other]
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sesame.store.access import delete_stranger_rows
+from sesame.store.access import State, Tries, delete_stranger_rows, state_columns
 from sesame.store.buckets import bucket_of
 from sesame.store.cards import advance_card
+from sesame.store.devices import DeviceRow
 from sesame.store.errors import CardMovedAside
-from sesame.store.steps import Fate, swap_group
+from sesame.store.failures import delete_old_failures, read_failures
+from sesame.store.steps import Fate, Step, swap_group
 from tests.store.databases import (
     STRANGER,
     USER_CODE,
@@ -51,19 +53,15 @@ def test_a_step_settles_everything_in_one_commit(
         "user_code": USER_CODE,
         "version": 2,
         "enrolled_at": 0,
-        "failures": 0,
-        "suspended_until": None,
-        "session_epoch": 0,
         "head": taken.line.head,
-        "stepped_at": 2_000,
-        "last_attempt": taken.attempt,
-        "last_accepted": 1,
-        "signed_in_at": 2_000,
-        "old_code": None,
+        **state_columns(taken.state),
     }
+    assert row_of(path, USER_CODE)["old_code"] is None
     assert last_atcs(path, USER_CODE) == [11, 11]
     assert taken.session is not None
-    assert written["sessions"] == [(*key, taken.session.token_hash, 0, 2_000, 2_000, 9_000, None)]
+    session = (taken.session.token_hash, 0, 2_000, 2_000, 9_000, None, "code", 1)
+    assert written["sessions"] == [(*key, *session)]
+    assert written["devices"] == [(*key, bytes(32), 2_000, 99_000)]
     line = taken.line
     assert written["audit_lines"][1:] == [(*key, 2, line.attempt, 2_000, line.line, line.head)]
     assert written["audit_personal"][1:] == [(*key, 2, 2_000, line.salt, "192.0.2.1")]
@@ -74,18 +72,13 @@ def test_a_refused_step_leaves_the_login_as_it_was(
 ) -> None:
     """It counts, and names its attempt; old code, last login and cards stay."""
     before = row_of(path, USER_CODE)
-    refused = step(failures=4, suspended_until=7_000)
+    tries = Tries(failures=2, suspended_until=7_000, failed_at=(2_000,), refused=b"\x02" * 16)
+    state = State(open=tries, stepped_at=2_000, old_code="$argon2id$...")
+    refused = step(state=state, failed_hour=7)
     assert swap_group(connection, [refused]) == [Fate.WON]
-    changed = {
-        "version": 2,
-        "failures": 4,
-        "suspended_until": 7_000,
-        "head": refused.line.head,
-        "stepped_at": 2_000,
-        "last_attempt": refused.attempt,
-        "last_accepted": 0,
-    }
+    changed = {"version": 2, "head": refused.line.head, **state_columns(state)}
     assert row_of(path, USER_CODE) == before | changed
+    assert everything(path)["stranger_failures"] == [(bucket_of(USER_CODE), 7, 1)]
     assert last_atcs(path, USER_CODE) == [10, 10]
     assert everything(path)["sessions"] == []
 
@@ -94,7 +87,7 @@ def test_of_two_steps_from_one_version_one_wins(connection: sqlite3.Connection, 
     """The other leaves nothing behind, not even a line."""
     assert swap_group(connection, [accepted()]) == [Fate.WON]
     after_the_first = everything(path)
-    second = accepted(attempt=b"second".ljust(16), atcs=((1, 12),))
+    second = accepted(atcs=((1, 12),))
     assert swap_group(connection, [second]) == [Fate.LOST]
     assert everything(path) == after_the_first
 
@@ -133,6 +126,33 @@ def test_a_card_that_moved_aside_undoes_its_group(
     assert swap_group(connection, [accepted(_OTHER)]) == [Fate.WON]
 
 
+def test_devices_are_forgotten_with_the_step_that_says_so(
+    connection: sqlite3.Connection, path: Path
+) -> None:
+    """All of one customer's; a new one beside it stays, and is known again when it comes twice."""
+    enrol(path, _OTHER)
+    swap_group(connection, [accepted(), accepted(_OTHER)])
+    swap_group(connection, [step(read_version=2, forgets_devices=True)])
+    key = (bucket_of(_OTHER), _OTHER)
+    assert everything(path)["devices"] == [(*key, bytes(32), 2_000, 99_000)]
+    again = DeviceRow(device_hash=bytes(32), known_since=3_000, expires_at=100_000)
+    swap_group(connection, [step(_OTHER, 2, device=again)])
+    assert everything(path)["devices"] == [(*key, bytes(32), 3_000, 100_000)]
+
+
+def test_strangers_failures_are_counted_by_the_hour(
+    connection: sqlite3.Connection, path: Path
+) -> None:
+    """One row a bucket and hour; they are read as one number an hour, and forgotten by age."""
+    swap_group(connection, [step(read_version=1, failed_hour=7)])
+    swap_group(connection, [step(read_version=2, failed_hour=7), step(STRANGER, 0, failed_hour=7)])
+    swap_group(connection, [step(read_version=3, failed_hour=8)])
+    assert in_transaction(path, lambda c: read_failures(c, since=7)) == {7: 3, 8: 1}
+    assert in_transaction(path, lambda c: read_failures(c, since=8)) == {8: 1}
+    in_transaction(path, lambda c: delete_old_failures(c, before=8))
+    assert in_transaction(path, lambda c: read_failures(c, since=0)) == {8: 1}
+
+
 @given(wishes=st.lists(st.integers(0, 30), max_size=30))
 def test_a_last_atc_never_decreases(wishes: list[int]) -> None:
     """Whatever is asked of it, in any order: the statement itself sees to it."""
@@ -154,9 +174,9 @@ def test_a_stranger_gets_a_row_by_the_same_statement(path: Path) -> None:
     with closing(connect(path)) as connection:
         assert swap_group(connection, [step(STRANGER, 0)]) == [Fate.WON]
         assert swap_group(connection, [step(STRANGER, 0)]) == [Fate.LOST]
-        assert swap_group(connection, [step(STRANGER, 1, failures=2)]) == [Fate.WON]
+        assert swap_group(connection, [step(STRANGER, 1)]) == [Fate.WON]
     row = row_of(path, STRANGER)
-    assert (row["version"], row["failures"], row["enrolled_at"]) == (2, 2, None)
+    assert (row["version"], row["open_failures"], row["enrolled_at"]) == (2, 1, None)
     written = everything(path)
     assert written["audit_lines"] == written["audit_personal"] == []
     assert [line[2] for line in written["stranger_lines"]] == [1, 2]
@@ -204,7 +224,24 @@ class Failing(sqlite3.Connection):
         return cursor
 
 
-_STATEMENTS = ["BEGIN", "INSERT", "UPDATE", "UPDATE", "INSERT", "INSERT", "INSERT", "COMMIT"]
+_STATEMENTS = [
+    "BEGIN",
+    "INSERT",  # the access row
+    "UPDATE",  # two cards
+    "UPDATE",
+    "INSERT",  # the line and its personal values
+    "INSERT",
+    "INSERT",  # the session
+    "DELETE",  # the devices that were known
+    "INSERT",  # the new one
+    "INSERT",  # a failure of a stranger, which no accepted step has: the longest there can be
+    "COMMIT",
+]
+
+
+def _whole(user_code: str = USER_CODE) -> Step:
+    """A step with every part, more than any one event has."""
+    return accepted(user_code, forgets_devices=True, failed_hour=7)
 
 
 def _failing(path: Path, *, at: int, afterwards: bool = False) -> Failing:
@@ -218,7 +255,7 @@ def test_the_statements_of_a_whole_step(path: Path) -> None:
     """The test below interrupts each of these."""
     enrol(path)
     with closing(_failing(path, at=0)) as connection:
-        assert swap_group(connection, [accepted()]) == [Fate.WON]
+        assert swap_group(connection, [_whole()]) == [Fate.WON]
         assert connection.statements == _STATEMENTS
 
 
@@ -236,13 +273,13 @@ def test_a_failure_at_any_statement_leaves_nothing(
     arrived = afterwards and _STATEMENTS[at - 1] == "COMMIT"
     with closing(_failing(path, at=at, afterwards=afterwards)) as connection:
         with pytest.raises(sqlite3.OperationalError, match="disk I/O error"):
-            swap_group(connection, [accepted()])
+            swap_group(connection, [_whole()])
         if arrived:
             assert row_of(path, USER_CODE)["version"] == 2
             assert len(everything(path)["sessions"]) == 1
         else:
             assert everything(path) == before
-        assert swap_group(connection, [accepted()]) == [Fate.LOST if arrived else Fate.WON]
+        assert swap_group(connection, [_whole()]) == [Fate.LOST if arrived else Fate.WON]
 
 
 def test_a_failure_undoes_the_whole_group(path: Path) -> None:
@@ -252,5 +289,5 @@ def test_a_failure_undoes_the_whole_group(path: Path) -> None:
     before = everything(path)
     with closing(_failing(path, at=len(_STATEMENTS) + 2)) as connection:
         with pytest.raises(sqlite3.OperationalError):
-            swap_group(connection, [accepted(_OTHER), accepted()])
+            swap_group(connection, [_whole(_OTHER), _whole()])
         assert everything(path) == before

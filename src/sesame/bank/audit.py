@@ -7,6 +7,7 @@ erased. No entered code, nor a hash of one, is kept. docs/decisions/0012.
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,6 +15,8 @@ import msgspec
 
 from sesame.bank.moments import to_row
 from sesame.store.audit import AuditRow
+
+Fact = str | int | list[list[str | int]]
 
 VERSION = 1
 SALT_LENGTH = 16  # bytes
@@ -32,7 +35,7 @@ class Record:
     attempt: bytes  # 16 bytes
     user_code: str
     address: str
-    facts: dict[str, str | int | list[list[str | int]]]
+    facts: Mapping[str, Fact]
 
 
 def unsealed_line(record: Record, *, prev: bytes, salt: bytes) -> bytes:

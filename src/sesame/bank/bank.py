@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from sesame.bank.limits import Limits
+from sesame.bank.old_code import OldCodes
+from sesame.bank.pressure import Pressure
+from sesame.bank.tally import Tally
 from sesame.bank.turnstile import Turnstile
 from sesame.cap.profile import PROFILES, Profile
 from sesame.custody.custodian import Custodian
@@ -21,4 +24,7 @@ class Bank:
     random_bytes: Callable[[int], bytes]
     limits: Limits = field(default_factory=Limits)
     profiles: Mapping[str, Profile] = field(default_factory=lambda: PROFILES)
+    old_codes: OldCodes = field(default_factory=OldCodes)
     turnstile: Turnstile = field(default_factory=Turnstile)
+    tally: Tally = field(default_factory=Tally)
+    pressure: Pressure = field(default_factory=Pressure)

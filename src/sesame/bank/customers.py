@@ -56,7 +56,10 @@ async def enrol(bank: Bank, customer: NewCustomer) -> None:
         TooManyCards: more cards than an attempt looks at.
         UserCodeTaken: somebody has this user code.
         CardTaken: somebody has one of the cards.
+        UnsuitableOldCode: the old code's hash costs more or less to check than others.
     """
+    if customer.old_code is not None:
+        bank.old_codes.check_hash(customer.old_code)
     if len(customer.cards) > bank.limits.cards:
         raise TooManyCards(
             f"{len(customer.cards)} cards for one customer: an attempt looks at "

@@ -2,11 +2,14 @@
 
 BankError
  ├ MalformedUserCode   what was typed is no user code
+ ├ MalformedOldCode    what was typed is no old code
  ├ ImpossibleCode      no card of this institution makes such a code
+ ├ SameCodeTwice       two codes in a row were asked for
  ├ TooBusy             too many attempts at once: nothing was judged or counted
  ├ UserCodeTaken       enrolment: somebody has this user code
  ├ CardTaken           enrolment: somebody has this card
- └ TooManyCards        enrolment: more cards than an attempt looks at
+ ├ TooManyCards        enrolment: more cards than an attempt looks at
+ └ UnsuitableOldCode   enrolment: an old code's hash that costs more or less than ours
 """
 
 from sesame.errors import SesameError
@@ -21,6 +24,20 @@ class MalformedUserCode(BankError):
 
     def __init__(self) -> None:
         super().__init__("a user code has eight characters, A to Z and 0 to 9")
+
+
+class MalformedOldCode(BankError):
+    """An old code has 1 to 128 characters."""
+
+    def __init__(self) -> None:
+        super().__init__("an old code has 1 to 128 characters")
+
+
+class SameCodeTwice(BankError):
+    """Two codes in a row are two different ones; this costs no try."""
+
+    def __init__(self) -> None:
+        super().__init__("the two codes are the same: make a second one and send both")
 
 
 class ImpossibleCode(BankError):
@@ -49,3 +66,13 @@ class CardTaken(BankError):
 
 class TooManyCards(BankError):
     """An attempt looks at a bounded number of cards, so a customer has no more."""
+
+
+class UnsuitableOldCode(BankError):
+    """The hash of an old code was made otherwise than ours, so that its time would tell."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the old code's hash is no argon2id of our parameters: "
+            "make it with sesame.bank.old_code.OldCodes.hash"
+        )

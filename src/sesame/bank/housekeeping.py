@@ -2,13 +2,18 @@
 
 from sesame.bank.bank import Bank
 from sesame.bank.moments import to_row
+from sesame.bank.pressure import hour_of
+from sesame.bank.turned_away import write_all_turned_away
 from sesame.store.access import delete_stranger_rows
 from sesame.store.audit import cap_stranger_lines
+from sesame.store.devices import delete_expired_devices
+from sesame.store.failures import delete_old_failures
 from sesame.store.sessions import delete_dead_sessions
 
 
 async def tidy(bank: Bank) -> None:
-    """Forget sessions that ended by time, and what strangers did on user codes of nobody."""
+    """Write down what was turned away; forget what ended by time, and what strangers did."""
+    await write_all_turned_away(bank)
     now, limits = bank.now(), bank.limits
     at, unseen_since = to_row(now), to_row(now - limits.session_idle)
     untouched_since = to_row(now - limits.forgotten_after)
@@ -20,4 +25,9 @@ async def tidy(bank: Bank) -> None:
     )
     await bank.store.write(
         lambda connection: cap_stranger_lines(connection, most=limits.stranger_lines)
+    )
+    await bank.store.write(lambda connection: delete_expired_devices(connection, now=at))
+    unusual_before = hour_of(now - limits.usual_over)
+    await bank.store.write(
+        lambda connection: delete_old_failures(connection, before=unusual_before)
     )

@@ -1,39 +1,72 @@
-"""One attempt on a user code at a time in this process; the others wait, a few only.
+"""One attempt a user code at a time, in this process.
 
-The compare-and-swap decides between processes; here attempts that could only lose it
-do not even start, and a crowd on one user code cannot fill the groups of all.
+Between processes the compare-and-swap decides; inside one, those who come together need
+not race each other to it. Known devices go first, and strangers cannot take their places.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 
 from sesame.bank.errors import TooBusy
+
+
+@dataclass(slots=True)
+class _Queue:
+    """Who waits at one key; somebody is inside as long as it exists."""
+
+    first: deque["asyncio.Future[None]"] = field(default_factory=deque)
+    then: deque["asyncio.Future[None]"] = field(default_factory=deque)
 
 
 class Turnstile:
     """Lets those who come for the same key through one by one."""
 
     def __init__(self) -> None:
-        self._locks: dict[Hashable, tuple[asyncio.Lock, int]] = {}
+        self._queues: dict[Hashable, _Queue] = {}
 
     @asynccontextmanager
-    async def through(self, key: Hashable, *, waiting: int) -> AsyncIterator[None]:
-        """Wait for one's turn at *key*.
+    async def through(
+        self, key: Hashable, *, waiting: int, first: bool = False
+    ) -> AsyncIterator[None]:
+        """Wait for one's turn at *key*; *first* before all who are not.
 
         Raises:
-            TooBusy: *waiting* others wait already.
+            TooBusy: *waiting* others of one's own kind wait already.
         """
-        lock, inside = self._locks.get(key) or (asyncio.Lock(), 0)
-        if inside > waiting:
-            raise TooBusy
-        self._locks[key] = (lock, inside + 1)
+        await self._enter(key, waiting, first=first)
         try:
-            async with lock:
-                yield
+            yield
         finally:
-            _, inside = self._locks[key]
-            if inside == 1:
-                del self._locks[key]
+            self._leave(key)
+
+    async def _enter(self, key: Hashable, waiting: int, *, first: bool) -> None:
+        queue = self._queues.get(key)
+        if queue is None:
+            self._queues[key] = _Queue()
+            return
+        line = queue.first if first else queue.then
+        if len(line) >= waiting:
+            raise TooBusy
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        line.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():  # it was ours already: the next one's
+                self._leave(key)
             else:
-                self._locks[key] = (lock, inside - 1)
+                line.remove(turn)
+            raise
+
+    def _leave(self, key: Hashable) -> None:
+        queue = self._queues[key]
+        for line in (queue.first, queue.then):
+            while line:
+                turn = line.popleft()
+                if not turn.done():
+                    turn.set_result(None)
+                    return
+        del self._queues[key]

@@ -3,67 +3,80 @@
 docs/explanation/a-login-through-the-files.md walks the way of a login through this file.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from enum import StrEnum, unique
 
-from sesame.bank.audit import SALT_LENGTH, Record, audit_row, moment, unsealed_line
+from sesame.bank.audit import Fact, moment
 from sesame.bank.bank import Bank
-from sesame.bank.errors import ImpossibleCode, TooBusy
+from sesame.bank.devices import device_hash, is_known, new_device
+from sesame.bank.errors import TooBusy
 from sesame.bank.limits import Limits
-from sesame.bank.moments import from_row, to_row
-from sesame.bank.sessions import make_token, token_hash
+from sesame.bank.matching import Cause, Match, TwoCodes, Verdict, find_matches, find_pairs, judge
+from sesame.bank.moments import to_row
+from sesame.bank.old_code import OldCode
+from sesame.bank.origin import Origin
+from sesame.bank.pressure import hour_of
+from sesame.bank.sessions import Means, make_token, token_hash
+from sesame.bank.settling import Change, later, settle
+from sesame.bank.tries import (
+    Side,
+    after_failure,
+    after_success,
+    pressed,
+    refused_again,
+    side_of,
+    suspended_until,
+    suspension_end,
+    tries_of,
+)
+from sesame.bank.turned_away import note_turned_away
 from sesame.bank.user_code import UserCode
 from sesame.cap.token import Code
-from sesame.cap.verification import candidates
-from sesame.custody.custodian import Inquiry, KeyUsage, Question
-from sesame.store.access import Access
-from sesame.store.audit import AuditRow, has_line
-from sesame.store.cards import CardRow, CardState, seal_context
-from sesame.store.errors import StoreUnavailable
+from sesame.store.access import Access, State
 from sesame.store.sessions import SessionRow
-from sesame.store.steps import Fate, Step
+from sesame.store.steps import Fate
 
 ATTEMPT_ID_LENGTH = 16  # bytes
 
 
-@unique
-class Door(StrEnum):
-    """By which way an attempt came in."""
-
-    PORTAL = "portal"
-    REST = "rest"
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where an attempt came from: the door, and the address behind named proxies."""
-
-    door: Door
-    address: str
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """A user code and a code, typed into one form.
+    """A user code and what is to prove it, typed into one form.
 
     `id` is 16 random bytes. `session_seed` is 32 bytes that only this browser's form has,
-    or None where no session is wanted.
+    or None where no session is wanted; `device` is 32 bytes by which the browser wants to be
+    known afterwards, or None where it does not (a shared computer).
     """
 
     id: bytes
     user_code: UserCode
-    code: Code
+    code: Code | TwoCodes | OldCode
     origin: Origin
     session_seed: bytes | None = field(default=None, repr=False)
+    device: bytes | None = field(default=None, repr=False)
+
+    @property
+    def means(self) -> Means:
+        """What the customer proves it with."""
+        match self.code:
+            case Code():
+                return Means.CODE
+            case TwoCodes():
+                return Means.TWO_CODES
+            case OldCode():
+                return Means.OLD_CODE
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Accepted:
-    """The code was right and is used up; with the token of the session it opened, if any."""
+    """The code was right and is used up; with the token of the session it opened, if any.
+
+    `device` is the secret by which the browser is known from now on, where that is new.
+    """
 
     session_token: str | None = None
+    device: bytes | None = None
 
     def __repr__(self) -> str:
         return "Accepted()"
@@ -81,48 +94,43 @@ class Suspended:
     until: datetime
 
 
-@unique
-class Cause(StrEnum):
-    """Why a code was refused; for staff only."""
-
-    WRONG = "wrong"
-    USED = "used"  # the last accepted one again
-    OVERTAKEN = "overtaken"  # older than the last accepted one: a sign of harvesting
-    CARD_NOT_ACTIVE = "card-not-active"
-    UNKNOWN_USER_CODE = "unknown-user-code"
-
-
 @dataclass(frozen=True, slots=True)
-class Match:
-    """A card that makes the code at this ATC."""
-
-    card_number: int
-    atc: int
+class TwoCodesWanted:
+    """Nothing was judged: after so many failures, two codes in a row are asked for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Matches:
-    """The cards that make the code, above their last ATC and at or below it."""
+Outcome = Accepted | Refused | Suspended | TwoCodesWanted
+_UNJUDGED: Mapping[type[Suspended | TwoCodesWanted], Cause] = {
+    Suspended: Cause.SUSPENDED,
+    TwoCodesWanted: Cause.TWO_CODES_WANTED,
+}
 
-    near: tuple[Match, ...]
-    behind: tuple[Match, ...]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """The row as it was read, and what follows from it for the browser that asks."""
+
+    access: Access
+    now: datetime
+    known: bool  # the browser is one that the customer has signed in with
+    side: Side  # whose tries it uses
+    two_codes: bool  # one code is not enough
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What becomes of a judged attempt. `cause` is None where it is accepted.
 
-    `repeated`: the same attempt was settled before; nothing more is written.
+    `state` is the row's afterwards; None where the same attempt was settled before and
+    nothing more is written.
     """
 
     cause: Cause | None
-    failures: int
-    suspended_until: datetime | None
+    state: State | None
     advance: tuple[Match, ...] = ()
-    repeated: bool = False
 
 
-async def verify_login(bank: Bank, attempt: Attempt) -> Accepted | Refused | Suspended:
+async def verify_login(bank: Bank, attempt: Attempt) -> Outcome:
     """Read, ask custody, decide, swap; again if somebody was faster.
 
     A judged attempt moves the access row from one version to the next, so parallel
@@ -132,201 +140,182 @@ async def verify_login(bank: Bank, attempt: Attempt) -> Accepted | Refused | Sus
         TooBusy: others on this user code came first; nothing was counted.
         StoreUnavailable: the database does not answer, or did not take the step.
     """
-    async with bank.turnstile.through(attempt.user_code, waiting=bank.limits.waiting):
+    first = await _goes_first(bank, attempt)
+    waiting = bank.limits.waiting
+    async with bank.turnstile.through(attempt.user_code, waiting=waiting, first=first):
         for _ in range(bank.limits.lost_swaps):
-            access = await bank.store.read_access(attempt.user_code)
-            now = _later(bank.now(), access)
-            until = suspended_until(access, now)
-            if until and not refusal_again(access, attempt.id, bank.limits, now):
-                return Suspended(until)
-            matches = await find_matches(bank, access, attempt.code)
-            decision = decide(access, attempt.id, matches, bank.limits, now)
-            if decision.repeated:
-                return await _answer(bank, attempt, decision, access.version)
-            step = await _step(bank, access, attempt, decision, now)
-            if await _swap(bank, step) is Fate.WON:
-                return await _answer(bank, attempt, decision, step.line.version)
+            reading = await _read(bank, attempt)
+            unjudged = turned_away(reading, attempt, bank.limits)
+            if unjudged is not None and reading.access.state.accepted != attempt.id:
+                return await _note(bank, reading, unjudged)
+            verdict = await _judge(bank, reading, attempt.code)
+            decision = decide(reading, attempt, verdict, bank.limits)
+            if decision.state is None:
+                version = reading.access.state.accepted_version
+                return await _answer(bank, reading, attempt, decision, version)
+            if unjudged is not None:
+                return await _note(bank, reading, unjudged)
+            change = await _change(bank, reading, attempt, decision, decision.state)
+            if await settle(bank, reading.access, change, reading.now) is Fate.WON:
+                version = reading.access.version + 1
+                return await _answer(bank, reading, attempt, decision, version)
     raise TooBusy
 
 
-def check_possible(bank: Bank, code: Code) -> None:
-    """Make sure that some card of the institution can make *code* at all.
+def turned_away(
+    reading: Reading, attempt: Attempt, limits: Limits
+) -> Suspended | TwoCodesWanted | None:
+    """The answer where nothing may be judged; None where it may: pure.
 
-    Raises:
-        ImpossibleCode: none can; the code was mistyped, which costs no try.
+    A second click on a refused form is answered as the first one was, not by what it led to.
     """
-    if not any(profile.fits(code.token) for profile in bank.profiles.values()):
-        raise ImpossibleCode
-
-
-def suspended_until(access: Access, now: datetime) -> datetime | None:
-    """Until when nothing is judged, or None."""
-    if access.suspended_until is None:
+    state, now = reading.access.state, reading.now
+    if refused_again(state, attempt.id, limits, now):
         return None
-    until = from_row(access.suspended_until)
-    return until if now < until else None
+    until = suspended_until(state, now, known=reading.known)
+    if until is not None:
+        return Suspended(until)
+    if reading.two_codes and attempt.means is not Means.TWO_CODES:
+        return TwoCodesWanted()
+    return None
 
 
-def refusal_again(access: Access, attempt_id: bytes, limits: Limits, now: datetime) -> bool:
-    """Whether this very attempt was refused a moment ago: an impatient second click."""
-    return (
-        access.last_attempt == attempt_id
-        and not access.last_accepted
-        and now < from_row(access.stepped_at) + limits.repeated
+def decide(reading: Reading, attempt: Attempt, verdict: Verdict, limits: Limits) -> Decision:
+    """Decide on an attempt: pure, and the only place where a login is decided."""
+    state, now = reading.access.state, reading.now
+    right = verdict.cause is None
+    is_old_code = attempt.means is Means.OLD_CODE
+    if state.accepted == attempt.id and (verdict.again or (right and is_old_code)):
+        return Decision(None, None)
+    if refused_again(state, attempt.id, limits, now):
+        return Decision(Cause.WRONG, None)
+    if not right:
+        failed = after_failure(state, reading.side, attempt.id, limits, now)
+        if verdict.cause in {Cause.USED, Cause.OVERTAKEN}:
+            failed = replace(failed, replayed_at=to_row(now))
+        return Decision(verdict.cause, failed)
+    succeeded = replace(
+        after_success(state, reading.side),
+        accepted=attempt.id,
+        accepted_version=reading.access.version + 1,
+        signed_in_at=to_row(now),
+        # The first code Sésame retires the old code, in the commit that accepts it.
+        old_code=state.old_code if is_old_code else None,
     )
+    return Decision(None, succeeded, verdict.advance)
 
 
-async def find_matches(bank: Bank, access: Access, code: Code) -> Matches:
-    """Ask custody at which ATCs the customer's cards make *code*."""
-    cards = access.cards[: bank.limits.cards]
-    inquiry = Inquiry(code, tuple(_question(bank, access, card, code) for card in cards))
-    (fits,) = await bank.custodian.match([inquiry])
-    near: list[Match] = []
-    behind: list[Match] = []
-    for fit in fits:
-        card = cards[fit.question]
-        found = Match(card.card_number, fit.atc)
-        (near if fit.atc > card.last_atc else behind).append(found)
-    return Matches(tuple(near), tuple(behind))
+async def _goes_first(bank: Bank, attempt: Attempt) -> bool:
+    """Whether a known device asks: strangers who wait do not keep it waiting."""
+    if not attempt.origin.devices:
+        return False
+    access = await bank.store.read_access(attempt.user_code, _devices(attempt))
+    return is_known(access, bank.now())
 
 
-def decide(
-    access: Access, attempt_id: bytes, matches: Matches, limits: Limits, now: datetime
-) -> Decision:
-    """Decide on a code: pure, and the only place where a login is decided.
-
-    *access* is not suspended at *now*, or `refusal_again` holds. A code that fits two
-    cards advances both.
-    """
-    if access.last_attempt == attempt_id:
-        if access.last_accepted and _settled(access, matches.behind):
-            return Decision(None, 0, None, repeated=True)
-        if refusal_again(access, attempt_id, limits, now):
-            return Decision(Cause.WRONG, access.failures, None, repeated=True)
-    active = {card.card_number for card in access.cards if card.state == CardState.ACTIVE}
-    advance = tuple(found for found in matches.near if found.card_number in active)
-    if advance:
-        return Decision(None, 0, None, advance)
-    cause = _cause(access, matches)
-    # By age, like what is kept of user codes that nobody has: else these could be told apart.
-    kept = now < from_row(access.stepped_at) + limits.forgotten_after
-    failures = (access.failures if kept else 0) + 1
-    if failures < limits.failures_in_a_row:
-        return Decision(cause, failures, None)
-    # The suspension takes the place of the count: five more once it is over.
-    return Decision(cause, 0, now + limits.suspension)
+async def _read(bank: Bank, attempt: Attempt) -> Reading:
+    access = await bank.store.read_access(attempt.user_code, _devices(attempt))
+    now = later(bank.now(), access)
+    known = is_known(access, now)
+    side = side_of(access.state, now, known=known)
+    two_codes = pressed(tries_of(access.state, side), bank.limits, now)
+    if not known and not two_codes:
+        two_codes = await bank.pressure.is_on(bank.store, bank.limits, bank.now())
+    return Reading(access=access, now=now, known=known, side=side, two_codes=two_codes)
 
 
-def _settled(access: Access, behind: Sequence[Match]) -> bool:
-    """Whether the code is the one that its card was last accepted with."""
-    last = {card.card_number: card.last_atc for card in access.cards}
-    return any(found.atc == last[found.card_number] for found in behind)
+async def _note(
+    bank: Bank, reading: Reading, unjudged: Suspended | TwoCodesWanted
+) -> Suspended | TwoCodesWanted:
+    await note_turned_away(bank, reading.access, _UNJUDGED[type(unjudged)], reading.now)
+    return unjudged
 
 
-def _cause(access: Access, matches: Matches) -> Cause:
-    if not access.enrolled:
-        return Cause.UNKNOWN_USER_CODE
-    if matches.near:
-        return Cause.CARD_NOT_ACTIVE
-    if not matches.behind:
-        return Cause.WRONG
-    return Cause.USED if _settled(access, matches.behind) else Cause.OVERTAKEN
-
-
-def _later(now: datetime, access: Access) -> datetime:
-    """*now*, or the row's own last moment where the clock ran backwards."""
-    return max(now, from_row(access.stepped_at))
-
-
-def _question(bank: Bank, access: Access, card: CardRow, code: Code) -> Question:
-    claimed = candidates(bank.profiles[card.profile], card.last_atc, code)
-    return Question(
-        sealed=card.sealed,
-        context=seal_context(access.user_code, card.card_number),
-        atcs=tuple(atc for atc in (claimed.near, claimed.behind) if atc is not None),
-    )
-
-
-async def _swap(bank: Bank, step: Step) -> Fate:
-    try:
-        return await bank.store.swap_access(step)
-    except StoreUnavailable:
-        # Whether the commit arrived is not known. If it did, its line is there.
-        if await bank.store.read(
-            lambda connection: has_line(
-                connection, step.bucket, step.user_code, step.line, enrolled=step.enrolled
-            )
-        ):
-            return Fate.WON
-        raise
+async def _judge(bank: Bank, reading: Reading, code: Code | TwoCodes | OldCode) -> Verdict:
+    access = reading.access
+    match code:
+        case Code():
+            return judge(access, await find_matches(bank, access, code))
+        case TwoCodes():
+            # Under pressure in one code's window only: a guessed pair fits nowhere else.
+            matches = await find_pairs(bank, access, code, near_only=reading.two_codes)
+            return judge(access, matches)
+        case OldCode():
+            stored, waiting = access.state.old_code, bank.limits.waiting_old_codes
+            if await bank.old_codes.verify(stored, code, waiting=waiting):
+                return Verdict(None)
+            return Verdict(Cause.WRONG if access.enrolled else Cause.UNKNOWN_USER_CODE)
 
 
 async def _answer(
-    bank: Bank, attempt: Attempt, decision: Decision, version: int
+    bank: Bank, reading: Reading, attempt: Attempt, decision: Decision, version: int
 ) -> Accepted | Refused:
     """The answer to *attempt*, which the step to *version* settled."""
     if decision.cause is not None:
         return Refused()
     if attempt.session_seed is None:
         return Accepted()
-    return Accepted(await make_token(bank, attempt.user_code, version, attempt.session_seed))
+    token = await make_token(bank, attempt.user_code, version, attempt.session_seed)
+    # A second click may bring the device of the first answer already: it hears the same.
+    fresh = not reading.known or attempt.device in attempt.origin.devices
+    return Accepted(token, attempt.device if fresh else None)
 
 
-async def _step(
-    bank: Bank, access: Access, attempt: Attempt, decision: Decision, now: datetime
-) -> Step:
-    session = None
-    if decision.cause is None and attempt.session_seed is not None:
-        version = access.version + 1
-        token = await make_token(bank, attempt.user_code, version, attempt.session_seed)
-        session = SessionRow(
-            token_hash=token_hash(token),
-            session_epoch=access.session_epoch,
-            opened_at=to_row(now),
-            ends_at=to_row(now + bank.limits.session_longest),
-            previous_login_at=access.signed_in_at,
-        )
-    until = decision.suspended_until
-    return Step(
-        bucket=access.bucket,
-        user_code=access.user_code,
-        read_version=access.version,
-        enrolled=access.enrolled,
-        failures=decision.failures,
-        suspended_until=None if until is None else to_row(until),
-        at=to_row(now),
-        attempt=attempt.id,
-        accepted=decision.cause is None,
-        atcs=tuple((found.card_number, found.atc) for found in decision.advance),
-        line=await _line(bank, access, attempt, decision, now),
-        session=session,
-    )
-
-
-async def _line(
-    bank: Bank, access: Access, attempt: Attempt, decision: Decision, now: datetime
-) -> AuditRow:
-    profiles = {card.card_number: card.profile for card in access.cards}
-    until = decision.suspended_until
-    record = Record(
+async def _change(
+    bank: Bank, reading: Reading, attempt: Attempt, decision: Decision, state: State
+) -> Change:
+    accepted = decision.cause is None
+    device = None
+    if accepted and attempt.device is not None and not reading.known:
+        device = new_device(bank, attempt.user_code, attempt.device, reading.now)
+    return Change(
         event="login",
-        version=access.version + 1,
-        at=now,
-        attempt=attempt.id,
-        user_code=access.user_code,
+        state=state,
+        facts=_facts(reading, attempt, decision, state),
         address=attempt.origin.address,
-        facts={
-            "door": attempt.origin.door,
-            "outcome": "accepted" if decision.cause is None else "refused",
-            "cause": decision.cause or "",
-            "failures": decision.failures,
-            "suspended_until": moment(until) if until else "",
-            "cards": [[m.card_number, profiles[m.card_number], m.atc] for m in decision.advance],
-        },
+        attempt=attempt.id,
+        vouched=accepted,
+        atcs=tuple((found.card_number, found.atc) for found in decision.advance),
+        session=await _session(bank, reading, attempt) if accepted else None,
+        device=device,
+        failed_hour=None if accepted or reading.known else hour_of(reading.now),
     )
-    salt = bank.random_bytes(SALT_LENGTH)
-    mac = None
-    if decision.cause is None:
-        covered = unsealed_line(record, prev=access.head, salt=salt)
-        mac = await bank.custodian.mac(KeyUsage.AUDIT, covered)
-    return audit_row(record, prev=access.head, salt=salt, mac=mac)
+
+
+async def _session(bank: Bank, reading: Reading, attempt: Attempt) -> SessionRow | None:
+    if attempt.session_seed is None:
+        return None
+    access, now = reading.access, reading.now
+    version = access.version + 1
+    token = await make_token(bank, attempt.user_code, version, attempt.session_seed)
+    had_old_code = access.state.old_code is not None
+    return SessionRow(
+        token_hash=token_hash(token),
+        session_epoch=access.state.session_epoch,
+        means=attempt.means,
+        erased_old_code=had_old_code and attempt.means is not Means.OLD_CODE,
+        opened_at=to_row(now),
+        ends_at=to_row(now + bank.limits.session_longest),
+        previous_login_at=access.state.signed_in_at,
+    )
+
+
+def _facts(reading: Reading, attempt: Attempt, decision: Decision, state: State) -> dict[str, Fact]:
+    profiles = {card.card_number: card.profile for card in reading.access.cards}
+    tries = tries_of(state, reading.side)
+    until = suspension_end(tries, reading.now)
+    return {
+        "door": attempt.origin.door,
+        "means": attempt.means,
+        "outcome": "accepted" if decision.cause is None else "refused",
+        "cause": decision.cause or "",
+        "side": reading.side,
+        "device": "known" if reading.known else "unknown",
+        "failures": tries.failures,
+        "suspended_until": moment(until) if until else "",
+        "cards": [[m.card_number, profiles[m.card_number], m.atc] for m in decision.advance],
+    }
+
+
+def _devices(attempt: Attempt) -> tuple[bytes, ...]:
+    return tuple(device_hash(attempt.user_code, secret) for secret in attempt.origin.devices)

@@ -9,12 +9,12 @@ be an oracle that gives a cryptogram away bit by bit (docs/reference/emv-cap.md,
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum, unique
+from enum import IntEnum, StrEnum, unique
 from typing import Protocol
 
 from sesame.cap.profile import PROFILES
 from sesame.cap.token import Code
-from sesame.cap.verification import HIGHEST_ATC
+from sesame.cap.verification import HIGHEST_ATC, REACH, Pair
 from sesame.custody.errors import MalformedInquiry, ProfileUnknown, UnsuitableCard, UnsuitableKey
 from sesame.emv.keys import DesKey
 from sesame.emv.pan import Pan
@@ -110,6 +110,51 @@ class Fit:
     atc: int
 
 
+@unique
+class Reach(IntEnum):
+    """How many pairs of ATCs two codes in a row are asked of, for each card; always all."""
+
+    NEAR = 2  # the one in a single code's window, and the one behind
+    FAR = REACH + 1  # all that a card can have run ahead, and the one behind
+
+
+@dataclass(frozen=True, slots=True)
+class PairQuestion:
+    """One card and the pairs of ATCs that two codes can claim for it."""
+
+    sealed: bytes  # as `register` gave it
+    context: bytes  # as it was given to `register`
+    pairs: tuple[Pair, ...]  # each ATC 1 to 65535
+
+    def __post_init__(self) -> None:
+        if not all(1 <= atc < following <= HIGHEST_ATC for atc, following in self.pairs):
+            raise MalformedInquiry("a pair is two ATCs from 1 to 65535, the second higher")
+
+
+@dataclass(frozen=True, slots=True)
+class PairInquiry:
+    """Two codes in a row and the cards they may come from; none at all is an inquiry too."""
+
+    first: Code
+    second: Code
+    reach: Reach
+    questions: tuple[PairQuestion, ...] = ()  # at most two, of at most `reach` pairs
+
+    def __post_init__(self) -> None:
+        if len(self.questions) > CARDS_PER_CODE:
+            raise MalformedInquiry("two codes are asked of at most two cards")
+        if any(len(question.pairs) > self.reach for question in self.questions):
+            raise MalformedInquiry(f"a card has at most {self.reach} pairs of candidates")
+
+
+@dataclass(frozen=True, slots=True)
+class PairFit:
+    """The card of question number `question` (from 0) makes both codes at the ATCs of `pair`."""
+
+    question: int
+    pair: Pair
+
+
 class Custodian(Protocol):
     """Keys that can be used and not read."""
 
@@ -124,6 +169,17 @@ class Custodian(Protocol):
                 The whole call is without an answer.
             KeyMissing: a card's issuer key is not in this custody.
             ProfileUnknown: a card was registered by a later version of this program.
+        """
+        ...
+
+    async def match_pairs(self, inquiries: Sequence[PairInquiry]) -> list[tuple[PairFit, ...]]:
+        """Which pairs fit, for each inquiry in order; both codes or nothing.
+
+        Every inquiry costs exactly two cards times its reach times two cryptograms: for cards
+        and pairs that are missing, those of a decoy.
+
+        Raises:
+            SealBroken, KeyMissing, ProfileUnknown: as `match`.
         """
         ...
 

@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sesame.bank.bank import Bank
-from sesame.bank.errors import ImpossibleCode, MalformedUserCode
+from sesame.bank.errors import ImpossibleCode, MalformedOldCode, MalformedUserCode
+from sesame.bank.matching import TwoCodes, check_possible
+from sesame.bank.old_code import OldCode, parse_old_code
 from sesame.bank.user_code import UserCode, parse_user_code
-from sesame.bank.verification import check_possible
 from sesame.cap.errors import MalformedCode
 from sesame.cap.token import Code, parse_code
 from sesame.catalogue import N_
@@ -43,6 +44,11 @@ class FormTicket:
         """32 bytes that only this browser's form can lead to."""
         return self._mac(b"session")
 
+    @property
+    def device(self) -> bytes:
+        """32 bytes by which this browser may be known once the form is accepted."""
+        return self._mac(b"device")
+
     def _mac(self, purpose: bytes) -> bytes:
         return hmac.digest(self.browser, purpose + b"\x00" + self.id, hashlib.sha256)
 
@@ -70,19 +76,20 @@ def read_ticket(fields: Mapping[str, str], browser: bytes | None) -> FormTicket:
 
 
 @dataclass(frozen=True, slots=True)
-class Codes:
+class Typed:
     """What was typed, read."""
 
     user_code: UserCode
-    code: Code
+    code: Code | TwoCodes | OldCode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mistake:
-    """What was typed is no pair of codes; no try is spent. French, for the page to translate."""
+    """What was typed cannot be judged; no try is spent. French, for the page to translate."""
 
-    user_code: str | None = None  # what is wrong with the first field
-    code: str | None = None  # with the second
+    user_code: str | None = None  # what is wrong with that field
+    code: str | None = None  # with the code, or the old code
+    next_code: str | None = None  # with the second of two codes
     swapped: UserCode | None = None  # the two stood in each other's place: the user code
 
 
@@ -99,23 +106,56 @@ SWAPPED = N_(
     "Les deux champs étaient inversés. Votre code utilisateur est maintenant à sa place : "
     "entrez de nouveau votre code Sésame."
 )
+USER_CODE_AGAIN = N_(
+    "C’est votre code utilisateur que vous avez entré ici. Le code Sésame, ce sont les 8 chiffres "
+    "que votre lecteur affiche après la touche « Code »."
+)
+SAME_TWICE = N_(
+    "Les deux codes sont les mêmes. Éteignez le lecteur, rallumez-le, faites un second code "
+    "et entrez-le ici."
+)
+NOT_AN_OLD_CODE = N_("Entrez votre ancien code confidentiel : 128 caractères au plus.")
 
 
-def read_codes(bank: Bank, typed_user_code: str, typed_code: str) -> Codes | Mistake:
-    """Both fields, in every spelling that people use."""
+def read_sesame(bank: Bank, fields: Mapping[str, str]) -> Typed | Mistake:
+    """A user code and a code Sésame, in every spelling that people use."""
+    typed_user_code, typed_code = fields.get("user_code", ""), fields.get("code", "")
     user_code, code = _user_code(typed_user_code), _code(typed_code)
     if code is None and _code(typed_user_code) and (swapped := _user_code(typed_code)):
         return Mistake(code=SWAPPED, swapped=swapped)
-    if user_code is None or code is None:
-        return Mistake(
-            user_code=NOT_A_USER_CODE if user_code is None else None,
-            code=NOT_A_CODE if code is None else None,
-        )
+    wrong = _wrong_code(bank, typed_code, user_code)
+    if user_code is None or code is None or wrong:
+        return Mistake(user_code=None if user_code else NOT_A_USER_CODE, code=wrong)
+    return Typed(user_code, code)
+
+
+def read_two_codes(bank: Bank, fields: Mapping[str, str]) -> Typed | Mistake:
+    """A user code and two codes Sésame, one made after the other."""
+    user_code = _user_code(fields.get("user_code", ""))
+    typed = [fields.get(name, "") for name in ("code", "next_code")]
+    first, second = (_code(text) for text in typed)
+    wrong, next_wrong = (_wrong_code(bank, text, user_code) for text in typed)
+    if wrong is None and first == second:
+        next_wrong = SAME_TWICE
+    if user_code is None or first is None or second is None or wrong or next_wrong:
+        missing = None if user_code else NOT_A_USER_CODE
+        return Mistake(user_code=missing, code=wrong, next_code=next_wrong)
+    return Typed(user_code, TwoCodes(first, second))
+
+
+def read_old_code(_bank: Bank, fields: Mapping[str, str]) -> Typed | Mistake:
+    """A user code and the password used before."""
+    user_code = _user_code(fields.get("user_code", ""))
     try:
-        check_possible(bank, code)
-    except ImpossibleCode:
-        return Mistake(code=IMPOSSIBLE)
-    return Codes(user_code, code)
+        old_code = parse_old_code(fields.get("old_code", ""))
+    except MalformedOldCode:
+        old_code = None
+    if user_code is None or old_code is None:
+        return Mistake(
+            user_code=None if user_code else NOT_A_USER_CODE,
+            code=None if old_code else NOT_AN_OLD_CODE,
+        )
+    return Typed(user_code, old_code)
 
 
 def harmless(bank: Bank, typed: str) -> str:
@@ -135,6 +175,21 @@ def harmless(bank: Bank, typed: str) -> str:
             return user_code
         return ""
     return user_code
+
+
+def _wrong_code(bank: Bank, typed: str, user_code: UserCode | None) -> str | None:
+    """What is wrong with what stands in the field of a code; None where it can be judged."""
+    code, other = _code(typed), _user_code(typed)
+    # With one letter it is rather a code with an O for a zero.
+    if other is not None and (other == user_code or sum(map(str.isalpha, other)) > 1):
+        return USER_CODE_AGAIN
+    if code is None:
+        return NOT_A_CODE
+    try:
+        check_possible(bank, code)
+    except ImpossibleCode:
+        return IMPOSSIBLE
+    return None
 
 
 def _user_code(typed: str) -> UserCode | None:

@@ -11,6 +11,8 @@ from sesame.bank.sessions import Session, read_session
 from sesame.portal.portal import Portal
 
 LOGIN = "/acces/sesame"
+TWO_CODES = "/acces/deux-codes"
+OLD_CODE = "/acces/ancien-code"
 ENDED = "session"  # why somebody is sent to the login form: the session is over
 UNKNOWN = "connexion"  # or there was none
 

@@ -34,6 +34,12 @@ class Portal:
         """The token of whoever is signed in."""
         return Cookie("sesame_session", secure=self.site.https)
 
+    @property
+    def device_cookie(self) -> Cookie:
+        """By which this browser is known to those who signed in with it before."""
+        known = int(self.bank.limits.device_known.total_seconds())
+        return Cookie("sesame_device", secure=self.site.https, max_age=known)
+
     def page(
         self, request: HTTPConnection, template: str, page: object, status: int = 200
     ) -> Response:

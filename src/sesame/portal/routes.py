@@ -12,9 +12,16 @@ from starlette.types import ASGIApp
 
 from sesame.custody.errors import CustodyError
 from sesame.portal.account import get_signed_out, get_space, post_sign_out
-from sesame.portal.guard import LOGIN
+from sesame.portal.guard import LOGIN, OLD_CODE, TWO_CODES
 from sesame.portal.home import get_access, get_home
-from sesame.portal.login import get_codes, post_codes
+from sesame.portal.login import (
+    get_codes,
+    get_old_code,
+    get_two_codes,
+    post_codes,
+    post_old_code,
+    post_two_codes,
+)
 from sesame.portal.portal import Portal
 from sesame.store.errors import StoreUnavailable
 from sesame.web.headers import SecurityHeaders
@@ -42,6 +49,8 @@ def routes(portal: Portal) -> list[BaseRoute]:
         route("/", GET=get_home),
         route("/acces", GET=get_access),
         route(LOGIN, GET=get_codes, POST=post_codes),
+        route(TWO_CODES, GET=get_two_codes, POST=post_two_codes),
+        route(OLD_CODE, GET=get_old_code, POST=post_old_code),
         route("/espace", GET=get_space),
         route("/deconnexion", GET=get_signed_out, POST=post_sign_out),
         route("/favicon.ico", GET=_get_favicon),

@@ -12,17 +12,18 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from sesame.bank.bank import Bank
-from sesame.bank.errors import ImpossibleCode, MalformedUserCode, TooBusy
+from sesame.bank.errors import ImpossibleCode, MalformedUserCode, SameCodeTwice, TooBusy
+from sesame.bank.matching import TwoCodes, check_possible
+from sesame.bank.origin import Door, Origin, source_address
 from sesame.bank.user_code import UserCode, parse_user_code
 from sesame.bank.verification import (
     ATTEMPT_ID_LENGTH,
     Accepted,
     Attempt,
-    Door,
-    Origin,
+    Outcome,
     Refused,
     Suspended,
-    check_possible,
+    TwoCodesWanted,
     verify_login,
 )
 from sesame.cap.errors import MalformedCode
@@ -36,10 +37,11 @@ _log = logging.getLogger("sesame")
 
 
 class Question(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of a request, both as the customer typed them."""
+    """The body of a request, all as the customer typed it."""
 
     user_code: str
     code: str
+    next_code: str | None = None  # the second of two codes in a row
 
     def __repr__(self) -> str:
         return "Question()"
@@ -66,16 +68,18 @@ class Verifications:
             raise Problem(*_ONLY_POST)
         if not self._knows(request.headers.get("authorization", "")):
             raise Problem(*_NO_VALID_KEY)
-        user_code, code = _parse(await _read(request))
+        user_code, codes = _parse(await _read(request))
         try:
-            check_possible(self.bank, code)
+            check_possible(self.bank, *codes)
         except ImpossibleCode:
             return _REFUSED  # and nothing was counted
+        except SameCodeTwice as error:
+            raise _mistyped(error) from None
         attempt = Attempt(
             id=self.bank.random_bytes(ATTEMPT_ID_LENGTH),
             user_code=user_code,
-            code=code,
-            origin=Origin(Door.REST, request.client.host if request.client else ""),
+            code=codes[0] if len(codes) == 1 else TwoCodes(*codes),
+            origin=Origin(Door.REST, source_address(request.client.host if request.client else "")),
         )
         try:
             return _OUTCOMES[type(await verify_login(self.bank, attempt))]
@@ -109,11 +113,17 @@ async def _read(request: Request) -> Question:
         raise Problem(*_NOT_UNDERSTOOD) from None
 
 
-def _parse(question: Question) -> tuple[UserCode, Code]:
+def _parse(question: Question) -> tuple[UserCode, list[Code]]:
+    """The user code, and one code or two."""
+    typed = [question.code] if question.next_code is None else [question.code, question.next_code]
     try:
-        return parse_user_code(question.user_code), parse_code(question.code)
+        return parse_user_code(question.user_code), [parse_code(code) for code in typed]
     except (MalformedUserCode, MalformedCode) as error:
-        raise Problem(422, "Mistyped", f"Nothing was counted: {error}.") from None
+        raise _mistyped(error) from None
+
+
+def _mistyped(error: Exception) -> Problem:
+    return Problem(422, "Mistyped", f"Nothing was counted: {error}.")
 
 
 def _outcome(word: str) -> Response:
@@ -121,10 +131,11 @@ def _outcome(word: str) -> Response:
 
 
 _REFUSED = _outcome("refused")
-_OUTCOMES: Mapping[type[Accepted | Refused | Suspended], Response] = {
+_OUTCOMES: Mapping[type[Outcome], Response] = {
     Accepted: _outcome("accepted"),
     Refused: _REFUSED,
     Suspended: _outcome("suspended"),
+    TwoCodesWanted: _outcome("two-codes"),
 }
 # Not ready-made errors: one that is raised again keeps the frames of the times before.
 _ONLY_POST = (405, "Only POST", "Send user_code and code in a POST.", {"Allow": "POST"})
@@ -135,7 +146,11 @@ _NO_VALID_KEY = (
     {"WWW-Authenticate": "Bearer"},
 )
 _TOO_LONG = (413, "Too long", f"The body has {MOST_BYTES} bytes at most.")
-_NOT_UNDERSTOOD = (400, "Not understood", "Send a JSON object with the strings user_code and code.")
+_NOT_UNDERSTOOD = (
+    400,
+    "Not understood",
+    "Send a JSON object with the strings user_code and code, and next_code or not.",
+)
 _BUSY = (
     503,
     "Too busy",

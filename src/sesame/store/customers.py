@@ -14,7 +14,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from sesame.store.access import ACCESS, NO_ATTEMPT
+from sesame.store.access import ACCESS, State, state_columns
 from sesame.store.audit import AUDIT_LINES, AUDIT_PERSONAL, AuditRow
 from sesame.store.cards import NewCardRow, insert_card
 from sesame.store.metadata import METADATA
@@ -55,15 +55,8 @@ def insert_customer(connection: Connection, row: NewCustomerRow) -> bool:
     fresh = {
         "version": row.line.version,
         "enrolled_at": row.line.at,
-        "failures": 0,
-        "suspended_until": None,
-        "session_epoch": 0,
         "head": row.line.head,
-        "stepped_at": row.line.at,
-        "last_attempt": NO_ATTEMPT,
-        "last_accepted": 0,
-        "signed_in_at": None,
-        "old_code": row.old_code,
+        **state_columns(State(stepped_at=row.line.at, old_code=row.old_code)),
     }
     key = {"bucket": row.bucket, "user_code": row.user_code}
     taken_over = connection.execute(

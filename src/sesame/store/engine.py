@@ -18,7 +18,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError
 from sqlalchemy.pool import StaticPool
 
-from sesame.store.access import Access, read_group
+from sesame.store.access import Access, AccessQuestion, read_group
 from sesame.store.buckets import bucket_of
 from sesame.store.errors import StoreError, StoreUnavailable
 from sesame.store.groups import LARGEST_GROUP, Groups
@@ -47,9 +47,9 @@ class Store:
     def __init__(self, path: Path, *, largest_group: int = LARGEST_GROUP) -> None:
         self._reader = _Side(path, "store-read", writes=False)
         self._writer = _Side(path, "store-write", writes=True)
-        self._reads: Groups[str, Access] = Groups(
+        self._reads: Groups[AccessQuestion, Access] = Groups(
             self._read_group,
-            key=lambda user_code: (bucket_of(user_code), user_code),
+            key=lambda asked: (bucket_of(asked.user_code), asked.user_code),
             largest=largest_group,
             for_all=StoreUnavailable,
         )
@@ -60,13 +60,15 @@ class Store:
             for_all=StoreUnavailable,
         )
 
-    async def read_access(self, user_code: str) -> Access:
+    async def read_access(self, user_code: str, devices: tuple[bytes, ...] = ()) -> Access:
         """Read the access row of *user_code* with its cards; alike for one that nobody has.
+
+        *devices* are the hashes (32 bytes) of those that the browser claims, at most four.
 
         Raises:
             StoreUnavailable: the database did not answer.
         """
-        return await self._reads.submit(user_code)
+        return await self._reads.submit(AccessQuestion(user_code, devices))
 
     async def swap_access(self, step: Step) -> Fate:
         """Take *step*, together with those that wait beside it, in one commit.
@@ -92,8 +94,8 @@ class Store:
         await self._reader.close()
         await self._writer.close()
 
-    async def _read_group(self, user_codes: Sequence[str]) -> list[Access]:
-        return await self._reader.run(lambda side: read_group(side.raw, user_codes))
+    async def _read_group(self, asked: Sequence[AccessQuestion]) -> list[Access]:
+        return await self._reader.run(lambda side: read_group(side.raw, asked))
 
     async def _swap_group(self, steps: Sequence[Step]) -> list[Fate]:
         return await self._writer.run(lambda side: swap_group(side.raw, steps))

@@ -10,7 +10,15 @@ from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import Connection, delete
 
-from sesame.store import access, audit, cards, customers, sessions  # noqa: F401 -- their tables
+from sesame.store import (  # noqa: F401 -- their tables
+    access,
+    audit,
+    cards,
+    customers,
+    devices,
+    failures,
+    sessions,
+)
 from sesame.store.engine import answered, database_path, open_engine
 from sesame.store.errors import SchemaMismatch, StoreUnavailable
 from sesame.store.metadata import METADATA

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     Connection,
     Index,
     Integer,
@@ -30,6 +31,8 @@ SESSIONS = Table(
     Column("user_code", String(8), primary_key=True),
     Column("token_hash", LargeBinary(32), primary_key=True),
     Column("session_epoch", Integer, nullable=False),
+    Column("means", String(16), nullable=False),  # code, two-codes or old-code
+    Column("erased_old_code", SmallInteger, nullable=False),  # 1: by the login that opened it
     Column("opened_at", BigInteger, nullable=False),
     Column("seen_at", BigInteger, nullable=False),
     Column("ends_at", BigInteger, nullable=False),  # whatever happens
@@ -46,6 +49,8 @@ class SessionRow:
 
     token_hash: bytes  # 32 bytes
     session_epoch: int
+    means: str
+    erased_old_code: bool
     opened_at: int
     ends_at: int
     previous_login_at: int | None
@@ -58,16 +63,29 @@ class OpenSession:
     bucket: int
     user_code: str
     name: str
+    means: str
+    erased_old_code: int
     opened_at: int
     seen_at: int
     ends_at: int
     previous_login_at: int | None
+    replayed_at: int | None  # when somebody last presented a code that was used already
+
+
+@dataclass(frozen=True, slots=True)
+class ListedSession:
+    """One of a customer's sessions."""
+
+    token_hash: bytes
+    means: str
+    opened_at: int
+    seen_at: int
 
 
 _INSERT_SESSION = """
-INSERT INTO sessions (bucket, user_code, token_hash, session_epoch, opened_at, seen_at,
-                      ends_at, previous_login_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO sessions (bucket, user_code, token_hash, session_epoch, means, erased_old_code,
+                      opened_at, seen_at, ends_at, previous_login_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 
@@ -82,6 +100,8 @@ def insert_session(
             user_code,
             session.token_hash,
             session.session_epoch,
+            session.means,
+            session.erased_old_code,
             session.opened_at,
             session.opened_at,
             session.ends_at,
@@ -90,31 +110,54 @@ def insert_session(
     )
 
 
+# Of the customer's row as it is now: once their sessions were all ended, none is found.
+_OF_ACCESS = and_(
+    ACCESS.c.bucket == SESSIONS.c.bucket,
+    ACCESS.c.user_code == SESSIONS.c.user_code,
+    ACCESS.c.session_epoch == SESSIONS.c.session_epoch,
+)
+
+
 def find_session(connection: Connection, bucket: int, token_hash: bytes) -> OpenSession | None:
     """Find the session of a token, unless its customer's sessions were all ended since."""
     of_customer = and_(
         CUSTOMERS.c.bucket == SESSIONS.c.bucket, CUSTOMERS.c.user_code == SESSIONS.c.user_code
-    )
-    of_access = and_(
-        ACCESS.c.bucket == SESSIONS.c.bucket,
-        ACCESS.c.user_code == SESSIONS.c.user_code,
-        ACCESS.c.session_epoch == SESSIONS.c.session_epoch,
     )
     row = connection.execute(
         select(
             SESSIONS.c.bucket,
             SESSIONS.c.user_code,
             CUSTOMERS.c.name,
+            SESSIONS.c.means,
+            SESSIONS.c.erased_old_code,
             SESSIONS.c.opened_at,
             SESSIONS.c.seen_at,
             SESSIONS.c.ends_at,
             SESSIONS.c.previous_login_at,
+            ACCESS.c.replayed_at,
         )
         .join(CUSTOMERS, of_customer)
-        .join(ACCESS, of_access)
+        .join(ACCESS, _OF_ACCESS)
         .where(SESSIONS.c.bucket == bucket, SESSIONS.c.token_hash == token_hash)
     ).one_or_none()
-    return OpenSession(*row) if row else None
+    return None if row is None else OpenSession(*tuple(row))
+
+
+def list_sessions(
+    connection: Connection, bucket: int, user_code: str, *, seen_since: int, now: int
+) -> list[ListedSession]:
+    """A customer's open sessions, newest first: seen after *seen_since*, not ended by *now*."""
+    rows = connection.execute(
+        select(SESSIONS.c.token_hash, SESSIONS.c.means, SESSIONS.c.opened_at, SESSIONS.c.seen_at)
+        .join(ACCESS, _OF_ACCESS)
+        .where(
+            _of_customer(bucket, user_code),
+            SESSIONS.c.seen_at > seen_since,
+            SESSIONS.c.ends_at > now,
+        )
+        .order_by(SESSIONS.c.opened_at.desc(), SESSIONS.c.token_hash)
+    )
+    return [ListedSession(*row) for row in rows]
 
 
 def touch_session(connection: Connection, bucket: int, token_hash: bytes, at: int) -> None:
@@ -137,8 +180,30 @@ def delete_session(connection: Connection, bucket: int, token_hash: bytes) -> No
     )
 
 
+def delete_session_of(
+    connection: Connection, bucket: int, user_code: str, token_hash: bytes
+) -> None:
+    """End one session of this customer; somebody else's stays."""
+    connection.execute(
+        delete(SESSIONS).where(_of_customer(bucket, user_code), SESSIONS.c.token_hash == token_hash)
+    )
+
+
+def delete_other_sessions(
+    connection: Connection, bucket: int, user_code: str, token_hash: bytes
+) -> None:
+    """End every session of this customer but the one of *token_hash*."""
+    connection.execute(
+        delete(SESSIONS).where(_of_customer(bucket, user_code), SESSIONS.c.token_hash != token_hash)
+    )
+
+
 def delete_dead_sessions(connection: Connection, *, unseen_since: int, now: int) -> None:
     """Forget the sessions that ended by time."""
     connection.execute(
         delete(SESSIONS).where((SESSIONS.c.seen_at < unseen_since) | (SESSIONS.c.ends_at < now))
     )
+
+
+def _of_customer(bucket: int, user_code: str) -> ColumnElement[bool]:
+    return and_(SESSIONS.c.bucket == bucket, SESSIONS.c.user_code == user_code)

@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum, unique
 
-from sesame.store.access import swap_row
+from sesame.store.access import State, swap_row
 from sesame.store.audit import AuditRow, insert_line
 from sesame.store.cards import advance_card
+from sesame.store.devices import DeviceRow, forget_devices, insert_device
 from sesame.store.errors import CardMovedAside
+from sesame.store.failures import count_failure
 from sesame.store.sessions import SessionRow, insert_session
 
 
@@ -31,14 +33,13 @@ class Step:
     user_code: str
     read_version: int
     enrolled: bool
-    failures: int
-    suspended_until: int | None
-    at: int
-    attempt: bytes
-    accepted: bool
-    atcs: tuple[tuple[int, int], ...]  # card number and its new last ATC
+    state: State  # of the row afterwards
     line: AuditRow
-    session: SessionRow | None
+    atcs: tuple[tuple[int, int], ...] = ()  # card number and its new last ATC
+    session: SessionRow | None = None
+    device: DeviceRow | None = None
+    forgets_devices: bool = False
+    failed_hour: int | None = None  # a stranger's failure, counted for the whole bank
 
 
 def swap_group(connection: sqlite3.Connection, steps: Sequence[Step]) -> list[Fate]:
@@ -66,23 +67,25 @@ def swap_group(connection: sqlite3.Connection, steps: Sequence[Step]) -> list[Fa
 
 
 def _swap_one(connection: sqlite3.Connection, step: Step) -> Fate:
-    row = {
-        "bucket": step.bucket,
-        "user_code": step.user_code,
-        "read_version": step.read_version,
-        "failures": step.failures,
-        "suspended_until": step.suspended_until,
-        "head": step.line.head,
-        "at": step.at,
-        "attempt": step.attempt,
-        "accepted": step.accepted,
-    }
-    if not swap_row(connection, row):
+    key = (step.bucket, step.user_code)
+    if not swap_row(
+        connection,
+        *key,
+        read_version=step.read_version,
+        head=step.line.head,
+        state=step.state,
+    ):
         return Fate.LOST
     for card_number, atc in step.atcs:
-        if not advance_card(connection, step.bucket, step.user_code, card_number, atc):
+        if not advance_card(connection, *key, card_number, atc):
             raise CardMovedAside
-    insert_line(connection, step.bucket, step.user_code, step.line, enrolled=step.enrolled)
+    insert_line(connection, *key, step.line, enrolled=step.enrolled)
     if step.session is not None:
-        insert_session(connection, step.bucket, step.user_code, step.session)
+        insert_session(connection, *key, step.session)
+    if step.forgets_devices:
+        forget_devices(connection, *key)
+    if step.device is not None:
+        insert_device(connection, *key, step.device)
+    if step.failed_hour is not None:
+        count_failure(connection, step.bucket, step.failed_hour)
     return Fate.WON

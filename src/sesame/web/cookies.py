@@ -1,5 +1,7 @@
 """Cookies that carry secrets: for one host, unseen by scripts, gone when the browser closes.
 
+One that says how long is kept so long.
+
 RFC 6265bis, 4.1.3.2: the prefix ``__Host-`` binds a cookie to one host over https, so that no
 neighbour under the same domain can plant it. Plain http on loopback cannot have it.
 """
@@ -16,6 +18,7 @@ class Cookie:
 
     plain_name: str
     secure: bool  # False only for plain http on loopback
+    max_age: int | None = None  # seconds; None: until the browser closes
 
     @property
     def name(self) -> str:
@@ -33,6 +36,7 @@ class Cookie:
         response.set_cookie(
             self.name,
             value,
+            max_age=self.max_age,
             secure=self.secure,
             httponly=True,
             samesite="lax",

@@ -1,0 +1,45 @@
+"""Known devices: browsers that a customer has signed in with before.
+
+Such a browser carries a secret in a cookie. It opens nothing and says nothing by itself; it
+keeps two tries for its customer that no stranger can use up (docs/decisions/0014).
+"""
+
+import hashlib
+from datetime import datetime
+
+from sesame.bank.bank import Bank
+from sesame.bank.moments import from_row, to_row
+from sesame.bank.user_code import UserCode
+from sesame.store.access import Access
+from sesame.store.buckets import bucket_of
+from sesame.store.devices import DeviceRow, count_devices
+
+SECRET_LENGTH = 32  # bytes
+_DOMAIN = b"sesame-device-1\x00"
+
+
+def device_hash(user_code: UserCode, secret: bytes) -> bytes:
+    """What the store keeps of a device (32 bytes): bound to the customer, nobody else's."""
+    return hashlib.sha256(_DOMAIN + user_code.encode() + b"\x00" + secret).digest()
+
+
+def is_known(access: Access, now: datetime) -> bool:
+    """Whether one of the devices that *access* was read for is known at *now*."""
+    return access.device_until is not None and now < from_row(access.device_until)
+
+
+def new_device(bank: Bank, user_code: UserCode, secret: bytes, now: datetime) -> DeviceRow:
+    """The row that makes the browser with *secret* (32 bytes) known from *now* on."""
+    return DeviceRow(
+        device_hash=device_hash(user_code, secret),
+        known_since=to_row(now),
+        expires_at=to_row(now + bank.limits.device_known),
+    )
+
+
+async def known_devices(bank: Bank, user_code: UserCode) -> int:
+    """How many devices of a customer are known."""
+    now = to_row(bank.now())
+    return await bank.store.read(
+        lambda connection: count_devices(connection, bucket_of(user_code), user_code, now=now)
+    )

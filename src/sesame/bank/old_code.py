@@ -1,0 +1,102 @@
+"""The old code: the password that customers used before, until their first code Sésame.
+
+Always one argon2, a dummy where no old code is stored, so that the time tells nothing; at
+most two at once, for each takes 64 MiB and a core (design of argon2id, RFC 9106).
+"""
+
+import asyncio
+import base64
+import unicodedata
+from dataclasses import dataclass
+
+import argon2
+
+from sesame.bank.errors import MalformedOldCode, TooBusy, UnsuitableOldCode
+
+_AT_ONCE = 2
+_LONGEST = 128  # characters
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class OldCode:
+    """An old code as it was typed; it does not print itself."""
+
+    typed: str
+
+    def __repr__(self) -> str:
+        return "OldCode(…)"
+
+
+def parse_old_code(typed: str) -> OldCode:
+    """Read an old code: as it is, but for how accents are put together (NFC).
+
+    Raises:
+        MalformedOldCode: nothing, or more than 128 characters.
+    """
+    composed = unicodedata.normalize("NFC", typed)
+    if not 1 <= len(composed) <= _LONGEST:
+        raise MalformedOldCode
+    return OldCode(composed)
+
+
+class OldCodes:
+    """Makes and checks the hashes of old codes."""
+
+    def __init__(self, hasher: argon2.PasswordHasher | None = None) -> None:
+        """Take the library's parameters (RFC 9106, the second recommended option).
+
+        Tests may bring a quicker *hasher*.
+        """
+        self._hasher = hasher or argon2.PasswordHasher()
+        self._no_code = _hash_of_nothing(self._hasher)
+        self._at_once = asyncio.Semaphore(_AT_ONCE)
+        self._waiting = 0
+
+    def hash(self, old_code: OldCode) -> str:
+        """The argon2id hash that is stored, in the encoding of its reference program."""
+        return self._hasher.hash(old_code.typed)
+
+    def check_hash(self, stored: str) -> None:
+        """Make sure that *stored* costs as much to check as any other.
+
+        Raises:
+            UnsuitableOldCode: another algorithm or other parameters than ours.
+        """
+        try:
+            same = argon2.extract_parameters(stored) == argon2.extract_parameters(self._no_code)
+        except argon2.exceptions.InvalidHashError:
+            same = False
+        if not same:
+            raise UnsuitableOldCode
+
+    async def verify(self, stored: str | None, typed: OldCode, *, waiting: int) -> bool:
+        """Whether *typed* is the old code that was *stored*; one computation in any case.
+
+        Raises:
+            TooBusy: *waiting* others wait for a computation already.
+        """
+        if self._waiting >= waiting:
+            raise TooBusy
+        self._waiting += 1
+        try:
+            async with self._at_once:
+                fits = await asyncio.to_thread(self._verify, stored or self._no_code, typed)
+        finally:
+            self._waiting -= 1
+        return fits and stored is not None
+
+    def _verify(self, stored: str, typed: OldCode) -> bool:
+        try:
+            return self._hasher.verify(stored, typed.typed)
+        except argon2.exceptions.VerifyMismatchError:
+            return False
+
+
+def _hash_of_nothing(hasher: argon2.PasswordHasher) -> str:
+    """A hash that costs as much as any to check, and that nobody knows an old code for."""
+    salt, digest = (
+        base64.b64encode(bytes(length)).decode().rstrip("=")
+        for length in (hasher.salt_len, hasher.hash_len)
+    )
+    costs = f"m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}"
+    return f"$argon2id$v=19${costs}${salt}${digest}"

@@ -1,0 +1,58 @@
+"""Is somebody trying codes all over the bank? Then unknown devices are asked for two.
+
+Guessing on many user codes stays below every single one's limits. What gives it away is the
+bank's count of strangers' failures, held against what is usual (docs/decisions/0015).
+"""
+
+import statistics
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from sesame.bank.limits import Limits
+from sesame.bank.moments import to_row
+from sesame.store.engine import Store
+from sesame.store.failures import read_failures
+
+_HOUR = timedelta(hours=1)
+_LOOKED = timedelta(seconds=5)  # a look at the counts serves all attempts of so long
+
+
+def hour_of(moment: datetime) -> int:
+    """Whole hours since 1970-01-01 UTC."""
+    return to_row(moment) // (_HOUR // timedelta(microseconds=1))
+
+
+def under_pressure(failures: Mapping[int, int], hour: int, limits: Limits) -> bool:
+    """Whether too much failed within the last day, by the *failures* of each hour up to *hour*.
+
+    The usual number is the median of the hours before that day, those without a failure too:
+    an attack of some days does not make itself usual.
+    """
+    kept = limits.bank_pressed_for // _HOUR
+    before = range(hour - limits.usual_over // _HOUR, hour - kept)
+    first = min(failures, default=hour)
+    usual = statistics.median([failures.get(at, 0) for at in before if at >= first] or [0])
+    an_hour = max(limits.hour_floor, limits.hour_multiple * usual)
+    a_day = max(limits.day_floor, limits.day_multiple * usual * 24)
+    day = [failures.get(at, 0) for at in range(hour - kept, hour + 1)]
+    return any(count > an_hour for count in day) or sum(day) > a_day
+
+
+class Pressure:
+    """What this process last saw of the counts.
+
+    It is no part of the row that an attempt swaps: some seconds late is soon enough.
+    """
+
+    def __init__(self) -> None:
+        self._looked_at: datetime | None = None
+        self._on = False
+
+    async def is_on(self, store: Store, limits: Limits, now: datetime) -> bool:
+        """Whether unknown devices are asked for two codes, by a look a few seconds old at most."""
+        if self._looked_at is None or not timedelta(0) <= now - self._looked_at < _LOOKED:
+            self._looked_at = now  # whoever comes meanwhile takes the last look
+            since = hour_of(now - limits.usual_over)
+            failures = await store.read(lambda connection: read_failures(connection, since=since))
+            self._on = under_pressure(failures, hour_of(now), limits)
+        return self._on

@@ -1,0 +1,88 @@
+"""Settling: what was decided becomes a step of the access row, with its audit line.
+
+Every event of a customer's access goes through here, a login or another: one way to write a
+line, to take the step, and to find out what became of it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sesame.bank.audit import SALT_LENGTH, Fact, Record, audit_row, unsealed_line
+from sesame.bank.bank import Bank
+from sesame.bank.moments import from_row, to_row
+from sesame.custody.custodian import KeyUsage
+from sesame.store.access import NO_ATTEMPT, Access, State
+from sesame.store.audit import has_line
+from sesame.store.devices import DeviceRow
+from sesame.store.errors import StoreUnavailable
+from sesame.store.sessions import SessionRow
+from sesame.store.steps import Fate, Step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """An event that takes an access row one step, and all that settles with it."""
+
+    event: str
+    state: State  # afterwards; `stepped_at` is set here
+    facts: Mapping[str, Fact]
+    address: str
+    attempt: bytes = NO_ATTEMPT
+    vouched: bool = False  # custody puts its MAC on the line
+    atcs: tuple[tuple[int, int], ...] = ()  # card number and its new last ATC
+    session: SessionRow | None = None
+    device: DeviceRow | None = None
+    forgets_devices: bool = False
+    failed_hour: int | None = None
+
+
+def later(now: datetime, access: Access) -> datetime:
+    """*now*, or the row's own last moment where the clock ran backwards."""
+    return max(now, from_row(access.state.stepped_at))
+
+
+async def settle(bank: Bank, access: Access, change: Change, now: datetime) -> Fate:
+    """Take the step of *change* from the row as it was read.
+
+    Raises:
+        StoreUnavailable: the database did not take it, or does not tell whether it did.
+    """
+    record = Record(
+        event=change.event,
+        version=access.version + 1,
+        at=now,
+        attempt=change.attempt,
+        user_code=access.user_code,
+        address=change.address,
+        facts=change.facts,
+    )
+    salt = bank.random_bytes(SALT_LENGTH)
+    mac = None
+    if change.vouched:
+        covered = unsealed_line(record, prev=access.head, salt=salt)
+        mac = await bank.custodian.mac(KeyUsage.AUDIT, covered)
+    step = Step(
+        bucket=access.bucket,
+        user_code=access.user_code,
+        read_version=access.version,
+        enrolled=access.enrolled,
+        state=replace(change.state, stepped_at=to_row(now)),
+        line=audit_row(record, prev=access.head, salt=salt, mac=mac),
+        atcs=change.atcs,
+        session=change.session,
+        device=change.device,
+        forgets_devices=change.forgets_devices,
+        failed_hour=change.failed_hour,
+    )
+    try:
+        return await bank.store.swap_access(step)
+    except StoreUnavailable:
+        # Whether the commit arrived is not known. If it did, its line is there.
+        if await bank.store.read(
+            lambda connection: has_line(
+                connection, step.bucket, step.user_code, step.line, enrolled=step.enrolled
+            )
+        ):
+            return Fate.WON
+        raise
