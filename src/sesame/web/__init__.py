@@ -11,6 +11,7 @@ __all__ = [
     "headers",
     "institution",
     "language",
+    "opening",
     "problems",
     "rendering",
     "static_files",

@@ -1,8 +1,9 @@
-"""Errors of the web layer; `sesame.web.problems` makes pages of them.
+"""Errors of the web layer; `sesame.web.problems` makes pages of those that a browser causes.
 
 WebError
  ├ ForeignRequest   a form that another site sent, or that another browser was given
  └ MalformedForm    a body that no form of ours sends
+MalformedHours      opening hours that contradict themselves; `sesame.settings` says where
 """
 
 from sesame.errors import SesameError
@@ -22,3 +23,7 @@ class MalformedForm(WebError):
     def __init__(self, problem: str, *, status: int) -> None:
         super().__init__(f"form: {problem}")
         self.status = status
+
+
+class MalformedHours(SesameError):
+    """Opening hours that no week can have; the message says what to write instead."""
