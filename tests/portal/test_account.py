@@ -21,10 +21,8 @@ async def test_the_first_login_says_so(signed_in: Browser) -> None:
     assert "<h1>Votre espace Coop@net</h1>" in space.text
     assert "Bonjour Véra Tissot." in space.text
     assert "Votre première connexion avec Sésame a réussi." in space.text
-    assert "Sans activité pendant 5 minutes, votre session se ferme\u00a0: à 14\u00a0h\u00a022" in (
-        space.text
-    )
-    assert "elle se ferme à 22\u00a0h\u00a017" in space.text
+    assert "pendant 5 minutes, votre session se ferme\u00a0: à\u00a014\u00a0h\u00a022" in space.text
+    assert "elle se ferme à\u00a022\u00a0h\u00a017." in space.text
     assert space.headers["cache-control"] == "no-store"
 
 
@@ -33,9 +31,26 @@ async def test_later_logins_name_the_last_one(town: Town, signed_in: Browser) ->
     town.clock.advance(days=1)
     await signed_in.log_in("VERA2345", await town.code_of(town.vera))
     space = await signed_in.get("/espace")
-    assert "Votre dernière connexion\u00a0: le 2\u00a0mars\u00a02026 à 14\u00a0h\u00a017." in (
-        space.text
-    )
+    last = "le lundi 2\u00a0mars à\u00a014\u00a0h\u00a017"
+    assert f"Votre dernière connexion\u00a0: {last}." in space.text
+
+
+async def test_a_login_of_the_same_day_says_today(town: Town, signed_in: Browser) -> None:
+    """In both languages."""
+    town.clock.advance(hours=2)
+    await signed_in.log_in("VERA2345", await town.code_of(town.vera))
+    space = await signed_in.get("/espace")
+    assert "Votre dernière connexion\u00a0: aujourd’hui à\u00a014\u00a0h\u00a017." in space.text
+    signed_in.cookies.set("sesame_language", "en")
+    assert "today at 14:17." in (await signed_in.get("/espace")).text
+
+
+async def test_a_session_may_end_on_another_day(town: Town, signed_in: Browser) -> None:
+    """Who signs in late reads which day."""
+    town.clock.advance(hours=4)  # 18 h 17 in Paris, and eight hours more
+    await signed_in.log_in("VERA2345", await town.code_of(town.vera))
+    space = await signed_in.get("/espace")
+    assert "elle se ferme le mardi 3\u00a0mars à\u00a02\u00a0h\u00a017." in space.text
 
 
 async def test_the_accounts_are_said_to_be_fictional(signed_in: Browser) -> None:

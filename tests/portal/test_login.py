@@ -157,7 +157,7 @@ async def test_the_third_failure_suspends_anybody(
     assert (await _fail(browser, user_code, 3)).status_code == 422
     suspended = await browser.log_in(user_code, await town.code_of(town.vera))
     assert suspended.status_code == 429
-    assert "l’accès est suspendu jusqu’à 14\u00a0h\u00a033." in suspended.text
+    assert "l’accès est suspendu jusqu’à\u00a014\u00a0h\u00a033." in suspended.text
     assert 890 < int(suspended.headers["retry-after"]) <= 900
     assert f'value="{user_code}"' in suspended.text
 

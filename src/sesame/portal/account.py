@@ -8,15 +8,18 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from sesame.bank.sessions import Session, end_session
-from sesame.catalogue import Language, translator
+from sesame.catalogue import N_, Language, translator
 from sesame.portal.accounts import Account, demonstration_accounts
-from sesame.portal.formats import PARIS, amount, day, short_day, time
+from sesame.portal.formats import amount, short_day, time, when
 from sesame.portal.guard import sign_out_proof, signed_in, to_login
 from sesame.portal.portal import Portal
 from sesame.web.errors import ForeignRequest
 from sesame.web.forms import read_form
 from sesame.web.guard import require_same_origin
 from sesame.web.language import language_of
+from sesame.web.opening import PARIS
+
+_TODAY = N_("aujourd’hui à\u00a0{time}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +46,10 @@ class SpacePage:
     """space.html: who is signed in, until when, and the demonstration accounts."""
 
     name: str
-    last_login: str | None  # None at the first login
+    last_login: str | None  # « le lundi 2 mars à 14 h 32 »; None at the first login
     idle_minutes: int
-    idle_until: str
-    ends_at: str
+    idle_until: str  # « à 14 h 32 »
+    ends_at: str  # likewise
     accounts: tuple[AccountLines, ...]
     sign_out_proof: str
 
@@ -91,24 +94,24 @@ async def post_sign_out(portal: Portal, request: Request) -> Response:
 
 def _space_page(portal: Portal, session: Session, token: str, language: Language) -> SpacePage:
     last = session.last_login
-    today = portal.bank.now().astimezone(PARIS).date()
+    now = portal.bank.now()
+    today = now.astimezone(PARIS).date()
     accounts = demonstration_accounts(session.user_code, today)
     return SpacePage(
         name=session.name,
-        last_login=None if last is None else _moment(last, language),
+        last_login=None if last is None else _past(last, language, now),
         idle_minutes=int(portal.bank.limits.session_idle.total_seconds()) // 60,
-        idle_until=time(session.idle_until, language),
-        ends_at=time(session.ends_at, language),
+        idle_until=when(session.idle_until, language, now=now),
+        ends_at=when(session.ends_at, language, now=now),
         accounts=tuple(_lines(account, language) for account in accounts),
         sign_out_proof=sign_out_proof(token),
     )
 
 
-def _moment(moment: datetime, language: Language) -> str:
-    local = moment.astimezone(PARIS)
-    say = translator(language)
-    on = say("le {day} à {time}")
-    return on.format(day=day(local.date(), language), time=time(moment, language))
+def _past(moment: datetime, language: Language, now: datetime) -> str:
+    if moment.astimezone(PARIS).date() == now.astimezone(PARIS).date():
+        return translator(language)(_TODAY).format(time=time(moment, language))
+    return when(moment, language, now=now)
 
 
 def _lines(account: Account, language: Language) -> AccountLines:

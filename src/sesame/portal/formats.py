@@ -3,15 +3,22 @@
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
-from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
 from babel.numbers import format_currency
 
-from sesame.catalogue import Language
+from sesame.catalogue import N_, Language, translator
+from sesame.web.opening import MIDNIGHT, PARIS
 
-PARIS = ZoneInfo("Europe/Paris")
 _LOCALES = {Language.FRENCH: "fr_FR", Language.ENGLISH: "en_GB"}
+_NO_BREAK = "\N{NO-BREAK SPACE}"
+_MINUTE = timedelta(minutes=1)
+
+_AT = N_("à\u00a0{time}")
+_ON = N_("le {day} à\u00a0{time}")
+_UNTIL = N_("jusqu’à\u00a0{time}")
+_UNTIL_DAY = N_("jusqu’au {day} à\u00a0{time}")
+_MIDNIGHT = N_("minuit")
 
 
 @lru_cache(maxsize=4096)
@@ -22,9 +29,17 @@ def amount(cents: int, language: Language) -> str:
 
 
 @lru_cache(maxsize=256)
-def day(moment: date, language: Language) -> str:
-    """`3 mars 2025` or `3 March 2025`."""
-    return format_date(moment, "d MMMM y", locale=_LOCALES[language]).replace(" ", "\u00a0")
+def day(moment: date, language: Language, *, this_year: int) -> str:
+    """`mardi 3 mars` or `Tuesday 3 March`, with the year behind it if that is not *this_year*.
+
+    French counts the first of a month and no other: `dimanche 1er mars`.
+    """
+    number = "1er" if moment.day == 1 and language is Language.FRENCH else f"{moment.day}"
+    # A quoted text is taken as it stands (Unicode UTS 35, part 4, date format patterns).
+    pattern = f"EEEE '{number}{_NO_BREAK}'MMMM"
+    if moment.year != this_year:
+        pattern += f"'{_NO_BREAK}'y"
+    return format_date(moment, pattern, locale=_LOCALES[language])
 
 
 def short_day(moment: date) -> str:
@@ -32,15 +47,51 @@ def short_day(moment: date) -> str:
     return f"{moment:%d/%m/%Y}"
 
 
+def clock(minutes: int, language: Language) -> str:
+    """That many *minutes* after midnight: `8 h`, `14 h 32`, or `08:00`, `14:32`.
+
+    The end of a day, 1440, is `minuit` or `midnight`.
+    """
+    if minutes == MIDNIGHT:
+        return translator(language)(_MIDNIGHT)
+    hour, minute = divmod(minutes, 60)
+    if language is not Language.FRENCH:
+        return f"{hour:02d}:{minute:02d}"
+    return f"{hour}{_NO_BREAK}h" + (f"{_NO_BREAK}{minute:02d}" if minute else "")
+
+
 def time(moment: datetime, language: Language) -> str:
-    """The time in Paris: `14 h 32`, with spaces that do not break, or `14:32`."""
+    """The time in Paris: `14 h 32` or `14:32`."""
     local = moment.astimezone(PARIS)
-    if language is Language.FRENCH:
-        return f"{local.hour}\u00a0h\u00a0{local.minute:02d}"
-    return f"{local:%H:%M}"
+    return clock(60 * local.hour + local.minute, language)
 
 
-def end_time(moment: datetime, language: Language) -> str:
-    """The first whole minute that is not before *moment*: who waits until then waits enough."""
+def when(moment: datetime, language: Language, *, now: datetime) -> str:
+    """`à 14 h 32`, and on another day than *now*'s `le mardi 3 mars à 14 h 32`.
+
+    In English `at 14:32` and `on Tuesday 3 March at 14:32`.
+    """
+    return _placed(_AT, _ON, moment, language, now)
+
+
+def until(moment: datetime, language: Language, *, now: datetime) -> str:
+    """`jusqu’à 14 h 32`, and on another day than *now*'s `jusqu’au mardi 3 mars à 14 h 32`.
+
+    In English `until 14:32` and `until Tuesday 3 March at 14:32`. It is the first whole minute
+    that is not before *moment*: who waits until then waits enough.
+    """
     whole = moment.replace(second=0, microsecond=0)
-    return time(whole if whole == moment else whole + timedelta(minutes=1), language)
+    whole += _MINUTE if whole < moment else timedelta()
+    local, today = whole.astimezone(PARIS), now.astimezone(PARIS).date()
+    if (local.hour, local.minute) == (0, 0) and local.date() == today + timedelta(days=1):
+        return translator(language)(_UNTIL).format(time=clock(MIDNIGHT, language))
+    return _placed(_UNTIL, _UNTIL_DAY, whole, language, now)
+
+
+def _placed(today: str, other: str, moment: datetime, language: Language, now: datetime) -> str:
+    """The sentence for the same day or for another one, with its places filled."""
+    local, here = moment.astimezone(PARIS).date(), now.astimezone(PARIS).date()
+    sentence = translator(language)(today if local == here else other)
+    return sentence.format(
+        day=day(local, language, this_year=here.year), time=time(moment, language)
+    )

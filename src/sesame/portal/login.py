@@ -29,7 +29,7 @@ from sesame.bank.verification import (
 from sesame.catalogue import N_, translator
 from sesame.custody.errors import CustodyError
 from sesame.portal.devices import read_devices, with_device
-from sesame.portal.formats import end_time
+from sesame.portal.formats import until as until_when
 from sesame.portal.forms import (
     BROWSER_LENGTH,
     FORM_ID_LENGTH,
@@ -67,7 +67,7 @@ class Way:
 
 
 _SUSPENDED = N_(
-    "Par sécurité, l’accès est suspendu jusqu’à {until}. Vous n’avez rien à faire ; "
+    "Par sécurité, l’accès est suspendu {until}. Vous n’avez rien à faire ; "
     "si ce n’était pas vous, appelez-nous."
 )
 _BUSY = N_(
@@ -276,12 +276,13 @@ class _Answer:
         return self.portal.page(self.request, self.way.template, page, 422)
 
     def suspended(self, until: datetime) -> Response:
-        wait = ceil((until - self.portal.bank.now()).total_seconds())
+        now = self.portal.bank.now()
+        wait = ceil((until - now).total_seconds())
         return self.again(
             _SUSPENDED,
             429,
             retry_after=max(wait, 1),
-            until=end_time(until, language_of(self.request)),
+            until=until_when(until, language_of(self.request), now=now),
         )
 
     def two_codes_wanted(self) -> Response:
