@@ -10,7 +10,7 @@ French is the language of the source: a message is its own key. What reads the c
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -43,7 +43,8 @@ def main(action: str) -> int:
     sentences = french(SOURCE)
     problems = [
         *untranslated(sentences, catalogue),
-        *badly_set(sentences),
+        *badly_set(sentences, FRENCH),
+        *badly_set(english(catalogue), ENGLISH),
         *outside(SOURCE),
     ]
     for problem in problems:
@@ -86,21 +87,59 @@ def untranslated(sentences: Places, catalogue: Catalog) -> Iterator[str]:
         yield f"catalogue: obsolete, delete it: {message.id!r}"
 
 
-def badly_set(sentences: Places) -> Iterator[str]:
-    """French that a typesetter would correct: spaces that may break, straight apostrophes."""
+def english(catalogue: Catalog) -> Places:
+    """Every translation of *catalogue*, as `badly_set` takes it."""
+    return {str(message.string): ["catalogue"] for message in catalogue if message.id}
+
+
+def badly_set(sentences: Places, setting: "Setting") -> Iterator[str]:
+    """What a typesetter would correct: spaces that may break, straight apostrophes."""
     for text, places in sentences.items():
-        for rule, pattern in _SETTING.items():
+        for rule, pattern in setting.items():
             if pattern.search(text):
                 yield f"{places[0]}: {rule}: {text!r}"
 
 
-_SETTING = {
-    "needs a no-break space (U+00A0 or U+202F) before : ; ? ! »": re.compile(
-        r"(?<![\u00a0\u202f?!])[;?!»](?![\w=&/])|[^\S\u00a0\u202f]:|\w:(?=\s|$)"
+Setting = Mapping[str, re.Pattern[str]]  # a rule of typography, and what breaks it
+
+_MAY_BREAK = r"[^\S\u00a0\u202f]"
+_NO_BREAK = "needs a no-break space (U+00A0 or U+202F)"
+# What stands before a unit: a number, or a place that a program fills with one.
+_NUMBER = r"(?:\d|\}|\)[sd])"
+_UNITS = r"(?:h|min|s|ms|mm|cm|m|km|Kio|Mio|Ko|Mo|KiB|MiB|kB|MB|€|%|×)(?!\w)"
+_MONTHS = (
+    "janvier|février|mars|avril|mai|juin|juillet|août|septembre|octobre|novembre|décembre|"
+    "January|February|March|April|May|June|July|August|September|October|November|December"
+)
+_BOTH: Setting = {
+    f"{_NO_BREAK} between the groups of a number": re.compile(rf"\d{_MAY_BREAK}+\d"),
+    f"{_NO_BREAK} between a day and its month": re.compile(
+        rf"\d(?:er)?{_MAY_BREAK}+(?:{_MONTHS})\b"
     ),
-    "needs a no-break space (U+00A0 or U+202F) after «": re.compile(r"«(?![\u00a0\u202f])"),
+    f"{_NO_BREAK} between a number and its unit": re.compile(
+        rf"{_NUMBER}{_MAY_BREAK}+{_UNITS}|\dh{_MAY_BREAK}"
+    ),
     "needs the apostrophe ’": re.compile(r"\w'\w"),
     "needs the ellipsis …": re.compile(r"\.\.\."),
+}
+FRENCH: Setting = {
+    **_BOTH,
+    f"{_NO_BREAK} before : ; ? ! »": re.compile(
+        r"(?<![\u00a0\u202f?!])[;?!»](?![\w=&/])|[^\S\u00a0\u202f]:|\w:(?=\s|$)"
+    ),
+    f"{_NO_BREAK} before % and €": re.compile(r"\d[%€]|[^\S\u00a0\u202f][%€](?![\w(])"),
+    f"{_NO_BREAK} after «": re.compile(r"«(?![\u00a0\u202f])"),
+    f"{_NO_BREAK} before a time and around its h": re.compile(
+        rf"\dh(?:\d|\b)|\bh{_MAY_BREAK}+(?:\d|{{)"
+        rf"|(?<![\dh] )à{_MAY_BREAK}+(?:\d{{1,2}}[\u00a0\u202f]h\b|{{time}}|%\(time\)s)"
+    ),
+    f"{_NO_BREAK} after n°": re.compile(r"\b[nN]°(?![\u00a0\u202f])"),
+}
+ENGLISH: Setting = {
+    **_BOTH,
+    "has a space before : ; ? ! % as French has": re.compile(r"\s[:;?!](?=\s|$)|\d\s%"),
+    "needs the quotation marks “ ”": re.compile(r"[«»]|(?<![\w=])\"|\"(?![\w=])"),
+    "has a time as French writes it": re.compile(r"\b\d{1,2}\sh\b"),
 }
 
 

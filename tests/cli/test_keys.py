@@ -93,7 +93,7 @@ def test_check(trousseau: Path, secret: Path, capsys: pytest.CaptureFixture[str]
     printed = capsys.readouterr()
     assert not printed.err
     assert "tout est en ordre. Nombre de clés\u00a0: 6." in printed.out
-    assert "1 × 8\u00a0Kio" in printed.out
+    assert "1\u00a0× 8\u00a0Kio" in printed.out
     assert "clés de démonstration" in printed.out
     assert "coût est trop bas" in printed.out
 

@@ -87,11 +87,32 @@ def test_a_complete_catalogue_is_silent() -> None:
         "Assistance:",
         "l'accès",
         "Patientez...",
+        "à 14\u00a0h\u00a032",
+        "à\u00a014 h\u00a032",
+        "à\u00a014\u00a0h 32",
+        "14h32",
+        "de 8h à 18h",
+        "aujourd’hui à {time}",
+        "se ferme à %(time)s",
+        "35 s",
+        "{memory} Kio",
+        "%(size)s Mo",
+        "10 €",
+        "{amount} €",
+        "10€",
+        "50 %",
+        "50%",
+        "le 3 mars",
+        "le 1er août",
+        "01 99 00 26 40",
+        "0000 0000",
+        "n° 5",
+        "n°5",
     ],
 )
 def test_badly_set_french_is_named(text: str) -> None:
     """A space that may break, none at all, a straight apostrophe, three dots."""
-    assert list(catalogue.badly_set({text: ["x.py"]}))
+    assert list(catalogue.badly_set({text: ["x.py"]}, catalogue.FRENCH))
 
 
 @pytest.mark.parametrize(
@@ -103,11 +124,69 @@ def test_badly_set_french_is_named(text: str) -> None:
         "https://example.org/?a=b&c=d",
         "Quoi\u202f?!",
         "Patientez…",
+        "à\u00a014\u00a0h\u00a032",
+        "de 8\u00a0h à 18\u00a0h",
+        "à 8 chiffres, 35 secondes et 3 essais",
+        "1\u202f250,00\u00a0€ et 50\u00a0%",
+        "%(count)s essais sur %(all)s",
+        "le dimanche 1er\u00a0mars",
+        "01\u00a099\u00a000\u00a026\u00a040",
+        "n°\u00a05",
+        "le {day} à\u00a0{time}",
     ],
 )
 def test_well_set_french_passes(text: str) -> None:
     """U+00A0 and U+202F are alike; a time and an address are no sentences."""
-    assert not list(catalogue.badly_set({text: ["x.py"]}))
+    assert not list(catalogue.badly_set({text: ["x.py"]}, catalogue.FRENCH))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "PIN ?",
+        "PIN\u00a0?",
+        "Data : here",
+        "50 %",
+        "the card's PIN",
+        "Wait...",
+        "the key «\u00a0Code\u00a0»",
+        'the key "Code"',
+        "35 s",
+        "{memory} KiB",
+        "at 14\u00a0h",
+        "on 3 March",
+        "01 99 00 26 40",
+    ],
+)
+def test_badly_set_english_is_named(text: str) -> None:
+    """French habits, and spaces that may break within a number, a date or a measure."""
+    assert list(catalogue.badly_set({text: ["catalogue"]}, catalogue.ENGLISH))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "PIN?",
+        "Data: {folder}. To end: Ctrl-C.",
+        "50% of the card’s tries",
+        "Wait…",
+        "the key “Code”",
+        "35\u00a0s, {memory}\u00a0KiB",
+        "until 14:32 on 3\u00a0March",
+        "8 digits, 3 tries",
+        "%(count)s tries",
+    ],
+)
+def test_well_set_english_passes(text: str) -> None:
+    """No space before a colon, and one that does not break before a unit."""
+    assert not list(catalogue.badly_set({text: ["catalogue"]}, catalogue.ENGLISH))
+
+
+def test_the_english_is_checked_too() -> None:
+    """Every translation of the catalogue, by its own rules."""
+    translations = catalogue.english(english(Clés="the bank's keys", Valider="Confirm"))
+    (problem,) = catalogue.badly_set(translations, catalogue.ENGLISH)
+    assert problem == 'catalogue: needs the apostrophe ’: "the bank\'s keys"'
 
 
 def test_words_outside_the_catalogue_are_named(source: Path) -> None:

@@ -89,7 +89,7 @@ def run_check(arguments: argparse.Namespace) -> int:
     print(
         say(
             "{path}\u00a0: tout est en ordre. Nombre de clés\u00a0: {count}. Essayer une phrase de "
-            "passe coûte {time} × {memory}\u00a0Kio (argon2id)."
+            "passe coûte {time}\u00a0× {memory}\u00a0Kio (argon2id)."
         ).format(
             path=keystore.path,
             count=len(keystore.keys),
