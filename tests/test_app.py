@@ -4,15 +4,17 @@ import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from sesame.app import ForeignKeystore, check_keystore, open_keystore
+from sesame.app import ForeignKeystore, build_asgi, check_keystore, open_keystore
 from sesame.custody.keystore import Keystore
 from sesame.custody.keystore_custodian import KeystoreCustodian
 from sesame.custody.passphrase import Passphrase
-from sesame.settings import Settings, SettingsError
+from sesame.settings import InstitutionSettings, Settings, SettingsError
 from sesame.store.schema import migrate
 from tests.custody.keystores import QUICK, quick_keystore
+from tests.portal.browser import Browser
 from tests.portal.town import open_town
 
 _PASSPHRASE = "quatre mots tirés au sort"
@@ -73,3 +75,19 @@ async def test_a_database_without_cards_takes_every_keystore(tmp_path: Path) -> 
     settings = _settings(tmp_path)
     migrate(settings.database)
     await check_keystore(settings, KeystoreCustodian(quick_keystore(tmp_path / "keys")))
+
+
+async def test_pages_say_what_the_settings_say_of_the_bank(tmp_path: Path) -> None:
+    """Name, number and hours; what is left out stays as at the fictional bank."""
+    town = await open_town(tmp_path)
+    said = InstitutionSettings(
+        name="Caisse du Canal", telephone="01 99 00 11 22", hours={"sunday": ("10:00-12:00",)}
+    )
+    settings = msgspec.structs.replace(_settings(tmp_path), institution=said)
+    async with Browser(build_asgi(settings, town.bank)) as browser:
+        page = (await browser.get("/aide")).text
+    await town.bank.store.close()
+    assert "Caisse du Canal" in page
+    assert "tel:+33199001122" in page
+    assert "tapez étoile, puis 2" in page
+    assert "Horaires\u00a0: le dimanche de 10\u00a0h à 12\u00a0h, sauf les jours fériés." in page

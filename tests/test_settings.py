@@ -1,10 +1,12 @@
 """Settings: what is read, what is refused, and that each refusal says what to write."""
 
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from sesame.settings import Settings, SettingsError, read_settings
+from sesame.web.opening import Closure, Holiday, OpeningHours, Span
 
 _NEEDED = {
     "database": '"sqlite:///bank.db"',
@@ -90,6 +92,39 @@ def test_production_with_its_own_certificate(tmp_path: Path) -> None:
         ({"prot": "8000"}, "prot"),
         ({"largest_group": "0"}, "largest_group"),
         ({"institution": '{ nmae = "x" }'}, "nmae"),
+        ({"institution": "{ hours = { mondey = [] } }"}, "'mondey' is no day: write one of monday"),
+        (
+            {"institution": '{ hours = { monday = ["8-18"] } }'},
+            r"monday: '8-18': write hours as 08:",
+        ),
+        (
+            {"institution": '{ hours = { friday = ["18:00-08:00"] } }'},
+            "friday: .* under the next day",
+        ),
+        (
+            {"institution": '{ hours = { friday = ["08:00-12:00", "11:00-18:00"] } }'},
+            r"institution\.hours\.friday: two spans .* one after the other",
+        ),
+        ({"institution": '{ hours = "from 8 to 6" }'}, r"write monday = \[.08:00-18:00.\]"),
+        ({"institution": "{ hours = { monday = [08:00:00] } }"}, "with quotation marks"),
+        (
+            {"institution": '{ holidays = ["epiphany"] }'},
+            "'epiphany' is .* out of new-year, easter",
+        ),
+        (
+            {"institution": '{ closures = [{ first = 2026-12-24, reason = " " }] }'},
+            "say the reason",
+        ),
+        ({"institution": "{ closures = [{ first = 2026-12-24 }] }"}, "`reason`"),
+        ({"institution": '{ closures = [{ first = "24.12.2026", reason = "x" }] }'}, "2026-12-24"),
+        ({"institution": '{ closures = [{ first = 2026-02-30, reason = "x" }] }'}, "that exists"),
+        (
+            {
+                "institution": "{ closures = [{ first = 2026-01-02, reason = 'x' }, "
+                "{ first = 2026-12-26, last = 2026-12-24, reason = 'x' }] }"
+            },
+            "number 2: it ends on 2026-12-24, before it begins on 2026-12-26: exchange first and",
+        ),
         ({"demonstration": "true", "host": '"0.0.0.0"'}, "loopback only"),
     ],
 )
@@ -168,3 +203,61 @@ def test_a_demonstration_speaks_plain_http_on_loopback(tmp_path: Path) -> None:
     )
     assert not settings.https
     assert settings.simulator_url == "http://127.0.0.1:8001"
+
+
+def test_the_institutions_hours(tmp_path: Path) -> None:
+    """As the reference page writes them; a day that is left out is closed."""
+    path = tmp_path / "bank.toml"
+    lines = [f"{name} = {value}" for name, value in _BEHIND_A_PROXY.items()]
+    path.write_text(
+        "\n".join(lines)
+        + """
+[institution]
+holidays = ["labour-day", "christmas"]
+
+[institution.hours]
+monday = ["08:00-12:00", "14:00-18:00"]
+saturday = ["9:30-13:30"]
+
+[[institution.closures]]
+first = 2026-12-24
+last = 2026-12-31
+reason = "Inventaire."
+
+[[institution.closures]]
+first = 2027-05-07
+reason = "Pont de l’Ascension."
+reason_in_english = "Bridge after Ascension Day."
+""",
+        encoding="utf-8",
+    )
+    assert read_settings(path).institution.opening_hours() == OpeningHours(
+        week=((Span(480, 720), Span(840, 1080)), (), (), (), (), (Span(570, 810),), ()),
+        holidays=frozenset({Holiday.LABOUR_DAY, Holiday.CHRISTMAS}),
+        closures=(
+            Closure(first=date(2026, 12, 24), last=date(2026, 12, 31), reason="Inventaire."),
+            Closure(
+                first=date(2027, 5, 7),
+                last=date(2027, 5, 7),
+                reason="Pont de l’Ascension.",
+                reason_in_english="Bridge after Ascension Day.",
+            ),
+        ),
+    )
+
+
+def test_hours_that_are_left_out_are_the_default_ones(tmp_path: Path) -> None:
+    """All eleven holidays with them; an empty list has none."""
+    assert _read(tmp_path, **_BEHIND_A_PROXY).institution.opening_hours() == OpeningHours()
+    settings = _read(tmp_path, **_BEHIND_A_PROXY, institution="{ holidays = [] }")
+    assert settings.institution.opening_hours() == OpeningHours(holidays=frozenset())
+
+
+def test_the_example_of_the_reference_is_read(tmp_path: Path) -> None:
+    """Whoever copies it has settings that start."""
+    page = Path(__file__).parent.parent / "docs" / "reference" / "settings.md"
+    example = page.read_text(encoding="utf-8").partition("```toml\n")[2].partition("```")[0]
+    (tmp_path / "bank.toml").write_text(example, encoding="utf-8")
+    hours = read_settings(tmp_path / "bank.toml").institution.opening_hours()
+    assert hours.week[0] == (Span(480, 720), Span(810, 1080))
+    assert hours.closures[0].last == date(2026, 12, 26)

@@ -68,11 +68,19 @@ def settings() -> str:
     first = structs.pop("Settings")
     lines = [*_table(first)]
     for name, struct in structs.items():
-        heading = next(
-            field for field, schema in first["properties"].items() if name in str(schema)
-        )
-        lines += ["", f"## `[{heading}]`", "", *_table(struct)]
+        lines += ["", f"## `{_heading(name, first, structs)}`", "", *_table(struct)]
     return "\n".join(lines) + "\n"
+
+
+def _heading(name: str, first: Mapping[str, Any], structs: Mapping[str, Any]) -> str:
+    """Where the table *name* stands in the file: `[institution]`, `[[institution.closures]]`."""
+    for above, struct in ((None, first), *structs.items()):
+        for field, schema in struct["properties"].items():
+            if f"'#/$defs/{name}'" in str(schema):
+                outer = _heading(above, first, structs).strip("[]") + "." if above else ""
+                heading = f"[{outer}{field}]"
+                return f"[{heading}]" if schema.get("type") == "array" else heading
+    raise LookupError(f"no setting holds a table {name}")
 
 
 def _table(struct: Mapping[str, Any]) -> Iterator[str]:
@@ -86,8 +94,9 @@ def _table(struct: Mapping[str, Any]) -> Iterator[str]:
 def _type(schema: Mapping[str, Any]) -> str:
     """In words: "integer, 1 to 65535"."""
     one = schema["anyOf"][0] if "anyOf" in schema else schema
-    kinds = {"array": "list of strings", "object": "table", None: "table"}
-    kind = kinds.get(one.get("type"), one.get("type"))
+    of = "tables" if "$ref" in one.get("items", {}) else "strings"
+    kinds = {"array": f"list of {of}", "object": "table", None: "table"}
+    kind = one.get("format") or kinds.get(one.get("type"), one.get("type"))
     bounds = f", {one['minimum']} to {one['maximum']}" if "minimum" in one else ""
     return f"{kind}{bounds}"
 

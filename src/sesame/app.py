@@ -7,7 +7,6 @@ import os
 import secrets
 import sys
 from contextlib import suppress
-from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from sesame.errors import SesameError
 from sesame.portal.portal import Portal
 from sesame.portal.routes import build
 from sesame.rest.routes import routes as rest_routes
-from sesame.settings import Settings, SettingsError, read_settings
+from sesame.settings import InstitutionSettings, Settings, SettingsError, read_settings
 from sesame.store.cards import any_card, seal_context
 from sesame.store.engine import open_store
 from sesame.store.errors import StoreUnavailable
@@ -119,13 +118,10 @@ async def check_keystore(settings: Settings, custodian: Custodian) -> None:
 
 def build_asgi(settings: Settings, bank: Bank) -> ASGIApp:
     """Coop@net and the JSON door, as one application."""
-    said = msgspec.structs.asdict(settings.institution)
-    known = {field.name for field in fields(Institution)}
-    institution = Institution(**{k: v for k, v in said.items() if v is not None and k in known})
     portal = Portal(
         bank=bank,
         site=Site(
-            institution=institution,
+            institution=_institution(settings.institution),
             demonstration=settings.demonstration,
             beside=settings.simulator_url,
             https=settings.https,
@@ -139,6 +135,13 @@ def build_asgi(settings: Settings, bank: Bank) -> ASGIApp:
     if not settings.demonstration and settings.tls_certificate is None:
         app = HttpsOnly(app)
     return _WithLife(app, bank)
+
+
+def _institution(settings: InstitutionSettings) -> Institution:
+    """What the settings say of the bank; the fictional one where they say nothing."""
+    said = msgspec.structs.asdict(settings)
+    texts = {k: v for k, v in said.items() if isinstance(v, str)}
+    return Institution(**texts, hours=settings.opening_hours())
 
 
 def application() -> ASGIApp:

@@ -5,6 +5,8 @@ docs/reference/settings.md lists them; a test compares.
 
 import ipaddress
 import re
+from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -12,14 +14,32 @@ from urllib.parse import urlsplit
 import msgspec
 
 from sesame.errors import SesameError
+from sesame.web.errors import MalformedHours
+from sesame.web.opening import Closure, Holiday, OpeningHours, Span, parse_span
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9.])?")
+_WEEK = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
 class SettingsError(SesameError):
     """The settings cannot be read, or contradict each other; the message says where."""
+
+
+class ClosureSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`[[institution.closures]]`: days on which nobody answers, once for each closure."""
+
+    first: Annotated[date, msgspec.Meta(description="The first day, `2026-12-24` for example.")]
+    last: Annotated[
+        date | None, msgspec.Meta(description="The last day, if there are several.")
+    ] = None
+    reason: Annotated[
+        str, msgspec.Meta(description="Why, in a short French sentence that pages show.")
+    ]
+    reason_in_english: Annotated[
+        str | None, msgspec.Meta(description="The same in English; without it pages show French.")
+    ] = None
 
 
 class InstitutionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,11 +53,42 @@ class InstitutionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     keys_to_press: Annotated[
         str | None, msgspec.Meta(description="What to press once it answers, in words.")
     ] = None
-    hours: Annotated[str | None, msgspec.Meta(description="When it answers, in words.")] = None
+    hours: Annotated[
+        dict[str, tuple[str, ...]] | None,
+        msgspec.Meta(
+            description="When it answers, on a clock in Paris: for each day from `monday` to "
+            '`sunday` a list as `["08:00-12:00", "14:00-18:00"]`. A day that is left out is closed.'
+        ),
+    ] = None
+    holidays: Annotated[
+        tuple[str, ...] | None,
+        msgspec.Meta(
+            description="The public holidays on which nobody answers, out of "
+            f"{', '.join(f'`{holiday}`' for holiday in Holiday)}. "
+            "All of them if it is left out, none if it is empty."
+        ),
+    ] = None
+    closures: Annotated[
+        tuple[ClosureSettings, ...],
+        msgspec.Meta(description="Exceptional closures, which pages announce two weeks ahead."),
+    ] = ()
     tariff: Annotated[str | None, msgspec.Meta(description="What a call costs.")] = None
     lost_cards: Annotated[
         str | None, msgspec.Meta(description="The number for lost cards, day and night.")
     ] = None
+
+    def opening_hours(self) -> OpeningHours:
+        """When the help line answers.
+
+        Raises:
+            SettingsError: hours, holidays or closures are none; says which, and what to write.
+        """
+        default = OpeningHours()
+        return OpeningHours(
+            week=default.week if self.hours is None else _week(self.hours),
+            holidays=default.holidays if self.holidays is None else _holidays(self.holidays),
+            closures=tuple(map(_closure, range(len(self.closures)), self.closures)),
+        )
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -139,7 +190,7 @@ def read_settings(path: Path) -> Settings:
     except OSError as error:
         raise SettingsError(f"{path.name} cannot be read: {error.strerror}") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path.name}: {error}") from None
+        raise SettingsError(f"{path.name}: {error}{_remedy(str(error))}") from None
     check(settings)
     folder = path.resolve().parent
     kind, separator, database = settings.database.partition("sqlite:///")
@@ -167,6 +218,7 @@ def check(settings: Settings) -> None:
         SettingsError: says which setting, and what to write instead.
     """
     https = settings.https
+    settings.institution.opening_hours()
     for proxy in settings.proxies:
         _check_proxy(proxy)
     if (settings.tls_certificate is None) != (settings.tls_key is None):
@@ -190,6 +242,61 @@ def check(settings: Settings) -> None:
             "plain http behind no named proxy: name tls_certificate and tls_key, "
             "or in proxies the address of the proxy that ends https"
         )
+
+
+def _remedy(said: str) -> str:
+    """What to write instead, where the parser's words leave that open."""
+    if "`date`" in said or said.startswith("Invalid date"):
+        return ": write a day that exists, as 2026-12-24 and without quotation marks"
+    if "$.institution.hours" in said:
+        return ': under [institution.hours] write monday = ["08:00-18:00"], with quotation marks'
+    return ""
+
+
+def _week(hours: Mapping[str, tuple[str, ...]]) -> tuple[tuple[Span, ...], ...]:
+    for day in hours:
+        if day not in _WEEK:
+            raise SettingsError(
+                f"institution.hours: {day!r} is no day: write one of {', '.join(_WEEK)}"
+            )
+    week = []
+    for day in _WEEK:
+        spans: list[Span] = []
+        for text in hours.get(day, ()):
+            try:
+                spans.append(parse_span(text))
+            except MalformedHours as error:
+                raise SettingsError(f"institution.hours.{day}: {text!r}: {error}") from None
+        try:
+            OpeningHours(week=((),) * 6 + (tuple(spans),))
+        except MalformedHours as error:
+            raise SettingsError(f"institution.hours.{day}: {error}") from None
+        week.append(tuple(spans))
+    return tuple(week)
+
+
+def _holidays(names: tuple[str, ...]) -> frozenset[Holiday]:
+    try:
+        return frozenset(map(Holiday, names))
+    except ValueError as error:
+        raise SettingsError(
+            f"institution.holidays: {error}: write names out of {', '.join(Holiday)}"
+        ) from None
+
+
+def _closure(place: int, closure: ClosureSettings) -> Closure:
+    where = f"institution.closures, number {place + 1}"
+    if not closure.reason.strip():
+        raise SettingsError(f"{where}: say the reason in a short sentence, pages show it")
+    try:
+        return Closure(
+            first=closure.first,
+            last=closure.last or closure.first,
+            reason=closure.reason,
+            reason_in_english=closure.reason_in_english,
+        )
+    except MalformedHours as error:
+        raise SettingsError(f"{where}: {error}: exchange first and last") from None
 
 
 def _check_proxy(proxy: str) -> None:

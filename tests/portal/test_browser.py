@@ -2,9 +2,10 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 
 import pytest
 import pytest_asyncio
@@ -13,7 +14,10 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 
 from sesame.portal.routes import build
-from tests.portal.town import Town, open_town
+from sesame.web.institution import Institution
+from sesame.web.opening import Closure, OpeningHours
+from sesame.web.rendering import Site
+from tests.portal.town import SIMULATOR, Town, open_town
 
 pytestmark = [
     pytest.mark.needs("chromium"),
@@ -42,6 +46,13 @@ class Street:
     town: Town
     chromium: Browser
     address: str
+
+    @contextmanager
+    def at(self, moment: datetime) -> Iterator[None]:
+        """Let the bank's clock say *moment*, and afterwards what it said before."""
+        before, self.town.clock.time = self.town.clock.time, moment
+        yield
+        self.town.clock.time = before
 
     @asynccontextmanager
     async def visitor(
@@ -82,7 +93,8 @@ async def street(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stre
     town = await open_town(tmp_path_factory.mktemp("street"))
     listener = socket.create_server(("127.0.0.1", 0))
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server = uvicorn.Server(uvicorn.Config(build(town.portal()), log_level="warning"))
+    app = build(town.portal(site=_site()))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     async with async_playwright() as playwright:
         chromium = await playwright.chromium.launch(
@@ -93,6 +105,19 @@ async def street(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stre
     server.should_exit = True
     await serving
     await town.bank.store.close()
+
+
+def _site() -> Site:
+    """A demonstration whose help line is closed exceptionally the week after."""
+    closure = Closure(
+        first=date(2026, 3, 9), last=date(2026, 3, 10), reason="Formation de toute l’équipe."
+    )
+    return Site(
+        institution=Institution(hours=OpeningHours(closures=(closure,))),
+        demonstration=True,
+        beside=SIMULATOR,
+        https=False,
+    )
 
 
 async def _log_in(street: Street, page: Page) -> None:
@@ -120,6 +145,40 @@ async def test_axe_finds_nothing(street: Street, address: str, language: str, wi
     async with street.visitor(width=width, language=language) as page:
         await page.goto(address)
         await _check(page, width)
+
+
+@pytest.mark.parametrize("width", _WIDTHS)
+@pytest.mark.parametrize("language", _LANGUAGES)
+@pytest.mark.parametrize(
+    ("at", "state"),
+    [
+        (datetime(2026, 3, 2, 9, tzinfo=UTC), "open"),
+        (datetime(2026, 3, 1, 9, tzinfo=UTC), "closed"),
+    ],
+)
+async def test_axe_finds_nothing_on_the_page_of_help(
+    street: Street, at: datetime, state: str, language: str, width: int
+) -> None:
+    """Whether somebody answers or not, with closures on it and the block announcing one."""
+    with street.at(at):
+        async with street.visitor(width=width, language=language) as page:
+            await page.goto("/aide")
+            assert await page.locator(f".state.{state}").count() == 2
+            assert await page.locator(".help .closure").is_visible()
+            await _check(page, width)
+
+
+async def test_help_is_read_and_dialled_on_a_narrow_screen(street: Street) -> None:
+    """Numbers stay on one line, in targets of 24 pixels and more (WCAG 2.5.8)."""
+    async with street.visitor(width=320) as page:
+        await page.goto("/acces/sesame")
+        numbers = page.locator('.help a[href^="tel:"]')
+        assert await numbers.count() == 2
+        for number in await numbers.all():
+            box = await number.bounding_box()
+            assert box
+            assert box["x"] + box["width"] <= 320
+            assert 24 <= box["height"] < 60
 
 
 @pytest.mark.parametrize("width", _WIDTHS)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,13 @@ from starlette.requests import Request
 
 from sesame.catalogue import Language
 from sesame.portal.account import AccountLines, MovementLine, SignedOutPage, SpacePage
+from sesame.portal.help import HelpPage
+from sesame.portal.help_block import HelpBlock
 from sesame.portal.home import AccessPage, HomePage
+from sesame.portal.hours import ClosureNotice, DayHours, HelpCalendar
 from sesame.portal.login import LoginPage
 from sesame.web.institution import Institution
+from sesame.web.opening import Closure, OpeningHours
 from sesame.web.problems import ProblemPage
 from sesame.web.rendering import Renderer, Site
 from tests.portal.town import SIMULATOR
@@ -55,8 +60,24 @@ _PAGES: Mapping[str, tuple[object, ...]] = {
         ),
     ),
     "signed_out.html": (SignedOutPage(),),
+    "assistance.html": (
+        HelpPage(HelpCalendar(week=(), closures=(), holidays=()), address=None),
+        HelpPage(
+            HelpCalendar(
+                week=(DayHours("<day>", "<hours>"),),
+                closures=(
+                    ClosureNotice("<days>", "<reason>", Language.FRENCH),
+                    ClosureNotice("<others>", "<because>", Language.ENGLISH),
+                ),
+                holidays=("<feast>",),
+            ),
+            address="https://bank.test",
+        ),
+    ),
 }
 _AROUND = {"field.html", "frame.html", "help.html", "way_in.html"}  # what other pages are made of
+_OPEN = datetime(2026, 3, 2, 13, 17, tzinfo=UTC)
+_CLOSED = datetime(2026, 3, 1, 13, 17, tzinfo=UTC)
 _CASES = [(template, page) for template, pages in _PAGES.items() for page in pages]
 # A word that only French has, and that no name of a person, a product or a language is.
 _FRENCH = re.compile(
@@ -74,7 +95,12 @@ def _render(template: str, page: object, language: Language) -> str:
             "headers": [(b"cookie", f"sesame_language={language}".encode())],
         }
     )
-    return bytes(Renderer("sesame.portal", site).render(request, template, page).body).decode()
+    return bytes(_renderer(site).render(request, template, page).body).decode()
+
+
+def _renderer(site: Site, at: datetime = _OPEN) -> Renderer:
+    block = HelpBlock(site.institution.hours, lambda: at)
+    return Renderer("sesame.portal", site, frame=block)
 
 
 def test_no_page_is_left_out() -> None:
@@ -108,7 +134,8 @@ def test_every_page_is_sound(template: str, page: object, language: Language) ->
 @pytest.mark.parametrize(("template", "page"), _CASES)
 def test_english_is_whole(template: str, page: object) -> None:
     """No French is left over but what is marked as French."""
-    text = re.sub(r'<a [^>]*lang="fr".*?</a>', "", _render(template, page, Language.ENGLISH))
+    page_text = _render(template, page, Language.ENGLISH)
+    text = re.sub(r'<(a|span) [^>]*lang="fr".*?</\1>', "", page_text)
     words = re.sub(r"<[^>]+>", " ", text)
     assert not _FRENCH.search(words)
     for attribute in re.findall(r'(?:alt|aria-label|title)="([^"]*)"', text):
@@ -127,13 +154,56 @@ def test_a_production_page_has_no_ribbon() -> None:
     """The same templates without a demonstration."""
     site = Site(institution=Institution(), demonstration=False)
     scope = {"type": "http", "raw_path": b"/", "query_string": b"", "headers": []}
-    renderer = Renderer("sesame.portal", site)
-    text = bytes(renderer.render(Request(scope), "home.html", HomePage()).body).decode()
+    text = bytes(_renderer(site).render(Request(scope), "home.html", HomePage()).body).decode()
     assert "ribbon" not in text
     assert "noindex" not in text
 
 
 def test_the_error_page_too() -> None:
-    """problem.html is shared, and has the portal's frame."""
-    page = ProblemPage("Erreur", "Cette page n’existe pas")
-    assert "Banque coopérative du Tilleul" in _render("problem.html", page, Language.FRENCH)
+    """problem.html is shared, and has the portal's frame with its help."""
+    page = ProblemPage("Cette page n’existe pas", "Revenir à l’accueil")
+    text = _render("problem.html", page, Language.FRENCH)
+    assert "Banque coopérative du Tilleul" in text
+    assert "<title>Erreur – Cette page n’existe pas – Coop@net</title>" in text
+    assert text.count('<aside class="help"') == 1
+
+
+@pytest.mark.parametrize("language", Language)
+@pytest.mark.parametrize(("template", "page"), _CASES)
+def test_help_stands_on_every_page_once(template: str, page: object, language: Language) -> None:
+    """In a landmark with a name, outside of what the page itself says."""
+    text = _render(template, page, language)
+    assert text.count('<aside class="help" id="aide" aria-labelledby="help-title">') == 1
+    assert text.index("</main>") < text.index('<aside class="help"') < text.index("<footer")
+
+
+@pytest.mark.parametrize(
+    ("at", "language", "said"),
+    [
+        (_OPEN, Language.FRENCH, "<strong>Ouverte en ce moment, jusqu’à\u00a018\u00a0h.</strong>"),
+        (_OPEN, Language.ENGLISH, "<strong>Open now, until 18:00.</strong>"),
+        (_CLOSED, Language.FRENCH, "<strong>Fermée en ce moment.</strong>"),
+        (_CLOSED, Language.FRENCH, "Réouverture lundi 2\u00a0mars à\u00a08\u00a0h."),
+        (_CLOSED, Language.ENGLISH, "Opens again on Monday 2\u00a0March at 08:00."),
+    ],
+)
+def test_help_says_whether_somebody_answers(at: datetime, language: Language, said: str) -> None:
+    """In words; a colour and a sign only repeat it."""
+    assert said in _help(OpeningHours(), at, language)
+
+
+@pytest.mark.parametrize("language", Language)
+def test_help_announces_a_closure(language: Language) -> None:
+    """A reason that is French on an English page says so to a screen reader (WCAG 3.1.2)."""
+    closure = Closure(first=date(2026, 3, 9), last=date(2026, 3, 9), reason="<Travaux>")
+    text = _help(OpeningHours(closures=(closure,)), _OPEN, language)
+    marked = "" if language is Language.FRENCH else ' lang="fr"'
+    assert f"<span{marked}>&lt;Travaux&gt;</span>" in text
+
+
+def _help(hours: OpeningHours, at: datetime, language: Language) -> str:
+    site = Site(institution=Institution(hours=hours), demonstration=False)
+    headers = [(b"cookie", f"sesame_language={language}".encode())]
+    scope = {"type": "http", "raw_path": b"/", "query_string": b"", "headers": headers}
+    page = _renderer(site, at).render(Request(scope), "home.html", HomePage())
+    return bytes(page.body).decode()

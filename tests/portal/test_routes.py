@@ -1,9 +1,13 @@
 """Every address: its answer, its headers, its methods."""
 
+from dataclasses import replace
+from typing import cast
+
 import pytest
 
 from sesame.custody.errors import SealBroken
 from sesame.portal.routes import build
+from sesame.store.engine import Store
 from sesame.store.errors import StoreUnavailable
 from sesame.web.headers import CSP
 from tests.portal.browser import Browser, hidden_fields
@@ -15,6 +19,7 @@ _ADDRESSES = [
     ("/acces/sesame", 200),
     ("/espace", 303),
     ("/deconnexion", 200),
+    ("/aide", 200),
     ("/langue/en", 303),
     ("/favicon.ico", 303),
     ("/robots.txt", 200),
@@ -40,7 +45,7 @@ async def test_every_answer_is_guarded(browser: Browser, address: str, status: i
     assert (await browser.head(f"http://bank.test{address}")).status_code == status
 
 
-@pytest.mark.parametrize("address", ["/", "/acces", "/acces/sesame", "/deconnexion"])
+@pytest.mark.parametrize("address", ["/", "/acces", "/acces/sesame", "/aide", "/deconnexion"])
 async def test_every_page_says_that_the_bank_is_fictional(browser: Browser, address: str) -> None:
     """With the way to the simulator; no script, nothing inline, nothing from elsewhere."""
     page = (await browser.get(address)).text
@@ -69,14 +74,45 @@ async def test_the_leaflets_path(browser: Browser) -> None:
     assert "<button>Valider</button>" in form
 
 
-async def test_help_stands_on_the_way_in(browser: Browser) -> None:
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        ("GET /", 200),
+        ("GET /acces", 200),
+        ("GET /acces/sesame", 200),
+        ("POST /acces/sesame", 403),  # without a form
+        ("GET /espace", 200),
+        ("GET /deconnexion", 200),
+        ("GET /aide", 200),
+        ("GET /nowhere", 404),
+        ("PUT /acces", 405),
+    ],
+)
+async def test_help_stands_on_every_page(
+    town: Town, browser: Browser, asked: str, status: int
+) -> None:
+    """Those of errors and the signed-in space included."""
+    await browser.log_in("VERA2345", await town.code_of(town.vera))
+    answer = await browser.request(*asked.split(), data={"code": ""} if "POST" in asked else None)
+    assert answer.status_code == status
+    _assert_help(answer.text)
+
+
+def _assert_help(page: str) -> None:
     """The number alone is dialled; keys, hours and tariff are said; and what we never ask."""
-    for address in ("/", "/acces", "/acces/sesame"):
-        page = (await browser.get(address)).text
-        assert '<a href="tel:+33199002640">01 99 00 26 40</a>' in page
-        assert "tapez étoile, puis 2" in page
-        assert "Appel non surtaxé" in page
-        assert "jamais votre code secret ni un code Sésame" in page
+    assert page.count('<aside class="help"') == 1
+    block = page.partition('<aside class="help"')[2].partition("</aside>")[0]
+    number = "01 99 00 26 40".replace(" ", "\u00a0")
+    assert f'<a href="tel:+33199002640">{number}</a>' in block
+    assert "tapez étoile, puis 2" in block
+    assert "Appel non surtaxé" in block
+    assert "Ouverte en ce moment, jusqu’à\u00a018\u00a0h." in block
+    assert "du lundi au vendredi de 8\u00a0h à 18\u00a0h" in block
+    assert "Jour et nuit, même quand l’assistance est fermée" in block
+    assert 'href="tel:+33199002641"' in block
+    assert '<a href="/aide#code-utilisateur">Code utilisateur oublié' in block
+    assert "Nous ne vous demanderons jamais votre code secret ni un code Sésame." in block
+    assert "Ni au téléphone, ni par e-mail, ni par SMS." in block
 
 
 async def test_a_wrong_method_is_told_the_right_ones(browser: Browser) -> None:
@@ -135,14 +171,15 @@ async def test_no_database_behind_a_page(  # noqa: PLR0913 -- a browser, a fault
     assert answer.headers["retry-after"] == "60"
     assert answer.headers["content-security-policy"] == CSP
     assert "Service momentanément indisponible" in answer.text
+    _assert_help(answer.text)
     ours = [record.getMessage() for record in caplog.records if record.name == "sesame"]
     assert ours == [f"a page could not be answered: {type(error).__name__}"]
     assert (await browser.get("/espace")).status_code == 200
 
 
 async def test_an_error_of_ours_shows_nothing_of_it(town: Town) -> None:
-    """500 with the headers and a sentence."""
-    portal = town.portal(bank=None)
+    """500 with the headers and a sentence, and whom to call."""
+    portal = town.portal(bank=replace(town.bank, store=cast("Store", None)))
     async with Browser(build(portal)) as browser:
         form = await browser.open_form()
         fields = form | {"user_code": "VERA2345", "code": "34567890"}
@@ -150,5 +187,6 @@ async def test_an_error_of_ours_shows_nothing_of_it(town: Town) -> None:
     assert answer.status_code == 500
     assert "Une erreur s’est produite de notre côté" in answer.text
     assert answer.headers["content-security-policy"] == CSP
+    _assert_help(answer.text)
     assert "Traceback" not in answer.text
     assert "34567890" not in answer.text

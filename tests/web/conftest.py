@@ -10,8 +10,8 @@ from starlette.types import ASGIApp
 from sesame.web.institution import Institution
 from sesame.web.rendering import Renderer, Site
 
-# The portal's folder serves as the package: it has a frame.html and files of its own.
-PACKAGE = "sesame.portal"
+# The simulator's folder serves as the package: it has a frame.html and files of its own.
+PACKAGE = "sesame.simulator"
 
 
 @pytest.fixture

@@ -70,10 +70,39 @@ async def test_each_problem_has_its_page(
     async with browse() as browser:
         answer = await browser.request(*asked.split())
     assert answer.status_code == status
-    assert says in answer.text
+    assert f"<title>Erreur – {says} – Coop@net</title>" in answer.text
+    assert f"<h1>{says}</h1>" in answer.text
     assert f'class="button" href="{way_on}"' in answer.text
     assert _SECRET not in answer.text
     assert "Traceback" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("asked", "next_step"),
+    [
+        ("GET /nowhere", "Vérifiez l’adresse, ou repartez de la page d’accueil."),
+        ("POST /broken", "Reprenez depuis la page d’accueil, par les liens et les boutons."),
+        ("GET /broken", "Réessayez dans quelques minutes."),
+        ("GET /closed", "Réessayez dans quelques instants."),
+        ("GET /foreign", "reprenez avec un nouveau formulaire."),
+        ("GET /malformed", "Reprenez depuis la page d’accueil, par les liens et les boutons."),
+    ],
+)
+async def test_each_problem_says_what_to_do_next(
+    browse: Browse, asked: str, next_step: str
+) -> None:
+    """In its own words, before the button."""
+    async with browse() as browser:
+        answer = await browser.request(*asked.split())
+    assert next_step in answer.text
+
+
+async def test_an_english_title_begins_with_error(browse: Browse) -> None:
+    """WCAG technique G88: read aloud first."""
+    async with browse() as browser:
+        browser.cookies.set("sesame_language", "en")
+        answer = await browser.get("/nowhere")
+    assert "<title>Error – This page does not exist – Coop@net</title>" in answer.text
 
 
 async def test_a_wrong_method_is_told_the_right_ones(browse: Browse) -> None:

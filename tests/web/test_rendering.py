@@ -1,7 +1,9 @@
 """A page shows its dataclass, escaped, in the browser's language."""
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import jinja2
@@ -9,11 +11,14 @@ import pytest
 from markupsafe import Markup
 from starlette.requests import Request
 
+from sesame.catalogue import Language
+from sesame.portal.help_block import HelpBlock
 from sesame.web.institution import Institution
+from sesame.web.opening import OpeningHours
 from sesame.web.problems import ProblemPage
 from sesame.web.rendering import Renderer, Site
 
-_PAGE = ProblemPage("Erreur", "Cette page n’existe pas")
+_PAGE = ProblemPage("Cette page n’existe pas", "Revenir à l’accueil")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +64,12 @@ def test_each_language_is_whole(renderer: Renderer) -> None:
     assert french.headers["content-language"] == "fr"
     text = bytes(french.body).decode()
     assert '<html lang="fr">' in text
-    assert "<title>Erreur – Coop@net</title>" in text
+    assert "<title>Erreur – Cette page n’existe pas – Coop@net</title>" in text
     assert '<a href="/langue/en?retour=%2Facces" lang="en" hreflang="en">English</a>' in text
     text = bytes(english.body).decode()
     assert '<html lang="en">' in text
-    assert "<title>Error – Coop@net</title>" in text
-    assert "This page does not exist" in text
+    assert "<title>Error – This page does not exist – Coop@net</title>" in text
+    assert "<h1>This page does not exist</h1>" in text
     assert '<a href="/langue/fr?retour=%2Facces" lang="fr" hreflang="fr">Français</a>' in text
 
 
@@ -115,6 +120,25 @@ def test_what_is_the_same_on_every_page_is_the_institutions(package: Path) -> No
     assert text == "&lt;{{ page.name }}&gt;|tel:+331|en|aabb"
 
 
+def test_what_changes_is_asked_for_at_every_page(package: Path) -> None:
+    """In the language of the page, and not when the template is compiled."""
+    (package / "page.html").write_text("{{ moment }}, {{ page.name }}", encoding="utf-8")
+    moments = iter(["now", "later"])
+    asked: list[Language] = []
+
+    def frame(language: Language) -> Mapping[str, object]:
+        asked.append(language)
+        return {"moment": next(moments)}
+
+    site = Site(institution=Institution(), demonstration=False)
+    renderer = Renderer("papers", site, frame=frame)
+    answers = [
+        renderer.render(_request(name), "page.html", _Page("x")).body for name in ("en", "fr")
+    ]
+    assert answers == [b"now, x", b"later, x"]
+    assert asked == [Language.ENGLISH, Language.FRENCH]
+
+
 @pytest.mark.parametrize("template", ["{{ page.nothing }}", "{{ nothing }}", "{{ site.nothing }}"])
 def test_a_name_that_does_not_exist_is_an_error(package: Path, template: str) -> None:
     """Not an empty place on the page."""
@@ -136,7 +160,9 @@ def test_a_demonstration_says_so_on_every_page(demonstration: bool) -> None:  # 
         demonstration=demonstration,
         beside="http://127.0.0.1:8001/" if demonstration else None,
     )
-    answer = Renderer("sesame.portal", site).render(_request(), "problem.html", _PAGE)
+    at = datetime(2026, 3, 2, 12, tzinfo=UTC)
+    renderer = Renderer("sesame.portal", site, frame=HelpBlock(OpeningHours(), lambda: at))
+    answer = renderer.render(_request(), "problem.html", _PAGE)
     text = bytes(answer.body).decode()
     assert ("Démonstration – banque fictive" in text) is demonstration
     assert ('href="http://127.0.0.1:8001/"' in text) is demonstration

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from sesame.bank.bank import Bank
+from sesame.portal.help_block import HelpBlock
 from sesame.web.cookies import Cookie
 from sesame.web.rendering import Renderer, Site
 
@@ -22,7 +24,12 @@ class Portal:
     renderer: Renderer = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "renderer", Renderer("sesame.portal", self.site))
+        block = HelpBlock(self.site.institution.hours, self._now)
+        renderer = Renderer("sesame.portal", self.site, frame=block)
+        object.__setattr__(self, "renderer", renderer)
+
+    def _now(self) -> datetime:
+        return self.bank.now()
 
     @property
     def browser_cookie(self) -> Cookie:

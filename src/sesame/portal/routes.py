@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 from sesame.custody.errors import CustodyError
 from sesame.portal.account import get_signed_out, get_space, post_sign_out
 from sesame.portal.guard import LOGIN, OLD_CODE, TWO_CODES
+from sesame.portal.help import get_help
 from sesame.portal.home import get_access, get_home
 from sesame.portal.login import (
     get_codes,
@@ -52,6 +53,7 @@ def routes(portal: Portal) -> list[BaseRoute]:
         route(TWO_CODES, GET=get_two_codes, POST=post_two_codes),
         route(OLD_CODE, GET=get_old_code, POST=post_old_code),
         route("/espace", GET=get_space),
+        route("/aide", GET=get_help),
         route("/deconnexion", GET=get_signed_out, POST=post_sign_out),
         route("/favicon.ico", GET=_get_favicon),
         route("/robots.txt", GET=_get_robots),

@@ -4,9 +4,10 @@ The default is a fictional bank; its telephone numbers come from the range that 
 fiction in France (01 99 00 xx xx).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sesame.catalogue import N_
+from sesame.web.opening import OpeningHours
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,9 +18,9 @@ class Institution:
     portal: str = "Coop@net"
     telephone: str = "01 99 00 26 40"
     keys_to_press: str = N_("tapez étoile, puis 2")
-    hours: str = N_("du lundi au vendredi de 8 h à 18 h, le samedi de 9 h 30 à 13 h 30")
+    hours: OpeningHours = field(default_factory=OpeningHours)  # of the help line
     tariff: str = N_("Appel non surtaxé, au prix d’un appel national.")
-    lost_cards: str = "01 99 00 26 41"
+    lost_cards: str = "01 99 00 26 41"  # day and night
 
 
 def tel(number: str) -> str:
@@ -30,3 +31,8 @@ def tel(number: str) -> str:
     """
     digits = "".join(number.split())
     return f"tel:{digits}" if digits.startswith("+") else f"tel:+33{digits.removeprefix('0')}"
+
+
+def spaced(number: str) -> str:
+    """*number* as a page shows it, on one line: its spaces do not break."""
+    return "\u00a0".join(number.split())

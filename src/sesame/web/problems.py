@@ -1,6 +1,7 @@
 """Pages for what is not there, not allowed, or broken: a sentence and a way on.
 
-They show what we say of a status, nothing of the request and nothing of the error.
+They show what we say of a status, nothing of the request and nothing of the error. Each says
+what to do next, and its title begins with « Erreur ».
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -37,7 +38,10 @@ _FOREIGN = ProblemPage(
 _PAGES = {
     404: ProblemPage(
         N_("Cette page n’existe pas"),
-        N_("L’adresse est peut-être mal recopiée, ou la page a été déplacée."),
+        N_(
+            "L’adresse est peut-être mal recopiée, ou la page a été déplacée. "
+            "Vérifiez l’adresse, ou repartez de la page d’accueil."
+        ),
     ),
     405: ProblemPage(
         N_("Cette adresse ne s’ouvre pas ainsi"),

@@ -6,12 +6,15 @@ A template sees nothing but
 - ``site``: what every page of the application shows;
 - ``language``, ``languages``: the page's language; the others, as (name, code, address);
 - ``static(name)``: the address of a style sheet or picture;
-- ``_("…")``: a sentence, with its places filled (``%(name)s``); ``say(text)``: one that is data.
+- ``_("…")``: a sentence, with its places filled (``%(name)s``); ``say(text)``: one that is data;
+- ``tel(number)``, ``spaced(number)``: the link that dials a number, and the number as it is read;
+- what the application's frame asks for at every page (`Renderer`).
 
 What is written into a page is escaped, and a name that does not exist is an error.
 """
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
@@ -23,7 +26,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse
 
 from sesame.catalogue import Language, translator
-from sesame.web.institution import Institution, tel
+from sesame.web.institution import Institution, spaced, tel
 from sesame.web.language import OWN_NAMES, language_of, switch_address
 from sesame.web.static_files import HashedFiles
 
@@ -65,9 +68,23 @@ _EXPRESSION = re.compile(r"\{\{ (.+?) \}\}")
 class Renderer:
     """The templates of one package and of `sesame.web`, compiled once for each language."""
 
-    def __init__(self, package: str, site: Site) -> None:
-        """Take the templates and static files of *package*, then those of `sesame.web`."""
+    def __init__(
+        self,
+        package: str,
+        site: Site,
+        *,
+        frame: Callable[[Language], Mapping[str, object]] | None = None,
+    ) -> None:
+        """Take the templates and static files of *package*, then those of `sesame.web`.
+
+        Args:
+            package: it has a frame.html.
+            site: what never changes while the application runs.
+            frame: what that frame shows and does change, by name; asked at every page, so it
+                should have its answer ready.
+        """
         self.site = site
+        self._frame = frame
         self.static = HashedFiles(package, "sesame.web")
         self._environments = {
             language: self._environment(package, language) for language in Language
@@ -82,6 +99,7 @@ class Renderer:
             self._environments[language]
             .get_template(template)
             .render(
+                self._frame(language) if self._frame else {},
                 page=page,
                 languages=[
                     (name, other.value, switch_address(other, request))
@@ -114,6 +132,7 @@ class Renderer:
                 "language": language.value,
                 "say": say,
                 "site": self.site,
+                "spaced": spaced,
                 "static": self.static.address,
                 "tel": tel,
             }
