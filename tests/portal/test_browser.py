@@ -1,6 +1,7 @@
 """Coop@net in a real browser: by keyboard, without script, on a narrow screen, and axe."""
 
 import asyncio
+import re
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -13,7 +14,9 @@ import uvicorn
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 
+from sesame.portal.answers import ANSWERS
 from sesame.portal.routes import build
+from sesame.portal.trial import STEPS
 from sesame.web.institution import Institution
 from sesame.web.opening import Closure, OpeningHours
 from sesame.web.rendering import Site
@@ -286,6 +289,80 @@ async def test_the_language_changes_where_one_is(street: Street) -> None:
         assert page.url.endswith("/acces/sesame?retour=/acces")
         await page.goto("/")
         assert await page.inner_text("a.button") == "Subscriber access"
+
+
+_SHEETS = ["/mode-d-emploi/carte-bancaire", "/mode-d-emploi/carte-sesame"]
+_LARGE = "?caracteres=grands"
+_LEARNING = [
+    "/mode-d-emploi",
+    *_SHEETS,
+    *(sheet + _LARGE for sheet in _SHEETS),
+    "/premier-essai",
+    *(f"/premier-essai/carte-bancaire/{number}" for number in range(1, len(STEPS) + 1)),
+    "/premier-essai/carte-sesame/ecrans",
+    *(f"/premier-essai/carte-sesame/ecrans/{answer.name}" for answer in ANSWERS),
+]
+
+
+@pytest.mark.parametrize("width", _WIDTHS)
+@pytest.mark.parametrize("language", _LANGUAGES)
+async def test_axe_finds_nothing_for_learners(street: Street, language: str, width: int) -> None:
+    """In the instructions, on every step of the trial, and on the answer to every display."""
+    async with street.visitor(width=width, language=language) as page:
+        for address in _LEARNING:
+            await page.goto(address)
+            await _check(page, width)
+
+
+@pytest.mark.parametrize("script", [True, False])
+async def test_the_trial_by_keyboard(street: Street, script: bool) -> None:  # noqa: FBT001 -- the case
+    """From the home page through all steps, with Tab and Enter alone, there and one back."""
+    async with street.visitor(script=script) as page:
+        await page.goto("/")
+        await _follow(page, 'a[href="/premier-essai"]')
+        await _follow(page, 'a[href="/premier-essai/carte-sesame/1"]')
+        for number in range(2, len(STEPS) + 1):
+            await _follow(page, "a[rel=next]")
+            assert page.url.endswith(f"/premier-essai/carte-sesame/{number}")
+            assert (await page.title()).startswith(f"Étape {number} sur {len(STEPS)}")
+        assert not await page.locator("a[rel=next]").count()
+        await _follow(page, "a[rel=prev]")
+        await _follow(page, 'a[href$="/ecrans"]')
+        await _follow(page, 'a[href$="/ecrans/carte-illisible"]')
+        assert await page.inner_text("h1") == "Le lecteur ne lit pas la carte"
+        await _follow(page, 'a[href="/premier-essai/carte-sesame/2"]')
+
+
+async def _follow(page: Page, selector: str) -> None:
+    await _tab_to(page, selector)
+    async with page.expect_navigation():
+        await page.keyboard.press("Enter")
+
+
+@pytest.mark.parametrize("language", _LANGUAGES)
+@pytest.mark.parametrize("sheet", _SHEETS)
+async def test_a_sheet_is_one_side_of_a4(street: Street, sheet: str, language: str) -> None:
+    """Nothing to press is printed, everything else is; large print takes more paper."""
+    async with street.visitor(language=language) as page:
+        await page.goto(sheet)
+        assert _sides(await page.pdf(prefer_css_page_size=True)) == 1
+        await page.emulate_media(media="print")
+        for section in await page.locator("h1, h2, .steps li, footer p, [href^='tel:']").all():
+            assert await section.is_visible()
+        for selector in ("nav", ".skip", ".button", ".ribbon a", ".screen-only"):
+            for part in await page.locator(selector).all():
+                assert not await part.is_visible()
+        await page.goto(sheet + _LARGE)
+        assert _sides(await page.pdf(prefer_css_page_size=True)) > 1
+        await page.emulate_media(media="print")
+        points = "element => parseFloat(getComputedStyle(element).fontSize) * 3 / 4"
+        for paragraph in await page.locator(".sheet p:visible, .sheet li").all():
+            assert 18 <= await paragraph.evaluate(points) <= 20
+
+
+def _sides(pdf: bytes) -> int:
+    assert re.findall(rb"/MediaBox \[0 0 (59\d)[.\d]* (84\d)", pdf), "the paper is not A4"
+    return len(re.findall(rb"/Type /Page\b", pdf))
 
 
 async def test_nothing_is_loaded_from_elsewhere(street: Street) -> None:

@@ -11,11 +11,16 @@ from starlette.requests import Request
 
 from sesame.catalogue import Language
 from sesame.portal.account import AccountLines, MovementLine, SignedOutPage, SpacePage
+from sesame.portal.answers import AnswerPage, DisplayLine, DisplaysPage
+from sesame.portal.cards import Card
+from sesame.portal.drawn_reader import Drawing
 from sesame.portal.help import HelpPage
 from sesame.portal.help_block import HelpBlock
 from sesame.portal.home import AccessPage, HomePage
 from sesame.portal.hours import ClosureNotice, DayHours, HelpCalendar
+from sesame.portal.instructions import InstructionsIndexPage, InstructionsPage
 from sesame.portal.login import LoginPage
+from sesame.portal.trial import TrialStartPage, TrialStepPage
 from sesame.web.institution import Institution
 from sesame.web.opening import Closure, OpeningHours
 from sesame.web.problems import ProblemPage
@@ -30,6 +35,9 @@ _FORMS = (
     replace(_FORM, message="<message>", refused=True),
     replace(_FORM, user_code_error="<one>", code_error="<two>"),
 )
+_DRAWING = Drawing(lines=("<line>",), code="", card=True, next="ok", label="<label>")
+_SHOWN = Drawing(lines=("<line>",), code="<code>", card=False, next="", label="<label>")
+_OFF = Drawing(lines=(), code="", card=False, next="on", label="<label>")
 _PAGES: Mapping[str, tuple[object, ...]] = {
     "home.html": (HomePage(),),
     "access.html": (AccessPage(),),
@@ -74,10 +82,66 @@ _PAGES: Mapping[str, tuple[object, ...]] = {
             address="https://bank.test",
         ),
     ),
+    "instructions_index.html": (InstructionsIndexPage(),),
+    "instructions.html": (
+        InstructionsPage(Card.BANK, large=False, drawing=_SHOWN),
+        InstructionsPage(Card.SESAME, large=True, drawing=_SHOWN),
+    ),
+    "trial_start.html": (TrialStartPage(),),
+    "trial_step.html": tuple(
+        TrialStepPage(
+            card=card,
+            number=number,
+            steps=3,
+            title="<heading>",
+            see="<see>",
+            do=("<one>", "<two>"),
+            drawing=drawing,
+        )
+        for number, card, drawing in [
+            (1, Card.BANK, _OFF),
+            (2, Card.SESAME, _DRAWING),
+            (3, Card.BANK, _SHOWN),
+        ]
+    ),
+    "displays.html": (
+        DisplaysPage(
+            card=Card.BANK,
+            calm=(
+                DisplayLine("off", Drawing(lines=(), code="", card=True, next="", label=""), "<t>"),
+                DisplayLine(
+                    "code",
+                    Drawing(lines=("<words>",), code="<code>", card=True, next="", label=""),
+                    "<heading>",
+                ),
+            ),
+            others=(),
+        ),
+    ),
+    "answer.html": (
+        AnswerPage(
+            card=Card.SESAME,
+            title="<heading>",
+            meaning="<meaning>",
+            do=("<one>", "<two>"),
+            step=2,
+            drawing=_DRAWING,
+        ),
+    ),
 }
-_AROUND = {"field.html", "frame.html", "help.html", "way_in.html"}  # what other pages are made of
 _OPEN = datetime(2026, 3, 2, 13, 17, tzinfo=UTC)
 _CLOSED = datetime(2026, 3, 1, 13, 17, tzinfo=UTC)
+# What other pages are made of.
+_AROUND = {
+    "field.html",
+    "way_in.html",
+    "check_a_code.html",
+    "drawing.html",
+    "first_time.html",
+    "frame.html",
+    "help.html",
+    "learn.html",
+}
 _CASES = [(template, page) for template, pages in _PAGES.items() for page in pages]
 # A word that only French has, and that no name of a person, a product or a language is.
 _FRENCH = re.compile(

@@ -17,6 +17,16 @@ _ADDRESSES = [
     ("/", 200),
     ("/acces", 200),
     ("/acces/sesame", 200),
+    ("/acces/deux-codes", 200),
+    ("/acces/ancien-code", 200),
+    ("/mode-d-emploi", 200),
+    ("/mode-d-emploi/carte-bancaire", 200),
+    ("/mode-d-emploi/carte-bleue", 404),
+    ("/premier-essai", 200),
+    ("/premier-essai/carte-sesame/1", 200),
+    ("/premier-essai/carte-sesame/ecrans", 200),
+    ("/premier-essai/carte-sesame/ecrans/carte-bloquee", 200),
+    ("/premier-essai/carte-sesame/ecrans/nowhere", 404),
     ("/espace", 303),
     ("/deconnexion", 200),
     ("/aide", 200),
@@ -45,7 +55,24 @@ async def test_every_answer_is_guarded(browser: Browser, address: str, status: i
     assert (await browser.head(f"http://bank.test{address}")).status_code == status
 
 
-@pytest.mark.parametrize("address", ["/", "/acces", "/acces/sesame", "/aide", "/deconnexion"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/",
+        "/acces",
+        "/acces/sesame",
+        "/acces/deux-codes",
+        "/acces/ancien-code",
+        "/aide",
+        "/deconnexion",
+        "/mode-d-emploi",
+        "/mode-d-emploi/carte-sesame",
+        "/premier-essai",
+        "/premier-essai/carte-bancaire/4",
+        "/premier-essai/carte-bancaire/ecrans",
+        "/premier-essai/carte-bancaire/ecrans/code-sesame",
+    ],
+)
 async def test_every_page_says_that_the_bank_is_fictional(browser: Browser, address: str) -> None:
     """With the way to the simulator; no script, nothing inline, nothing from elsewhere."""
     page = (await browser.get(address)).text

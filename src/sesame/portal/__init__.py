@@ -3,7 +3,10 @@
 __all__ = [
     "account",
     "accounts",
+    "answers",
+    "cards",
     "devices",
+    "drawn_reader",
     "formats",
     "forms",
     "guard",
@@ -11,7 +14,9 @@ __all__ = [
     "help_block",
     "home",
     "hours",
+    "instructions",
     "login",
     "portal",
     "routes",
+    "trial",
 ]

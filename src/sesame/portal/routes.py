@@ -12,9 +12,11 @@ from starlette.types import ASGIApp
 
 from sesame.custody.errors import CustodyError
 from sesame.portal.account import get_signed_out, get_space, post_sign_out
+from sesame.portal.answers import get_answer, get_displays
 from sesame.portal.guard import LOGIN, OLD_CODE, TWO_CODES
 from sesame.portal.help import get_help
 from sesame.portal.home import get_access, get_home
+from sesame.portal.instructions import get_instructions, get_instructions_index
 from sesame.portal.login import (
     get_codes,
     get_old_code,
@@ -24,6 +26,7 @@ from sesame.portal.login import (
     post_two_codes,
 )
 from sesame.portal.portal import Portal
+from sesame.portal.trial import get_trial_start, get_trial_step
 from sesame.store.errors import StoreUnavailable
 from sesame.web.headers import SecurityHeaders
 from sesame.web.language import language_route
@@ -52,6 +55,12 @@ def routes(portal: Portal) -> list[BaseRoute]:
         route(LOGIN, GET=get_codes, POST=post_codes),
         route(TWO_CODES, GET=get_two_codes, POST=post_two_codes),
         route(OLD_CODE, GET=get_old_code, POST=post_old_code),
+        route("/mode-d-emploi", GET=get_instructions_index),
+        route("/mode-d-emploi/{card}", GET=get_instructions),
+        route("/premier-essai", GET=get_trial_start),
+        route("/premier-essai/{card}/ecrans", GET=get_displays),
+        route("/premier-essai/{card}/ecrans/{display}", GET=get_answer),
+        route("/premier-essai/{card}/{step}", GET=get_trial_step),
         route("/espace", GET=get_space),
         route("/aide", GET=get_help),
         route("/deconnexion", GET=get_signed_out, POST=post_sign_out),
