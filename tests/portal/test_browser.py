@@ -356,7 +356,7 @@ async def test_a_sheet_is_one_side_of_a4(street: Street, sheet: str, language: s
         assert _sides(await page.pdf(prefer_css_page_size=True)) > 1
         await page.emulate_media(media="print")
         points = "element => parseFloat(getComputedStyle(element).fontSize) * 3 / 4"
-        for paragraph in await page.locator(".sheet p:visible, .sheet li").all():
+        for paragraph in await page.locator(".sheet p:visible, .sheet li, footer p").all():
             assert 18 <= await paragraph.evaluate(points) <= 20
 
 
