@@ -117,7 +117,7 @@ _BOTH: Setting = {
         rf"\d(?:er)?{_MAY_BREAK}+(?:{_MONTHS})\b"
     ),
     f"{_NO_BREAK} between a number and its unit": re.compile(
-        rf"{_NUMBER}{_MAY_BREAK}+{_UNITS}|\dh{_MAY_BREAK}"
+        rf"{_NUMBER}{_MAY_BREAK}+{_UNITS}(?!’)|\dh{_MAY_BREAK}"
     ),
     "needs the apostrophe ’": re.compile(r"\w'\w"),
     "needs the ellipsis …": re.compile(r"\.\.\."),

@@ -347,7 +347,7 @@ async def test_a_sheet_is_one_side_of_a4(street: Street, sheet: str, language: s
         await page.goto(sheet)
         assert _sides(await page.pdf(prefer_css_page_size=True)) == 1
         await page.emulate_media(media="print")
-        for section in await page.locator("h1, h2, .steps li, footer p, [href^='tel:']").all():
+        for section in await page.locator("h1, h2, .steps li, .never strong, [href^='tel:']").all():
             assert await section.is_visible()
         for selector in ("nav", ".skip", ".button", ".ribbon a", ".screen-only"):
             for part in await page.locator(selector).all():
@@ -356,7 +356,7 @@ async def test_a_sheet_is_one_side_of_a4(street: Street, sheet: str, language: s
         assert _sides(await page.pdf(prefer_css_page_size=True)) > 1
         await page.emulate_media(media="print")
         points = "element => parseFloat(getComputedStyle(element).fontSize) * 3 / 4"
-        for paragraph in await page.locator(".sheet p:visible, .sheet li, footer p").all():
+        for paragraph in await page.locator(".sheet p:visible, .sheet li, .help p:visible").all():
             assert 18 <= await paragraph.evaluate(points) <= 20
 
 

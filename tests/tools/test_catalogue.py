@@ -129,6 +129,7 @@ def test_badly_set_french_is_named(text: str) -> None:
         "à 8 chiffres, 35 secondes et 3 essais",
         "1\u202f250,00\u00a0€ et 50\u00a0%",
         "%(count)s essais sur %(all)s",
+        "Votre espace %(portal)s s’ouvre",
         "le dimanche 1er\u00a0mars",
         "01\u00a099\u00a000\u00a026\u00a040",
         "n°\u00a05",
