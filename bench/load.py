@@ -7,13 +7,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
+_SHORT = 100  # bytes
+
 
 @dataclass(slots=True)
 class Measured:
-    """What a run gave: answers by status, seconds for all, and for each one."""
+    """What a run gave: answers by status and by short body, seconds for all and for each one."""
 
     seconds: float = 0.0
     statuses: Counter[int] = field(default_factory=Counter)
+    bodies: Counter[bytes] = field(default_factory=Counter)  # pages are left out
     latencies: list[float] = field(default_factory=list)
 
     @property
@@ -67,6 +70,8 @@ class _Client(asyncio.Protocol):
             return
         self._measured.latencies.append(time.perf_counter() - self._sent_at)
         self._measured.statuses[int(head[9:12])] += 1
+        if len(body) < _SHORT:
+            self._measured.bodies[body] += 1
         self._received = b""
         self._send_next()
 

@@ -1,6 +1,10 @@
 """`sesame.app`: which keys it opens, for which settings and which database."""
 
+import asyncio
 import secrets
+import sqlite3
+from collections.abc import MutableMapping
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -91,3 +95,35 @@ async def test_pages_say_what_the_settings_say_of_the_bank(tmp_path: Path) -> No
     assert "tel:+33199001122" in page
     assert "tapez étoile, puis 2" in page
     assert "Horaires\u00a0: le dimanche de 10\u00a0h à 12\u00a0h, sauf les jours fériés." in page
+
+
+async def test_a_server_that_stops_writes_down_what_it_turned_away(tmp_path: Path) -> None:
+    """Nothing of a flood is lost with the memory of an orderly end."""
+    town = await open_town(tmp_path)
+    app = build_asgi(_settings(tmp_path), town.bank)
+    stop = asyncio.Event()
+    said: list[str] = []
+
+    async def receive() -> dict[str, str]:
+        if said:
+            await stop.wait()
+            return {"type": "lifespan.shutdown"}
+        return {"type": "lifespan.startup"}
+
+    async def send(message: MutableMapping[str, object]) -> None:
+        said.append(str(message["type"]))
+
+    life = asyncio.ensure_future(app({"type": "lifespan"}, receive, send))
+    async with Browser(app, base_url="https://bank.example") as browser:
+        statuses = [
+            (await browser.log_in("VERA2345", "34567890")).status_code for _ in range(3 + 4)
+        ]
+    assert statuses == [422] * 3 + [429] * 4
+    stop.set()
+    await life
+    assert said == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    with closing(sqlite3.connect(tmp_path / "bank.db")) as connection:
+        (line,) = connection.execute(
+            "SELECT line FROM audit_lines WHERE user_code = 'VERA2345' ORDER BY version DESC"
+        ).fetchone()
+    assert b'"causes":[["suspended",4]]' in line

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sesame.bank.bank import Bank
 from sesame.bank.housekeeping import tidy
+from sesame.bank.turned_away import write_all_turned_away
 from sesame.cap.token import Code
 from sesame.custody.custodian import Custodian, Inquiry, Question
 from sesame.custody.errors import KeyMissing, SealBroken
@@ -177,6 +178,8 @@ class _WithLife:
         tidying.cancel()
         with suppress(asyncio.CancelledError):
             await tidying
+        with suppress(StoreUnavailable):  # what was turned away leaves its trace if it can
+            await write_all_turned_away(self._bank)
         await self._bank.store.close()
         await send({"type": "lifespan.shutdown.complete"})
 

@@ -18,7 +18,7 @@ from sesame.app import open_bank, open_keystore, utc_now
 from sesame.bank.bank import Bank
 from sesame.bank.customers import CardKind, NewCard, NewCustomer, enrol
 from sesame.bank.old_code import OldCode
-from sesame.bank.tries import suspended_until
+from sesame.bank.tries import pressed, suspended_until
 from sesame.bank.user_code import UserCode, check_character
 from sesame.cap.profile import BANK_CARD, PROFILES, SESAME_CARD
 from sesame.card.card_file import create, read_summary, reissue
@@ -249,6 +249,7 @@ async def _ready(bank: Bank, customer: DemoCustomer) -> bool:
     card = access.cards[0]
     return (
         suspended_until(access.state, bank.now(), known=False) is None
+        and not pressed(access.state.open, bank.limits, bank.now())
         and card.state == CardState.ACTIVE
         and summary.counters.pin_tries_left > 0
         and summary.expiry >= bank.now().date()

@@ -55,9 +55,9 @@ class Turnstile:
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():  # it was ours already: the next one's
+            if not turn.cancelled():  # it was ours already: now it is the next one's
                 self._leave(key)
-            else:
+            elif turn in line:  # whoever left just now may have passed it over
                 line.remove(turn)
             raise
 
