@@ -271,6 +271,5 @@ class Strangers:
         lately = [counts[at] for at in month if hour - 24 <= at]
         before = [counts[at] for at in range(min(month, default=hour), hour - 24)]
         usual = median(before) if before else 0
-        return max(lately, default=0) > max(200, 5 * usual) or sum(lately) > max(
-            500, 2 * 24 * usual
-        )
+        an_hour, a_day = min(5 * usual, usual + 12_000), min(48 * usual, 24 * usual + 12_000)
+        return max(lately, default=0) > max(200, an_hour) or sum(lately) > max(500, a_day)

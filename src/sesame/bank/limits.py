@@ -31,13 +31,15 @@ class Limits:
     pressed_suspension: timedelta = timedelta(minutes=1)
 
     # The same for unknown devices of the whole bank, when strangers fail more often than usual:
-    # so many times the usual number of an hour, or of a day, never less than the floors
+    # so many times the usual number of an hour, or of a day, never less than the floors, and
+    # never so much more that a bank card's code is found with more than a tenth: 12,000 × 2⁻¹⁷
     # (docs/decisions/0015).
     usual_over: timedelta = timedelta(days=28)
     hour_multiple: int = 5
     hour_floor: int = 200
     day_multiple: int = 2
     day_floor: int = 500
+    most_above_usual: int = 12_000
     bank_pressed_for: timedelta = timedelta(hours=24)
 
     # A browser that has signed in is known for so long.

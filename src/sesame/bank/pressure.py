@@ -32,8 +32,9 @@ def under_pressure(failures: Mapping[int, int], hour: int, limits: Limits) -> bo
     before = range(hour - limits.usual_over // _HOUR, hour - kept)
     first = min(failures, default=hour)
     usual = statistics.median([failures.get(at, 0) for at in before if at >= first] or [0])
-    an_hour = max(limits.hour_floor, limits.hour_multiple * usual)
-    a_day = max(limits.day_floor, limits.day_multiple * usual * 24)
+    above = limits.most_above_usual
+    an_hour = max(limits.hour_floor, min(limits.hour_multiple * usual, usual + above))
+    a_day = max(limits.day_floor, min(limits.day_multiple * usual * 24, usual * 24 + above))
     day = [failures.get(at, 0) for at in range(hour - kept, hour + 1)]
     return any(count > an_hour for count in day) or sum(day) > a_day
 
