@@ -18,17 +18,17 @@ class Visitors:
         self._waiting = waiting
         self._out = asyncio.Semaphore(0)
 
-    async def visit(self, key: str, name: str) -> None:
+    async def visit(self, key: str, name: str, *, first: bool = False) -> None:
         """Go through at *key*, and stay."""
-        async with self.turnstile.through(key, waiting=self._waiting):
+        async with self.turnstile.through(key, waiting=self._waiting, first=first):
             self.inside.append(key)
             self.came.append(name)
             await self._out.acquire()
             self.inside.remove(key)
 
-    async def start(self, key: str, *names: str) -> list[asyncio.Task[None]]:
+    async def start(self, key: str, *names: str, first: bool = False) -> list[asyncio.Task[None]]:
         """Let all of *names* come to *key*."""
-        tasks = [asyncio.create_task(self.visit(key, name)) for name in names]
+        tasks = [asyncio.create_task(self.visit(key, name, first=first)) for name in names]
         await asyncio.sleep(0)
         return tasks
 
@@ -85,6 +85,47 @@ async def test_whoever_goes_away_leaves_a_place() -> None:
     await visitors.let_out()
     await third
     assert visitors.came == ["inside", "third"]
+
+
+async def test_known_devices_go_first() -> None:
+    """Before strangers who came earlier, and among themselves in their order."""
+    visitors = Visitors()
+    tasks = await visitors.start("VERA", "inside", "stranger", "another")
+    tasks += await visitors.start("VERA", "owner", "owner again", first=True)
+    await visitors.let_out(5)
+    await asyncio.gather(*tasks)
+    assert visitors.came == ["inside", "owner", "owner again", "stranger", "another"]
+
+
+async def test_strangers_cannot_take_the_places_of_known_devices() -> None:
+    """Each kind has as many; a full row of one sends nobody of the other away."""
+    visitors = Visitors(waiting=2)
+    tasks = await visitors.start("VERA", "inside", "stranger", "another")
+    with pytest.raises(TooBusy):
+        await visitors.visit("VERA", "a third")
+    tasks += await visitors.start("VERA", "owner", "owner again", first=True)
+    with pytest.raises(TooBusy):
+        await visitors.visit("VERA", "owner a third time", first=True)
+    await visitors.let_out(5)
+    await asyncio.gather(*tasks)
+    assert visitors.came[:3] == ["inside", "owner", "owner again"]
+
+
+async def test_a_known_device_that_goes_away_lets_strangers_on() -> None:
+    """Whether it waits still, or its turn has just come."""
+    visitors = Visitors()
+    (inside,) = await visitors.start("VERA", "inside")
+    (stranger,) = await visitors.start("VERA", "stranger")
+    waiting, called = await visitors.start("VERA", "waiting", "called", first=True)
+    waiting.cancel()
+    await asyncio.sleep(0)
+    inside.cancel()  # leaves at the next turn of the loop, and calls the next
+    await asyncio.sleep(0)
+    called.cancel()  # its turn has come, and it has not heard of it
+    await visitors.let_out()
+    await asyncio.gather(inside, stranger, called, waiting, return_exceptions=True)
+    assert "stranger" in visitors.came
+    assert visitors.turnstile._queues == {}  # noqa: SLF001 -- what is forgotten shows nowhere else
 
 
 async def test_an_empty_turnstile_remembers_nobody() -> None:
