@@ -6,12 +6,20 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from sesame.cap.profile import BANK_CARD, PROFILES, SESAME_CARD, Profile
 from sesame.cap.token import Code
-from sesame.cap.verification import Candidates, candidates, match
+from sesame.cap.verification import (
+    Candidates,
+    Pair,
+    PairCandidates,
+    candidates,
+    match,
+    match_pairs,
+    pair_candidates,
+)
 from sesame.emv.cryptogram import Padding, application_cryptogram, cryptograms_by_atc
 from sesame.emv.iad import Cvr, VisaIad
 from sesame.emv.keys import DesKey, card_key_b, common_session_key
@@ -111,6 +119,119 @@ def test_the_atc_does_not_wrap() -> None:
     """Behind the highest there is none, or session keys would come again."""
     assert candidates(SESAME_CARD, 65535, code_of(SESAME_CARD, 0)) == Candidates(None, 65504)
     assert candidates(SESAME_CARD, 65534, code_of(SESAME_CARD, 31)) == Candidates(65535, 65503)
+
+
+# ── pair_candidates ──────────────────────────────────────────────────────────────────────────────
+
+
+def pairs_by_search(
+    profile: Profile, last_atc: int, lows: tuple[int, int], *, near_only: bool
+) -> PairCandidates:
+    """By looking at every pair of ATCs that two codes in a row may come from."""
+    window = profile.window
+    size = window + 1
+
+    def pairs(firsts: Iterable[int]) -> Iterable[Pair]:
+        return (
+            (first, second)
+            for first in firsts
+            if first & window == lows[0]
+            for second in range(first + 1, min(first + 8, 0xFFFF) + 1)
+            if second & window == lows[1]
+        )
+
+    reach = window if near_only else 64 * size
+    ahead = tuple(pairs(range(last_atc + 1, min(last_atc + reach, 0xFFFF) + 1)))
+    # The last one whose second code is used already, among as many as its low bits tell apart.
+    used = [
+        pair
+        for pair in pairs(range(max(1, last_atc - window - 8), last_atc + 1))
+        if last_atc - window <= pair[1] <= last_atc
+    ]
+    return PairCandidates(ahead, used[-1] if used else None)
+
+
+@pytest.mark.parametrize("profile", [SESAME_CARD, BANK_CARD], ids=lambda p: p.name)
+@pytest.mark.parametrize("distance", range(1, 9))
+def test_two_codes_claim_64_pairs_ahead_and_one_behind(profile: Profile, distance: int) -> None:
+    """The nearest first, each a window further; all of them at the same distance."""
+    size, last, low = profile.window + 1, 20_000, 5
+    codes = code_of(profile, low), code_of(profile, low + distance)
+    found = pair_candidates(profile, last, *codes)
+    assert len(found.ahead) == 64
+    firsts = [first for first, _ in found.ahead]
+    assert firsts == list(range(firsts[0], firsts[0] + 64 * size, size))
+    assert last < firsts[0] <= last + size
+    assert all(second - first == distance for first, second in found.ahead)
+    assert found.behind is not None
+    assert last - size < found.behind[1] <= last
+    near = pair_candidates(profile, last, *codes, near_only=True)
+    assert near == PairCandidates(found.ahead[:1], found.behind)
+
+
+@pytest.mark.parametrize("distance", [0, 9, 10, 31, -1, -8])
+def test_other_distances_are_no_pair(distance: int) -> None:
+    """The same code twice, one too far behind the other, or the second before the first."""
+    codes = code_of(SESAME_CARD, 10), code_of(SESAME_CARD, (10 + distance) % 32)
+    assert pair_candidates(SESAME_CARD, 500, *codes) == PairCandidates((), None)
+
+
+def test_a_pair_at_the_ends_of_the_counter() -> None:
+    """The second ATC is 65535 at most; the first one is 1 at least."""
+
+    def pair(last: int, first: int, second: int, *, near_only: bool = False) -> PairCandidates:
+        codes = code_of(SESAME_CARD, first & 31), code_of(SESAME_CARD, second & 31)
+        return pair_candidates(SESAME_CARD, last, *codes, near_only=near_only)
+
+    assert pair(65_533, 65_534, 65_535).ahead == ((65_534, 65_535),)
+    assert pair(65_534, 65_535, 65_536).ahead == ()
+    assert pair(65_535, 65_536, 65_537).ahead == ()
+    assert pair(65_535, 65_534, 65_535) == PairCandidates((), (65_534, 65_535))
+    assert len(pair(65_535 - 63 * 32, 0, 1).ahead) == 63
+    assert pair(0, 1, 2).behind is None
+    assert pair(1, 1, 2).behind is None
+    assert pair(2, 1, 2).behind == (1, 2)
+    # Single codes stop one short of a whole turn of the low bits, and so does this.
+    assert pair(100, 132, 133, near_only=True).ahead == ()
+    assert pair(100, 131, 139, near_only=True).ahead == ((131, 139),)
+
+
+@settings(max_examples=300)
+@given(profiles, st.data())
+def test_pair_candidates_are_those_of_a_search(profile: Profile, data: st.DataObject) -> None:
+    """For all profiles, low bits and last ATCs, the ends of the counter more often."""
+    window = profile.window
+    edges = st.one_of(st.integers(0, 600), st.integers(0xFFFF - 600, 0xFFFF))
+    last = data.draw(st.one_of(edges, st.integers(0, 0xFFFF)))
+    low = data.draw(st.integers(0, window))
+    apart = st.integers(-2, 11).map(lambda distance: (low + distance) & window)
+    following = data.draw(st.one_of(apart, st.integers(0, window)))
+    codes = code_of(profile, low), code_of(profile, following)
+    # A window of fewer low bits than the distance can be tells distances no more apart.
+    assume(window >= 8)
+    near_only = data.draw(st.booleans())
+    found = pair_candidates(profile, last, *codes, near_only=near_only)
+    assert found == pairs_by_search(profile, last, (low, following), near_only=near_only)
+
+
+@given(profiles, dkis, des_keys, st.integers(1, 0xFFFF - 8), st.integers(1, 8), st.data())
+def test_two_codes_match_where_they_were_made(  # noqa: PLR0913, PLR0917 -- a card and two codes
+    profile: Profile, dki: int, card_key: DesKey, atc: int, distance: int, data: st.DataObject
+) -> None:
+    """From anywhere within the reach; and never the other way round, or half of them."""
+    assume(profile.window >= 8)
+    reach = 64 * (profile.window + 1)
+    last = data.draw(st.integers(max(0, atc - reach), atc - 1))
+    first, second = (make_code(profile, card_key, at, dki=dki) for at in (atc, atc + distance))
+    assert (atc, atc + distance) in pair_candidates(profile, last, first, second).ahead
+    pair = [(atc, atc + distance)]
+    assert match_pairs(profile, dki, card_key, pair, first, second) == [True]
+    wrong = Code(f"{second.token ^ 1:08d}")
+    assert match_pairs(profile, dki, card_key, pair, first, wrong) == [False]
+    wrong = Code(f"{first.token ^ 1:08d}")
+    assert match_pairs(profile, dki, card_key, pair, wrong, second) == [False]
+    assert match_pairs(profile, dki, card_key, pair, second, first) == [False]
+    assert match_pairs(profile, dki, card_key, [], first, second) == []
 
 
 # ── match ────────────────────────────────────────────────────────────────────────────────────────

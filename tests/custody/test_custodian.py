@@ -15,7 +15,11 @@ from sesame.custody.custodian import (
     IssuingCustodian,
     KeyRef,
     KeyUsage,
+    PairFit,
+    PairInquiry,
+    PairQuestion,
     Question,
+    Reach,
 )
 from sesame.custody.errors import (
     KeyMissing,
@@ -131,6 +135,43 @@ async def test_inquiries_are_answered_in_their_order(custodian: IssuingCustodian
         (Fit(0, 0x0105), Fit(1, 0x0105)),
     ]
     assert await custodian.match([]) == []
+
+
+async def test_two_codes_fit_together_or_not_at_all(custodian: IssuingCustodian) -> None:
+    """Each inquiry by its place, each card by its own; one half of a pair is nothing."""
+    key = await custodian.card_key(CARD)
+    first, second, third = (make_code(key, BANK_CARD, atc=atc) for atc in (700, 703, 704))
+    bank = await custodian.register(CARD, CONTEXT)
+    sesame = await custodian.register(replace(CARD, profile=SESAME_CARD.name), ELSEWHERE)
+    pairs = ((444, 447), (700, 703), (956, 959))
+    asked = (PairQuestion(sesame, ELSEWHERE, pairs), PairQuestion(bank, CONTEXT, pairs))
+    inquiries = [
+        PairInquiry(first, second, Reach.FAR, asked),
+        PairInquiry(first, third, Reach.FAR, asked),
+        PairInquiry(third, second, Reach.FAR, asked),
+        PairInquiry(second, first, Reach.FAR, asked),
+        PairInquiry(first, second, Reach.FAR),
+        PairInquiry(first, second, Reach.NEAR, (PairQuestion(bank, CONTEXT, pairs[1:]),)),
+    ]
+    assert await custodian.match_pairs(inquiries) == [
+        (PairFit(1, (700, 703)),),
+        (),
+        (),
+        (),
+        (),
+        (PairFit(0, (700, 703)),),
+    ]
+    assert await custodian.match_pairs([]) == []
+
+
+async def test_a_moved_seal_is_refused_for_two_codes_too(custodian: IssuingCustodian) -> None:
+    """And says where it stood."""
+    good = PairQuestion(await custodian.register(CARD, CONTEXT), CONTEXT, ((1, 2),))
+    moved = replace(good, context=ELSEWHERE)
+    inquiry = PairInquiry(BANK_CODE, SESAME_CODE, Reach.NEAR, (good, moved))
+    with pytest.raises(SealBroken, match="altered, or moved") as broken:
+        await custodian.match_pairs([inquiry])
+    assert (broken.value.inquiry, broken.value.question) == (0, 1)
 
 
 async def test_a_sealed_card_tells_nothing(custodian: IssuingCustodian) -> None:
@@ -250,6 +291,23 @@ def test_inquiries_are_checked_when_made() -> None:
             replace(question, atcs=(atc,))
     with pytest.raises(MalformedInquiry, match="two cards"):
         Inquiry(BANK_CODE, (question, question, question))
+
+
+def test_inquiries_of_two_codes_are_checked_when_made() -> None:
+    """Two cards, as many pairs as the reach, in order, ATCs that a card can have."""
+    question = PairQuestion(b"", b"", ((1, 2), (0xFFFE, 0xFFFF)))
+    for pair in ((0, 1), (2, 2), (3, 2), (0xFFFF, 0x10000)):
+        with pytest.raises(MalformedInquiry, match="the second higher"):
+            replace(question, pairs=(pair,))
+    inquiry = PairInquiry(BANK_CODE, SESAME_CODE, Reach.NEAR, (question, question))
+    with pytest.raises(MalformedInquiry, match="two cards"):
+        replace(inquiry, questions=(question,) * 3)
+    for reach in Reach:
+        many = replace(question, pairs=tuple((atc, atc + 1) for atc in range(1, reach + 2)))
+        with pytest.raises(MalformedInquiry, match=f"at most {reach} pairs"):
+            replace(inquiry, reach=reach, questions=(many,))
+    for code in (BANK_CODE, SESAME_CODE):
+        assert code.digits not in repr(inquiry)
 
 
 def test_records_and_inquiries_keep_their_secrets() -> None:

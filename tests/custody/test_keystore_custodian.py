@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext
 from sesame.cap import verification
 from sesame.cap.profile import BANK_CARD, Profile
 from sesame.cap.token import Code
+from sesame.cap.verification import Pair
 from sesame.custody import keystore_custodian
 from sesame.custody.custodian import (
     CRYPTOGRAMS_PER_CODE,
@@ -20,7 +21,11 @@ from sesame.custody.custodian import (
     IssuingCustodian,
     KeyRef,
     KeyUsage,
+    PairFit,
+    PairInquiry,
+    PairQuestion,
     Question,
+    Reach,
 )
 from sesame.custody.errors import KeyMissing, ProfileUnknown, WrongUsage
 from sesame.custody.keystore import Keystore
@@ -69,6 +74,7 @@ def metered() -> Iterator[Work]:
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(keystore_custodian, "match", match)
+        patched.setattr(verification, "match", match)  # both halves of a pair
         patched.setattr(Seal, "open", open_seal)
         patched.setattr(Cipher, "encryptor", count_cipher)
         yield work
@@ -111,6 +117,55 @@ async def test_work_grows_by_the_code_only(keystore: Keystore) -> None:
     with metered() as work:
         await KeystoreCustodian(keystore).match([Inquiry(WRONG)] * 7)
     assert work.candidates == 28
+
+
+_FEW: tuple[Pair, ...] = ((261, 262), (5, 6))
+_MANY: tuple[Pair, ...] = ((5, 6), *((5 + 256 * turn, 6 + 256 * turn) for turn in range(1, 65)))
+
+
+@pytest.mark.parametrize("reach", Reach)
+@pytest.mark.parametrize("second", [None, (), _FEW[:1], _FEW, _MANY], ids=str)
+@pytest.mark.parametrize("first", [None, (), _FEW, _MANY], ids=str)
+async def test_work_for_two_codes_is_constant(
+    keystore: Keystore,
+    first: tuple[Pair, ...] | None,
+    second: tuple[Pair, ...] | None,
+    reach: Reach,
+) -> None:
+    """Two cards, their reach, two cryptograms each: for nobody, right, half right or wrong."""
+    custodian = KeystoreIssuingCustodian(keystore)
+    key = await custodian.card_key(CARD)
+    one, other = (make_code(key, BANK_CARD, atc=atc) for atc in (5, 6))
+    sealed = await custodian.register(CARD, b"row")
+    asked = [pairs[:reach] for pairs in (first, second) if pairs is not None]
+    questions = tuple(PairQuestion(sealed, b"row", pairs) for pairs in asked)
+    with metered() as for_nobody:
+        assert await custodian.match_pairs([PairInquiry(WRONG, one, reach)]) == [()]
+    assert for_nobody.candidates == 2 * 2 * reach
+    assert for_nobody.opened == 2
+    expected = tuple(PairFit(at, (5, 6)) for at, pairs in enumerate(asked) if (5, 6) in pairs)
+    for codes, fit in (
+        ((one, other), expected),
+        ((other, one), ()),
+        ((one, WRONG), ()),
+        ((WRONG, other), ()),
+        ((one, one), ()),
+        ((Code("00000000"), Code("99999999")), ()),
+    ):
+        with metered() as work:
+            (fits,) = await custodian.match_pairs([PairInquiry(*codes, reach, questions)])
+        assert work == for_nobody
+        assert fits == fit
+
+
+async def test_a_pair_never_fits_a_decoy(keystore: Keystore) -> None:
+    """Nor ATC 0, which fills up what was not asked: no card has made it a code."""
+    custodian = KeystoreIssuingCustodian(keystore)
+    key = await custodian.card_key(CARD)
+    sealed = await custodian.register(CARD, b"row")
+    zero = make_code(key, BANK_CARD, atc=0)
+    nothing = (PairQuestion(sealed, b"row", ()),)
+    assert await custodian.match_pairs([PairInquiry(zero, zero, Reach.FAR, nothing)]) == [()]
 
 
 async def test_a_verifying_process_cannot_make_cards(keystore: Keystore) -> None:
