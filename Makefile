@@ -14,7 +14,7 @@ RESET ?=
 export PORT DATA
 
 .NOTPARALLEL:
-.PHONY: help demo test check bench catalogue reference locks format clean
+.PHONY: help demo test check soak bench catalogue reference locks format clean
 .PHONY: python run-environment test-environment system-packages
 .PHONY: check-format check-lint check-types check-imports check-catalogue check-docs
 
@@ -22,6 +22,7 @@ help:
 	@echo "make demo       the portal and its simulator (PORT=8000 DATA=demo-data RESET=1)"
 	@echo "make test       every check and every test, with coverage"
 	@echo "make check      format, lint, types, imports, catalogue, docs"
+	@echo "make soak       the tests that take minutes: hundreds of kills, every answer explained"
 	@echo "make bench      the measurements"
 	@echo "make format     put the source in order"
 	@echo "make catalogue  bring the English catalogue up to the source"
@@ -59,6 +60,9 @@ check-catalogue: test-environment
 check-docs: test-environment
 	$(VENV) tools/reference.py check
 	$(VENV) -m pytest --quiet tests/docs
+
+soak: test-environment
+	$(VENV) -m pytest -m soak
 
 bench: test-environment
 	$(VENV) -m bench

@@ -1,0 +1,231 @@
+"""The bank that the checker watches: people, short suspensions, and what is left of it all.
+
+`Limits` are no settings, so that nobody can run a bank with suspensions of a second. Here the
+parts of `sesame.app` are put together with other ones.
+"""
+
+import json
+import secrets
+import sqlite3
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+
+from sesame.app import utc_now
+from sesame.bank.bank import Bank
+from sesame.bank.customers import CardKind, enrol
+from sesame.bank.limits import Limits, SideLimits
+from sesame.bank.user_code import UserCode
+from sesame.cap.profile import BANK_CARD, SESAME_CARD
+from sesame.cap.token import Code
+from sesame.custody.custodian import KeyUsage
+from sesame.emv.keys import DesKey, card_key_b
+from sesame.settings import Settings
+from sesame.store.engine import Store
+from sesame.store.schema import migrate
+from tests.bank.branch import (
+    OLD_CODE,
+    Card,
+    Person,
+    custodian,
+    custody_keys,
+    new_customer,
+    quick_old_codes,
+)
+from tests.bank.stranger import Lines, chain_is_whole
+from tests.custody.codes import make_code
+from tests.history.checker import History, Left, Line
+from tests.history.model import NOBODY, OPEN, RESERVED, Customer, Rules
+from tests.history.records import Request, read_logs
+
+_HUNDRED_MS = 100_000  # µs
+
+
+def _sesame(number: str) -> Card:
+    return Card(CardKind.SESAME, SESAME_CARD, f"925000{number}")
+
+
+def _bank(number: str) -> Card:
+    return Card(CardKind.BANK, BANK_CARD, f"497010{number}")
+
+
+ADA = Person(UserCode("ADAADA22"), "Ada", (_sesame("000000001"),))
+BOB = Person(UserCode("BBBBBB33"), "Bob", (_sesame("000000002"),))
+CLO = Person(UserCode("CLCLCL44"), "Clo", (_sesame("000000003"),))
+DAN = Person(UserCode("DNDNDN55"), "Dan", (_sesame("000000004"), _bank("000000004")))
+EVE = Person(UserCode("EVEVEV66"), "Eve", (_sesame("000000005"),))
+FRED = Person(UserCode("FRDFRD77"), "Fred", (_bank("000000006"),))
+PEOPLE = (ADA, BOB, CLO, DAN, EVE, FRED)
+STRANGERS = (UserCode("NEMO3333"), UserCode("NULL8888"))
+
+# The rules in two tellings: the bank's, and the model's.
+SHORT = Limits(
+    open_side=SideLimits(
+        tries=3, suspensions=tuple(timedelta(milliseconds=ms) for ms in (200, 400, 600))
+    ),
+    reserved_side=SideLimits(tries=2, suspensions=(timedelta(milliseconds=300),)),
+    pressed_after=9,
+    pressed_for=timedelta(seconds=3),
+    pressed_suspension=timedelta(milliseconds=100),
+    repeated=timedelta(milliseconds=700),
+    hour_floor=1000,
+    day_floor=2000,
+    summed=timedelta(milliseconds=400),
+    session_idle=timedelta(hours=8),
+)
+SHORT_RULES = Rules(
+    tries={OPEN: 3, RESERVED: 2},
+    suspensions={
+        OPEN: (2 * _HUNDRED_MS, 4 * _HUNDRED_MS, 6 * _HUNDRED_MS),
+        RESERVED: (3 * _HUNDRED_MS,),
+    },
+    pressed_after=9,
+    pressed_for=30 * _HUNDRED_MS,
+    pressed_suspension=_HUNDRED_MS,
+    repeated=7 * _HUNDRED_MS,
+    hour_floor=1000,
+    day_floor=2000,
+    looked=50 * _HUNDRED_MS,
+)
+
+
+def open_bank(path: Path) -> Bank:
+    """A bank on the database at *path*, as every server opens it."""
+    return Bank(
+        store=Store(path),
+        custodian=custodian(),
+        now=utc_now,
+        random_bytes=secrets.token_bytes,
+        limits=SHORT,
+        old_codes=quick_old_codes(),
+    )
+
+
+def settings(path: Path, port: int) -> Settings:
+    """What the application is told."""
+    return Settings(
+        database=f"sqlite:///{path}",
+        keystore="none: the keys are the tests'",
+        keystore_passphrase_file="none",
+        public_url=f"http://127.0.0.1:{port}",
+        port=port,
+        demonstration=True,
+    )
+
+
+async def populate(path: Path) -> None:
+    """A new database with everybody in it."""
+    migrate(f"sqlite:///{path}")
+    bank = open_bank(path)
+    for person in PEOPLE:
+        await enrol(bank, new_customer(person))
+    await bank.store.close()
+
+
+@cache
+def code_of(card: Card, atc: int) -> Code:
+    """The code that *card* makes at *atc*."""
+    return make_code(_card_key(card), card.profile, atc=atc)
+
+
+@cache
+def _card_key(card: Card) -> DesKey:
+    issuer_key = DesKey(custody_keys().only(KeyUsage.ISSUER_AC).value)
+    return card_key_b(issuer_key, card.record.pan.digits, card.record.psn)
+
+
+# ── What is left ─────────────────────────────────────────────────────────────────────────────────
+
+
+def read_history(folder: Path) -> History:
+    """The logs and the database in *folder*, after all servers are gone."""
+    requests, kills = read_logs(folder / "logs")
+    with closing(sqlite3.connect(folder / "bank.db")) as database:
+        damage = database.execute("PRAGMA integrity_check").fetchall()
+        if damage != [("ok",)]:
+            raise RuntimeError(f"the database is damaged: {damage}")
+        left = {user_code: _left(database, user_code) for user_code in _user_codes()}
+        (strangers,) = database.execute("SELECT total(failures) FROM stranger_failures").fetchone()
+    return History(
+        rules=SHORT_RULES,
+        customers={
+            **dict.fromkeys(STRANGERS, NOBODY),
+            **{person.user_code: _customer(person) for person in PEOPLE},
+        },
+        requests=requests,
+        kills=kills,
+        left=left,
+        fits={
+            person.user_code: _fits(person, left[person.user_code], requests) for person in PEOPLE
+        },
+        old_code=OLD_CODE.typed,
+        strangers_failures=int(strangers),
+    )
+
+
+def _user_codes() -> Sequence[str]:
+    return (*(person.user_code for person in PEOPLE), *STRANGERS)
+
+
+def _customer(person: Person) -> Customer:
+    return Customer(windows={n: card.profile.window for n, card in enumerate(person.cards, 1)})
+
+
+def _left(database: sqlite3.Connection, user_code: str) -> Left:
+    table = "stranger_lines" if user_code in STRANGERS else "audit_lines"
+    query = f"SELECT version, at, line, head FROM {table} WHERE user_code = ? ORDER BY version"  # noqa: S608 -- two names
+    found = database.execute(query, (user_code,)).fetchall()
+    chain = [(version, line, head) for version, _, line, head in found]
+    row = database.execute(
+        "SELECT version, head, old_code IS NOT NULL FROM access WHERE user_code = ?", (user_code,)
+    ).fetchone()
+    version, head, old_code = row or (0, bytes(32), 0)
+    sessions = database.execute(
+        "SELECT token_hash, means, opened_at FROM sessions WHERE user_code = ?", (user_code,)
+    ).fetchall()
+    last_atcs = database.execute(
+        "SELECT card_number, last_atc FROM cards WHERE user_code = ?", (user_code,)
+    ).fetchall()
+    (devices,) = database.execute(
+        "SELECT count(*) FROM devices WHERE user_code = ?", (user_code,)
+    ).fetchone()
+    return Left(
+        lines=[Line(version, at, json.loads(line)) for version, at, line, _ in found],
+        broken_at=_broken_at(chain, head),
+        version=version,
+        last_atcs=dict(last_atcs),
+        has_old_code=bool(old_code),
+        devices=devices,
+        sessions=sessions,
+    )
+
+
+def _broken_at(chain: Lines, head: bytes) -> int | None:
+    """Where a stranger finds the chain broken."""
+    if chain_is_whole(chain, head):
+        return None
+    for length, (version, _, written_head) in enumerate(chain, 1):
+        if not chain_is_whole(chain[:length], written_head):
+            return version
+    return chain[-1][0] if chain else 0
+
+
+def _fits(
+    person: Person, left: Left, requests: Sequence[Request]
+) -> Mapping[str, frozenset[tuple[int, int]]]:
+    """Every code that the person's cards make, as far as anybody went."""
+    fits: dict[str, set[tuple[int, int]]] = {}
+    for number, card in enumerate(person.cards, 1):
+        made = [
+            atc
+            for request in requests
+            if request.user_code == person.user_code
+            for made_by, atc in request.made
+            if made_by == number
+        ]
+        highest = max([left.last_atcs[number], *made]) + card.profile.window + 1
+        for atc in range(1, highest + 1):
+            fits.setdefault(code_of(card, atc).digits, set()).add((number, atc))
+    return {code: frozenset(found) for code, found in fits.items()}
