@@ -434,21 +434,26 @@ class _OneUserCode:
         return frozenset(places)
 
     def _busy(self, index: int) -> frozenset[int]:
-        """Nothing was counted, which is right if somebody else came at the same time."""
-        request = self.requests[index]
+        """Nothing was counted: right if too many waited at that server, or swapped first."""
+        request, rules = self.requests[index], self.history.rules
         others = [
             other
             for place, other in enumerate(self.requests)
             if place != index
+            and other.server == request.server
             and other.began <= request.ended
             and self.latest[place] >= request.began
         ]
-        if not others:
+        places = self._current(index)
+        # One is inside while others wait.
+        if len(others) <= rules.waiting and len(places) - 1 < rules.lost_swaps:
             raise Unexplained(
                 f"{self.user_code}: {request.name}, attempt {request.attempt}, was answered "
-                f"« busy » and was alone\n{_told(request)}"
+                f"« busy », while {len(others)} others were there and {len(places) - 1} lines were "
+                f"written. The model lets {rules.waiting} wait behind one, and gives up after "
+                f"{rules.lost_swaps} lost swaps\n{_told(request)}"
             )
-        return frozenset(self._current(index))
+        return frozenset(places)
 
     def _current(self, index: int) -> range:
         """The places, in lines, that the request may have seen as the last."""

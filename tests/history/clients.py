@@ -50,6 +50,7 @@ class World:
     logs: Path
     pace: float = 0.05  # seconds that a client rests at most
     over: bool = False
+    era: int = 0  # whose turn it is: with suspensions of hours, others come after a while
     under_way: Counter[str] = field(default_factory=Counter)  # requests, by server
     made: dict[tuple[UserCode, int], int] = field(default_factory=lambda: defaultdict(int))
     accepted: dict[tuple[UserCode, int], int] = field(default_factory=lambda: defaultdict(int))
@@ -115,10 +116,15 @@ class Browser:
             await asyncio.sleep(self.chance.uniform(0.02, 0.2))
         raise RuntimeError("no server gives out forms")
 
-    async def send(self, form: Mapping[str, str], typing: Typing, *, at_once: int = 1) -> str:
-        """Send *form*, *at_once* so many times, and again until somebody answers."""
+    async def send(
+        self, form: Mapping[str, str], typing: Typing, *, at_once: int = 1, to: str | None = None
+    ) -> str:
+        """Send *form*, *at_once* so many times, and again until somebody answers.
+
+        To the server *to*, or to any.
+        """
         for _ in range(_PATIENCE):
-            answers = await asyncio.gather(*(self._send(form, typing) for _ in range(at_once)))
+            answers = await asyncio.gather(*(self._send(form, typing, to) for _ in range(at_once)))
             answered = [answer for answer in answers if answer not in _NO_ANSWER]
             if answered:
                 if records.ACCEPTED in answered:
@@ -131,8 +137,8 @@ class Browser:
             await asyncio.sleep(self.chance.uniform(0.02, 0.2))
         return records.LOST
 
-    async def _send(self, form: Mapping[str, str], typing: Typing) -> str:
-        server = self._any_server()
+    async def _send(self, form: Mapping[str, str], typing: Typing, to: str | None) -> str:
+        server = to or self._any_server()
         number = self.log.began(
             server=server,
             user_code=typing.user_code,
@@ -371,14 +377,15 @@ async def stranger(browser: Browser, user_code: UserCode) -> None:
 
 
 async def crowd(browsers: Sequence[Browser], person: Person) -> None:
-    """One fresh code in many browsers at once."""
-    world = browsers[0].world
+    """One fresh code in many browsers at once, at one server or at all of them."""
+    world, chance = browsers[0].world, browsers[0].chance
+    to = chance.choice([None, *world.servers])
     atc = world.make(person)
     world.typed[person.user_code].append(atc)
     forms = await asyncio.gather(*(browser.form() for browser in browsers))
     typing = _code(person, atc, "a code that many have", shared=True)
     await asyncio.gather(
-        *(browser.send(form, typing) for browser, form in zip(browsers, forms, strict=True))
+        *(browser.send(form, typing, to=to) for browser, form in zip(browsers, forms, strict=True))
     )
 
 
@@ -404,7 +411,7 @@ _ROSTER: Sequence[tuple[Kind, Person]] = (
     (replayer, town.FRED),
 )
 _LATE = 0.5  # seconds
-_CROWD = 5
+_CROWD = 9
 
 
 async def everybody(world: World, steps: int | None) -> None:
@@ -419,18 +426,25 @@ async def everybody(world: World, steps: int | None) -> None:
     for place, (kind, person) in enumerate(_ROSTER):
         browser = open_browser(f"{kind.__name__}-{person.name.lower()}-{place}")
         late = _LATE if (kind, person) == (careless, town.CLO) else 0.0
-        coming.append(_again(browser, partial(kind, browser, person), steps, late))
+        coming.append(_again(browser, _in_turn(partial(kind, browser), person, world), steps, late))
     for user_code in town.STRANGERS:
         browser = open_browser(f"stranger-{user_code.lower()}")
         coming.append(_again(browser, partial(stranger, browser, user_code), steps))
     for person in (town.ADA, town.FRED):
         many = [open_browser(f"crowd-{person.name.lower()}-{n}") for n in range(_CROWD)]
-        coming.append(_again(many[0], partial(crowd, many, person), steps and -(-steps // 3)))
+        once = _in_turn(partial(crowd, many), person, world)
+        coming.append(_again(many[0], once, steps and -(-steps // 3)))
     try:
         await asyncio.gather(*coming)
     finally:
         for browser in browsers:
             browser.log.close()
+
+
+def _in_turn(
+    come: Callable[[Person], Awaitable[None]], person: Person, world: World
+) -> Callable[[], Awaitable[None]]:
+    return lambda: come(town.of_era(person, world.era))
 
 
 async def _again(

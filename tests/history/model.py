@@ -32,6 +32,8 @@ class Rules:
     pressed_for: int
     pressed_suspension: int
     repeated: int
+    waiting: int = 5
+    lost_swaps: int = 8
     hour_floor: int
     day_floor: int
     looked: int  # how late a server may notice that the whole bank is under pressure

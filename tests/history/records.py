@@ -165,14 +165,15 @@ def _request(log: str, began: Mapping[str, Any], ended: Mapping[str, Any]) -> Re
 def last_moments(requests: list[Request], kills: list[Kill]) -> Iterator[tuple[Request, int]]:
     """Until when each request may have taken effect.
 
-    An answered one until its answer; a lost one until its server was gone.
+    An answered one until its answer; a lost one until its server was surely gone.
     """
     gone: dict[str, list[int]] = {}
     for kill in sorted(kills, key=lambda one: one.gone):
         gone.setdefault(kill.server, []).append(kill.gone)
     for request in requests:
         if request.answer == LOST:
-            later = [at for at in gone.get(request.server, ()) if at >= request.began]
+            # Not at the first end after it began: a server may have several processes.
+            later = [at for at in gone.get(request.server, ()) if at >= request.ended]
             yield request, min(later, default=NEVER)
         elif request.answer == UNAVAILABLE:
             yield request, NEVER  # a commit that its server gave up waiting for

@@ -2,14 +2,14 @@
 
     python -m tests.history.server FOLDER PORT [--fault NAME]
 
-The same application behind the same server as in production, but for two things that are no
-settings and shall never be: limits with short suspensions, and the tests' keys.
+The same application behind the same server as in production, but for what is no setting and
+shall never be one: limits with short suspensions, and old codes that cost little to check.
 """
 
 import argparse
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
@@ -17,10 +17,10 @@ from sesame import app
 from sesame.bank.bank import Bank
 from sesame.cli.serve import listen, serve
 from sesame.custody.custodian import Custodian
-from sesame.settings import Settings
-from sesame.store.engine import Store, database_path
+from sesame.settings import Settings, read_settings
+from sesame.store.engine import Store
 from sesame.store.steps import Fate, Step
-from tests.bank.branch import custodian
+from tests.bank.branch import quick_old_codes
 from tests.history import town
 from tests.history.faults import planted
 
@@ -29,21 +29,21 @@ _PAUSE = 0.06  # seconds at most
 
 def run(folder: Path, port: int, fault: str | None = None) -> None:
     """Serve the bank in *folder* until a signal ends it."""
-    settings = town.settings(folder / "bank.db", port)
-    path = folder / f"settings-{port}.toml"
-    written = ("database", "keystore", "keystore_passphrase_file", "public_url", "port")
-    path.write_text(
-        "".join(f"{name} = {json.dumps(getattr(settings, name))}\n" for name in written)
-        + "demonstration = true\n",
-        encoding="utf-8",
-    )
+    path = town.settings(folder, port)
     with (
         planted(fault),
         patch.object(Store, "swap_access", _slowly(Store.swap_access)),
-        patch.object(app, "open_custodian", _open_custodian),
-        patch.object(app, "open_bank", _open_bank),
+        patch.object(app, "open_bank", _with_short_suspensions(app.open_bank)),
     ):
-        serve(path, settings, listen("127.0.0.1", port))
+        serve(path, read_settings(path), listen("127.0.0.1", port))
+
+
+def _with_short_suspensions(open_bank: Callable[[Settings, Custodian], Bank]) -> object:
+    def open_another(settings: Settings, custodian: Custodian) -> Bank:
+        bank = open_bank(settings, custodian)
+        return replace(bank, limits=town.SHORT, old_codes=quick_old_codes())
+
+    return open_another
 
 
 def _slowly(swap_access: Callable[[Store, Step], Awaitable[Fate]]) -> object:
@@ -60,14 +60,6 @@ def _slowly(swap_access: Callable[[Store, Step], Awaitable[Fate]]) -> object:
         return fate
 
     return swap
-
-
-def _open_custodian(_: Settings) -> Custodian:
-    return custodian()
-
-
-def _open_bank(settings: Settings, _: Custodian) -> Bank:
-    return town.open_bank(database_path(settings.database))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

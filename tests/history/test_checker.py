@@ -349,10 +349,16 @@ def test_an_effect_of_what_was_never_sent() -> None:
         one.fails(f"was answered « {answer} »")
 
 
-def test_busy_and_alone(story: Story) -> None:
-    """Nobody came first."""
+def test_busy_and_few_others(story: Story) -> None:
+    """One inside and five who wait make a sixth go away, not before."""
     story.ask("a", "1", at=(10, 12), answer=records.BUSY)
-    story.fails("attempt a, was answered « busy » and was alone")
+    for n in range(5):
+        story.ask(f"b{n}", "2", at=(9, 11), answer=records.LOST)
+    story.fails("attempt a, was answered « busy », while 5 others were there")
+    story.ask("c", "2", at=(9, 11), answer=records.LOST, server="two")
+    story.fails("while 5 others were there")
+    story.ask("d", "2", at=(9, 11), answer=records.LOST)
+    story.holds()
 
 
 def test_an_answer_from_the_past(story: Story) -> None:

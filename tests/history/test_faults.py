@@ -20,11 +20,11 @@ _BECAUSE = {
     "window-off-by-one": r"beyond the window.*the model refuses \((wrong|used)\)|refuses \(wrong\)",
     "used-code-accepted": r"accepted twice|the model refuses \((used|overtaken)\)|repeats",
     "try-not-counted": r"six judged failures|failures in a row|judges nothing|repeats",
-    "suspension-ends-early": r"six judged failures|judges nothing: suspended until",
-    "no-suspension-for-known": r"six judged failures|judges nothing: suspended until",
+    "suspension-ends-early": r"six judged failures|judges nothing|the model \w+.*open side",
+    "no-suspension-for-known": r"six judged failures|judges nothing",
     "device-ignored": r"known device",
     "sides-confused": r"six judged failures|failures in a row|judges nothing",
-    "two-codes-not-asked": r"asks for two codes",
+    "two-codes-not-asked": r"asks for two codes|the model refuses \(wrong\)",
     "double-click-judged-twice": r"repeats « accepted »",
     "refusal-counted-twice": r"repeats « refused »",
     "swap-without-guard": r"something with status 500",
@@ -65,3 +65,9 @@ async def test_a_planted_fault_is_found(tmp_path: Path, fault: str) -> None:
             assert re.search(_BECAUSE[fault], said, re.DOTALL), said
             return
     pytest.fail(f"{fault} was not found")
+
+
+async def test_an_answer_before_its_commit_is_found_by_kills(tmp_path: Path) -> None:
+    """At servers of their own: what was answered and died with its server is missed."""
+    with pytest.raises(Unexplained, match=_ATTEMPT):
+        check(await runs.with_kills(tmp_path, _SEED, kills=3, fault="answer-before-commit"))

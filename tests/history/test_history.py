@@ -44,6 +44,17 @@ async def test_hundreds_of_kills(capsys: pytest.CaptureFixture[str]) -> None:
     assert total.took_effect > 0  # or the kills never met an answer on its way
 
 
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+async def test_the_program_as_it_is_installed(capsys: pytest.CaptureFixture[str]) -> None:
+    """`sesame serve` with several workers, under the design's own limits."""
+    with _kept_if_unexplained(_KEPT / "program") as folder:
+        summary = check(await runs.with_kills_of_the_program(folder, seed=1, kills=18))
+    with capsys.disabled():
+        print(f"\nthe program: {summary}")  # noqa: T201 -- likewise
+    assert summary.kills == 18
+
+
 @contextmanager
 def _kept_if_unexplained(folder: Path) -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)

@@ -9,6 +9,7 @@ import secrets
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -21,11 +22,12 @@ from sesame.bank.user_code import UserCode
 from sesame.cap.profile import BANK_CARD, SESAME_CARD
 from sesame.cap.token import Code
 from sesame.custody.custodian import KeyUsage
+from sesame.custody.keystore import Keystore
 from sesame.emv.keys import DesKey, card_key_b
-from sesame.settings import Settings
 from sesame.store.engine import Store
 from sesame.store.schema import migrate
 from tests.bank.branch import (
+    NINE,
     OLD_CODE,
     Card,
     Person,
@@ -36,6 +38,7 @@ from tests.bank.branch import (
 )
 from tests.bank.stranger import Lines, chain_is_whole
 from tests.custody.codes import make_code
+from tests.custody.keystores import PASSPHRASE, QUICK, chance
 from tests.history.checker import History, Left, Line
 from tests.history.model import NOBODY, OPEN, RESERVED, Customer, Rules
 from tests.history.records import Request, read_logs
@@ -57,8 +60,28 @@ CLO = Person(UserCode("CLCLCL44"), "Clo", (_sesame("000000003"),))
 DAN = Person(UserCode("DNDNDN55"), "Dan", (_sesame("000000004"), _bank("000000004")))
 EVE = Person(UserCode("EVEVEV66"), "Eve", (_sesame("000000005"),))
 FRED = Person(UserCode("FRDFRD77"), "Fred", (_bank("000000006"),))
-PEOPLE = (ADA, BOB, CLO, DAN, EVE, FRED)
+_NAMED = (ADA, BOB, CLO, DAN, EVE, FRED)
 STRANGERS = (UserCode("NEMO3333"), UserCode("NULL8888"))
+
+
+def of_era(person: Person, era: int) -> Person:
+    """Who comes in that person's place in another era: as new as they were in the first."""
+    if era == 0:
+        return person
+    return Person(
+        UserCode(person.user_code[:-2] + f"{era:02d}"),
+        f"{person.name} {era}",
+        tuple(
+            replace(card, number=f"{card.number[:-4]}{era:02d}{card.number[-2:]}")
+            for card in person.cards
+        ),
+    )
+
+
+def people(eras: int = 1) -> Sequence[Person]:
+    """Everybody with a card."""
+    return [of_era(person, era) for era in range(eras) for person in _NAMED]
+
 
 # The rules in two tellings: the bank's, and the model's.
 SHORT = Limits(
@@ -103,23 +126,33 @@ def open_bank(path: Path) -> Bank:
     )
 
 
-def settings(path: Path, port: int) -> Settings:
-    """What the application is told."""
-    return Settings(
-        database=f"sqlite:///{path}",
-        keystore="none: the keys are the tests'",
-        keystore_passphrase_file="none",
-        public_url=f"http://127.0.0.1:{port}",
-        port=port,
-        demonstration=True,
+def settings(folder: Path, port: int) -> Path:
+    """A file that tells `sesame serve` of the bank in *folder*."""
+    path = folder / f"settings-{port}.toml"
+    path.write_text(
+        'database = "sqlite:///bank.db"\n'
+        'keystore = "keystore.json"\n'
+        'keystore_passphrase_file = "passphrase"\n'
+        f'public_url = "http://127.0.0.1:{port}"\n'
+        f"port = {port}\n"
+        "demonstration = true\n",
+        encoding="utf-8",
     )
+    return path
 
 
-async def populate(path: Path) -> None:
-    """A new database with everybody in it."""
-    migrate(f"sqlite:///{path}")
-    bank = open_bank(path)
-    for person in PEOPLE:
+async def populate(folder: Path, *, eras: int = 1) -> None:
+    """A new bank in *folder*: the tests' keys, and everybody enrolled."""
+    passphrase = folder / "passphrase"
+    passphrase.touch(mode=0o600)
+    passphrase.write_text(PASSPHRASE.text, encoding="utf-8")
+    # Of the same chance come the same keys, so that every code can be made without them.
+    Keystore.create(
+        folder / "keystore.json", PASSPHRASE, demo=True, now=NINE, random=chance("keys"), cost=QUICK
+    )
+    migrate(f"sqlite:///{folder / 'bank.db'}")
+    bank = open_bank(folder / "bank.db")
+    for person in people(eras):
         await enrol(bank, new_customer(person))
     await bank.store.close()
 
@@ -139,34 +172,36 @@ def _card_key(card: Card) -> DesKey:
 # ── What is left ─────────────────────────────────────────────────────────────────────────────────
 
 
-def read_history(folder: Path) -> History:
+def read_history(folder: Path, *, rules: Rules) -> History:
     """The logs and the database in *folder*, after all servers are gone."""
     requests, kills = read_logs(folder / "logs")
     with closing(sqlite3.connect(folder / "bank.db")) as database:
+        (enrolled,) = database.execute("SELECT count(*) FROM customers").fetchone()
+        everybody = people(enrolled // len(_NAMED))
         damage = database.execute("PRAGMA integrity_check").fetchall()
         if damage != [("ok",)]:
             raise RuntimeError(f"the database is damaged: {damage}")
-        left = {user_code: _left(database, user_code) for user_code in _user_codes()}
+        left: dict[str, Left] = {
+            user_code: _left(database, user_code)
+            for user_code in (*(person.user_code for person in everybody), *STRANGERS)
+        }
         (strangers,) = database.execute("SELECT total(failures) FROM stranger_failures").fetchone()
     return History(
-        rules=SHORT_RULES,
+        rules=rules,
         customers={
             **dict.fromkeys(STRANGERS, NOBODY),
-            **{person.user_code: _customer(person) for person in PEOPLE},
+            **{person.user_code: _customer(person) for person in everybody},
         },
         requests=requests,
         kills=kills,
         left=left,
         fits={
-            person.user_code: _fits(person, left[person.user_code], requests) for person in PEOPLE
+            person.user_code: _fits(person, left[person.user_code], requests)
+            for person in everybody
         },
         old_code=OLD_CODE.typed,
         strangers_failures=int(strangers),
     )
-
-
-def _user_codes() -> Sequence[str]:
-    return (*(person.user_code for person in PEOPLE), *STRANGERS)
 
 
 def _customer(person: Person) -> Customer:
