@@ -1,134 +1,26 @@
 """Coop@net in a real browser: by keyboard, without script, on a narrow screen, and axe."""
 
-import asyncio
 import re
-import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
 import pytest
-import pytest_asyncio
-import uvicorn
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Page
 
 from sesame.portal.answers import ANSWERS
-from sesame.portal.routes import build
 from sesame.portal.trial import STEPS
-from sesame.web.institution import Institution
-from sesame.web.opening import Closure, OpeningHours
-from sesame.web.rendering import Site
-from tests.portal.town import SIMULATOR, Town, open_town
+from tests.portal.street import Street
 
 pytestmark = [
     pytest.mark.needs("chromium"),
     pytest.mark.asyncio(loop_scope="module"),
 ]
 
-_ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 _WIDTHS = [1280, 320]  # pixels; 320 is WCAG 1.4.10
 _LANGUAGES = ["fr", "en"]
 # WCAG 2.2 wants 24 px targets; axe leaves that out unless asked. No preload: it would fetch style
 # sheets from a script, which the policy forbids.
 _AXE = {"preload": False, "rules": {"target-size": {"enabled": True}}}
-
-
-@dataclass
-class Street:
-    """A bank whose door is a real server, and a browser before it."""
-
-    town: Town
-    chromium: Browser
-    address: str
-
-    @contextmanager
-    def at(self, moment: datetime) -> Iterator[None]:
-        """Let the bank's clock say *moment*, and afterwards what it said before."""
-        before, self.town.clock.time = self.town.clock.time, moment
-        yield
-        self.town.clock.time = before
-
-    @asynccontextmanager
-    async def visitor(
-        self, *, width: int = 1280, language: str = "fr", script: bool = True
-    ) -> AsyncIterator[Page]:
-        """A page of a new browser, which may print nothing to its console."""
-        context = await self.chromium.new_context(
-            base_url=self.address,
-            viewport={"width": width, "height": 900},
-            java_script_enabled=script,
-        )
-        await context.add_cookies(
-            [{"name": "sesame_language", "value": language, "url": self.address}]
-        )
-        page = await context.new_page()
-        complaints = _listen(page)
-        yield page
-        await context.close()
-        assert complaints == []
-
-
-def _listen(page: Page) -> list[str]:
-    complaints: list[str] = []
-
-    def note(message: ConsoleMessage) -> None:
-        # A page of a status above 399 is reported too; that is what some of them are.
-        if "the server responded with a status of" not in message.text:
-            complaints.append(message.text)
-
-    page.on("console", note)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    return complaints
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def street(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Street]:
-    """One server and one Chromium for all tests of this file."""
-    town = await open_town(tmp_path_factory.mktemp("street"))
-    listener = socket.create_server(("127.0.0.1", 0))
-    address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    app = build(town.portal(site=_site()))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=_ARGUMENTS
-        )
-        yield Street(town, chromium, address)
-        await chromium.close()
-    server.should_exit = True
-    await serving
-    await town.bank.store.close()
-
-
-def _site() -> Site:
-    """A demonstration whose help line is closed exceptionally the week after."""
-    closure = Closure(
-        first=date(2026, 3, 9), last=date(2026, 3, 10), reason="Formation de toute l’équipe."
-    )
-    return Site(
-        institution=Institution(hours=OpeningHours(closures=(closure,))),
-        demonstration=True,
-        beside=SIMULATOR,
-        https=False,
-    )
-
-
-async def _log_in(street: Street, page: Page) -> None:
-    await page.goto("/acces/sesame")
-    await page.fill("#user_code", "VERA2345")
-    await page.fill("#code", await street.town.code_of(street.town.vera))
-    await page.click("form.panel button")
-    await page.wait_for_url("**/espace")
 
 
 async def _check(page: Page, width: int) -> None:
@@ -189,7 +81,7 @@ async def test_help_is_read_and_dialled_on_a_narrow_screen(street: Street) -> No
 async def test_axe_finds_nothing_when_signed_in(street: Street, language: str, width: int) -> None:
     """In the space with its accounts."""
     async with street.visitor(width=width, language=language) as page:
-        await _log_in(street, page)
+        await street.log_in(page)
         await _check(page, width)
 
 
@@ -277,7 +169,7 @@ async def test_after_an_error_the_next_code_goes_to_the_field_at_once(street: St
         assert await page.input_value("#user_code") == "NOBODY23"
         assert await page.input_value("#code") == ""
         described = await page.get_attribute("#code", "aria-describedby")
-        assert described == "code-hint message"
+        assert described == "message code-hint"
 
 
 async def test_the_language_changes_where_one_is(street: Street) -> None:
@@ -380,7 +272,7 @@ async def test_nothing_is_loaded_from_elsewhere(street: Street) -> None:
 async def test_on_paper_only_the_content_is_left(street: Street) -> None:
     """Print hides what cannot be pressed there."""
     async with street.visitor() as page:
-        await _log_in(street, page)
+        await street.log_in(page)
         await page.emulate_media(media="print")
         assert not await page.is_visible("text=Se déconnecter")
         assert await page.is_visible("text=Livret solidaire")

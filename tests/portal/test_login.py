@@ -263,7 +263,7 @@ async def test_a_slip_in_two_codes_costs_nothing(
     assert says in answer.text
     assert re.search(
         r'id="next_code"[^>]*aria-invalid="true"\s*autofocus\s*'
-        r'aria-describedby="next_code-hint next_code-error"',
+        r'aria-describedby="next_code-error next_code-hint"',
         answer.text,
     )
     assert await _version(town) == before

@@ -127,7 +127,7 @@ def draw(face: Face, language: Language) -> Drawing:
         code=CODE if face.code else "",
         card=face.card,
         next=face.next or "",
-        label=" ".join(sentences),
+        label=" ".join(sentences).replace("?.", "?"),
     )
 
 
