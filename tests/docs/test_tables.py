@@ -1,0 +1,53 @@
+"""The tables that lead from a rule to its test: no rule is left out, no test is made up."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+_ROOT = Path(__file__).parents[2]
+_REFERENCE = _ROOT / "docs" / "reference"
+_TABLES = ["accessibility"]
+# WCAG 2.2 without what is AAA, and without 4.1.1, which is obsolete.
+_CRITERIA = {
+    "A": "1.1.1 1.2.1 1.2.2 1.2.3 1.3.1 1.3.2 1.3.3 1.4.1 1.4.2 2.1.1 2.1.2 2.1.4 2.2.1 2.2.2 2.3.1"
+    " 2.4.1 2.4.2 2.4.3 2.4.4 2.5.1 2.5.2 2.5.3 2.5.4 3.1.1 3.2.1 3.2.2 3.2.6 3.3.1 3.3.2 3.3.7"
+    " 4.1.2",
+    "AA": "1.2.4 1.2.5 1.3.4 1.3.5 1.4.3 1.4.4 1.4.5 1.4.10 1.4.11 1.4.12 1.4.13 2.4.5 2.4.6 2.4.7"
+    " 2.4.11 2.5.7 2.5.8 3.1.2 3.2.3 3.2.4 3.3.3 3.3.4 3.3.8 4.1.3",
+}
+
+
+def rows(page: str, first: str) -> list[list[str]]:
+    """The cells of each row of *page* that begins with what *first* matches."""
+    text = (_REFERENCE / f"{page}.md").read_text(encoding="utf-8")
+    found = re.findall(rf"^\| ({first}\b.*) \|$", text, re.MULTILINE)
+    return [[cell.strip() for cell in re.split(r" \|(?: |$)", row)] for row in found]
+
+
+@pytest.mark.parametrize("page", _TABLES)
+def test_every_test_exists(page: str) -> None:
+    """Both the file and the function in it."""
+    text = (_REFERENCE / f"{page}.md").read_text(encoding="utf-8")
+    named = re.findall(r"`([\w/]+\.py)(?:::(\w+))?`", text)
+    assert len(named) > 20
+    for file, function in named:
+        path = _ROOT / "tests" / file
+        assert path.exists(), file
+        source = path.read_text(encoding="utf-8")
+        assert re.search(rf"^(?:async )?def {function}\(", source, re.MULTILINE) or not function, (
+            f"{file}::{function}"
+        )
+
+
+def test_every_criterion_has_its_row() -> None:
+    """Once, with its level, and with a test or a limit."""
+    table = rows("accessibility", r"\d\.\d\.\d+")
+    assert all(len(row) == 6 for row in table)
+    levels = {level: numbers.split() for level, numbers in _CRITERIA.items()}
+    assert len([*levels["A"], *levels["AA"]]) == 55
+    for level, numbers in levels.items():
+        assert [row[0].split()[0] for row in table if row[1] == level] == numbers
+    assert len(table) == 55
+    for row in table:
+        assert "::" in row[4] or row[5], row[0]
