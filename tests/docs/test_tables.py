@@ -7,7 +7,7 @@ import pytest
 
 _ROOT = Path(__file__).parents[2]
 _REFERENCE = _ROOT / "docs" / "reference"
-_TABLES = ["accessibility"]
+_TABLES = ["accessibility", "leaflet"]
 # WCAG 2.2 without what is AAA, and without 4.1.1, which is obsolete.
 _CRITERIA = {
     "A": "1.1.1 1.2.1 1.2.2 1.2.3 1.3.1 1.3.2 1.3.3 1.4.1 1.4.2 2.1.1 2.1.2 2.1.4 2.2.1 2.2.2 2.3.1"
@@ -51,3 +51,18 @@ def test_every_criterion_has_its_row() -> None:
     assert len(table) == 55
     for row in table:
         assert "::" in row[4] or row[5], row[0]
+
+
+def test_every_line_of_the_leaflet_has_its_row() -> None:
+    """S1 to S31, as docs/reference/requirements.md lists them, each with where and a test."""
+    listed = re.findall(
+        r"^\| (S\d+) \|",
+        (_REFERENCE / "requirements.md").read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+    table = rows("leaflet", r"S\d+")
+    assert [row[0] for row in table] == listed
+    assert len(listed) == 31
+    for row in table:
+        assert "“" in row[2], row[0]
+        assert "::" in row[3], row[0]
