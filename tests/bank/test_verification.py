@@ -804,6 +804,20 @@ async def test_another_attempt_of_the_same_version_is_not_taken_for_ours(branch:
 # ── Constant work ────────────────────────────────────────────────────────────────────────────────
 
 
+def counted_cryptograms(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The ATCs of all cryptograms that custody computes from now on."""
+    computed: list[int] = []
+
+    def counted(
+        card_key: DesKey, atcs: Sequence[int], *, before: bytes, after: bytes
+    ) -> list[bytes]:
+        computed.extend(atcs)
+        return cryptograms_by_atc(card_key, atcs, before=before, after=after)
+
+    monkeypatch.setattr(cap_verification, "cryptograms_by_atc", counted)
+    return computed
+
+
 @pytest.mark.parametrize(
     ("user_code", "code", "state"),
     [
@@ -826,15 +840,7 @@ async def test_every_attempt_costs_four_cryptograms(
 ) -> None:
     """Near and behind for two cards, present or not, so that time tells nobody apart."""
     branch.change("UPDATE cards SET state = ?, last_atc = 7", state)
-    computed: list[int] = []
-
-    def counted(
-        card_key: DesKey, atcs: Sequence[int], *, before: bytes, after: bytes
-    ) -> list[bytes]:
-        computed.extend(atcs)
-        return cryptograms_by_atc(card_key, atcs, before=before, after=after)
-
-    monkeypatch.setattr(cap_verification, "cryptograms_by_atc", counted)
+    computed = counted_cryptograms(monkeypatch)
     await verify_login(branch.bank, attempt(user_code, code))
     assert len(computed) == 4
 
@@ -862,16 +868,8 @@ async def test_every_pair_costs_the_same(  # noqa: PLR0913, PLR0917 -- a case an
 ) -> None:
     """Two cards, the pairs that a reach has, two cryptograms a pair: whatever fits."""
     branch.change("UPDATE cards SET state = ?, last_atc = 7", state)
-    computed: list[int] = []
-
-    def counted(
-        card_key: DesKey, atcs: Sequence[int], *, before: bytes, after: bytes
-    ) -> list[bytes]:
-        computed.extend(atcs)
-        return cryptograms_by_atc(card_key, atcs, before=before, after=after)
-
     access = await branch.bank.store.read_access(user_code)
-    monkeypatch.setattr(cap_verification, "cryptograms_by_atc", counted)
+    computed = counted_cryptograms(monkeypatch)
     pair = TwoCodes(VERA.card.code(first), VERA.card.code(first + 1))
     await find_pairs(branch.bank, access, pair, near_only=near_only)
     assert len(computed) == 2 * 2 * (2 if near_only else 65)
