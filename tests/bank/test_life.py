@@ -79,6 +79,7 @@ from tests.bank.branch import (
     enrol_everybody,
     open_bank,
 )
+from tests.bank.folders import IN_MEMORY
 from tests.bank.past import (
     ACCEPTED,
     REFUSED,
@@ -93,9 +94,6 @@ from tests.bank.past import (
 from tests.bank.stranger import chain_is_whole
 
 _Answer = TypeVar("_Answer")
-# Thousands of commits: into memory where a machine offers that. Disks have tests of their own.
-_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 -- a folder of its own is made in it
-_FOLDERS = _SHARED_MEMORY if _SHARED_MEMORY.is_dir() else None
 _HELD, _ACTIVE = "held", "active"
 _BROWSERS = 3
 _PERSONS = {person.user_code: person for person in PEOPLE}
@@ -153,7 +151,7 @@ class Life(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
-        self.folder = Path(mkdtemp(dir=_FOLDERS))
+        self.folder = Path(mkdtemp(dir=IN_MEMORY))
         path = self.folder / "bank.db"
         path.write_bytes(_enrolled())
         self.branch = Branch(path, open_bank(path))

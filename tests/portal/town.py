@@ -109,7 +109,7 @@ class Town:
 
 
 @cache
-def _empty_database() -> bytes:
+def empty_database() -> bytes:
     """A database of the newest schema, made once for all tests of a process."""
     with TemporaryDirectory() as folder:
         path = Path(folder, "bank.db")
@@ -120,7 +120,7 @@ def _empty_database() -> bytes:
 async def open_town(folder: Path) -> Town:
     """A new bank in *folder*, with its customers enrolled."""
     path = folder / "bank.db"
-    path.write_bytes(_empty_database())
+    path.write_bytes(empty_database())
     url = f"sqlite:///{path}"
     clock = Clock()
     custodian = KeystoreIssuingCustodian(

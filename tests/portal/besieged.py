@@ -1,0 +1,138 @@
+"""A bank before its doors: the portal's ways in and the JSON door, and what each answer costs."""
+
+import hashlib
+import re
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+from argon2 import PasswordHasher
+from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext
+
+from sesame.bank.bank import Bank
+from sesame.portal.portal import Portal
+from sesame.portal.routes import build
+from sesame.rest.routes import routes as rest_routes
+from sesame.store import engine
+from sesame.web.institution import Institution
+from sesame.web.rendering import Site
+from tests.custody.keystores import chance
+from tests.portal.browser import Browser, hidden_fields, without_chance
+
+KEY = "the key of the desk"
+SESAME, TWO_CODES, OLD_CODE = "/acces/sesame", "/acces/deux-codes", "/acces/ancien-code"
+JSON = "/api/v1/verifications"
+DOORS: Mapping[str, tuple[str, ...]] = {  # and what is typed there besides the user code
+    SESAME: ("code",),
+    TWO_CODES: ("code", "next_code"),
+    OLD_CODE: ("old_code",),
+    JSON: ("code",),
+    f"{JSON} ": ("code", "next_code"),
+}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """All that somebody outside sees of an answer, but for the chance of its form."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    text: str
+
+
+class Outsider:
+    """Somebody with a browser and, for the JSON door, a program; known to nobody."""
+
+    def __init__(self, bank: Bank) -> None:
+        site = Site(institution=Institution(), demonstration=True, https=False)
+        portal = Portal(bank=bank, site=site, random_bytes=chance("portal"))
+        beside = rest_routes(bank, [hashlib.sha256(KEY.encode()).hexdigest()])
+        self.browser = Browser(build(portal, beside=beside))
+        self._forms: dict[str, dict[str, str]] = {}
+        self._last: tuple[str, dict[str, str]] | None = None
+
+    async def form(self, door: str) -> dict[str, str]:
+        """The form of *door* that stands on the screen, or a new one."""
+        if door not in self._forms:
+            self._forms[door] = hidden_fields((await self.browser.get(door)).text)
+        return self._forms[door]
+
+    async def knock(self, door: str, user_code: str, typed: tuple[str, ...]) -> Seen:
+        """Type it all in and send it."""
+        fields = {"user_code": user_code, **dict(zip(DOORS[door], typed, strict=True))}
+        if door.strip() == JSON:
+            headers = {"authorization": f"Bearer {KEY}"}
+            answer = await self.browser.post(JSON, json=fields, headers=headers)
+            return _seen(answer, user_code)
+        self._last = door, await self.form(door) | fields
+        return await self.knock_again(user_code)
+
+    async def knock_again(self, user_code: str) -> Seen:
+        """The same form once more: a second click."""
+        assert self._last is not None
+        door, fields = self._last
+        answer = await self.browser.post(door, data=fields)
+        self._forms.pop(door, None)
+        # A refusal shows the next form, which may be another door's.
+        action = re.search(r'action="(/acces/[\w-]+)"', answer.text)
+        if action:
+            self._forms[action[1]] = hidden_fields(answer.text)
+        return _seen(answer, user_code)
+
+
+def _seen(answer: httpx.Response, user_code: str) -> Seen:
+    text = without_chance(answer.text).replace(user_code, "--------")
+    return Seen(answer.status_code, tuple(sorted(answer.headers.items())), text)
+
+
+@dataclass
+class Work:
+    """What was computed and asked of the database."""
+
+    cryptograms: int = 0  # ciphers set up
+    argon2: int = 0
+    statements: Counter[str] = field(default_factory=Counter)
+
+
+_KIND = re.compile(r"\s*(\w+)(?:\s+(?:OR \w+ )?(?:INTO|FROM)?\s*(\w+))?")
+# Lines of user codes that nobody has stand in tables of their own, written the same way.
+_SAME = {"stranger_lines": "audit_lines", "stranger_personal": "audit_personal"}
+
+
+@contextmanager
+def metered(patched: pytest.MonkeyPatch) -> Iterator[list[Work]]:
+    """Count what is done; the last of the list is what is being counted."""
+    works = [Work()]
+    encryptor, verify, set_up = Cipher.encryptor, PasswordHasher.verify, engine._set_up  # noqa: SLF001 -- every connection passes there
+
+    def count_cipher(cipher: Cipher[Any]) -> CipherContext:
+        works[-1].cryptograms += 1
+        context: CipherContext = encryptor(cipher)
+        return context
+
+    def count_argon2(hasher: PasswordHasher, *typed: str) -> bool:
+        works[-1].argon2 += 1
+        return bool(verify(hasher, *typed))
+
+    def listen(connection: sqlite3.Connection, *, writes: bool) -> None:
+        set_up(connection, writes=writes)
+        connection.set_trace_callback(
+            lambda statement: works[-1].statements.update([_kind(statement)])
+        )
+
+    patched.setattr(Cipher, "encryptor", count_cipher)
+    patched.setattr(PasswordHasher, "verify", count_argon2)
+    patched.setattr(engine, "_set_up", listen)
+    yield works
+
+
+def _kind(statement: str) -> str:
+    found = _KIND.match(statement)
+    assert found is not None
+    verb, table = found[1].upper(), found[2] or ""
+    return f"{verb} {_SAME.get(table, table)}"
