@@ -4,17 +4,20 @@ import hashlib
 import re
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import pytest
 from argon2 import PasswordHasher
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext
+from starlette.types import ASGIApp
 
+from sesame.bank import matching
 from sesame.bank.bank import Bank
+from sesame.cap.verification import candidates, pair_candidates
 from sesame.portal.portal import Portal
 from sesame.portal.routes import build
 from sesame.rest.routes import routes as rest_routes
@@ -24,6 +27,7 @@ from sesame.web.rendering import Site
 from tests.custody.keystores import chance
 from tests.portal.browser import Browser, hidden_fields, without_chance
 
+Planned = TypeVar("Planned")
 KEY = "the key of the desk"
 SESAME, TWO_CODES, OLD_CODE = "/acces/sesame", "/acces/deux-codes", "/acces/ancien-code"
 JSON = "/api/v1/verifications"
@@ -45,14 +49,18 @@ class Seen:
     text: str
 
 
+def doors_of(bank: Bank) -> ASGIApp:
+    """The portal and the JSON door of *bank*."""
+    site = Site(institution=Institution(), demonstration=True, https=False)
+    portal = Portal(bank=bank, site=site, random_bytes=chance("portal"))
+    return build(portal, beside=rest_routes(bank, [hashlib.sha256(KEY.encode()).hexdigest()]))
+
+
 class Outsider:
     """Somebody with a browser and, for the JSON door, a program; known to nobody."""
 
     def __init__(self, bank: Bank) -> None:
-        site = Site(institution=Institution(), demonstration=True, https=False)
-        portal = Portal(bank=bank, site=site, random_bytes=chance("portal"))
-        beside = rest_routes(bank, [hashlib.sha256(KEY.encode()).hexdigest()])
-        self.browser = Browser(build(portal, beside=beside))
+        self.browser = Browser(doors_of(bank))
         self._forms: dict[str, dict[str, str]] = {}
         self._last: tuple[str, dict[str, str]] | None = None
 
@@ -96,6 +104,7 @@ class Work:
 
     cryptograms: int = 0  # ciphers set up
     argon2: int = 0
+    planned: int = 0  # cards whose ATCs the bank worked out
     statements: Counter[str] = field(default_factory=Counter)
 
 
@@ -125,6 +134,15 @@ def metered(patched: pytest.MonkeyPatch) -> Iterator[list[Work]]:
             lambda statement: works[-1].statements.update([_kind(statement)])
         )
 
+    def count_plans(plan: Callable[..., Planned]) -> Callable[..., Planned]:
+        def counted(*asked: object, **how: object) -> Planned:
+            works[-1].planned += 1
+            return plan(*asked, **how)
+
+        return counted
+
+    patched.setattr(matching, "candidates", count_plans(candidates))
+    patched.setattr(matching, "pair_candidates", count_plans(pair_candidates))
     patched.setattr(Cipher, "encryptor", count_cipher)
     patched.setattr(PasswordHasher, "verify", count_argon2)
     patched.setattr(engine, "_set_up", listen)

@@ -154,6 +154,7 @@ def _check_cost(door: str, work: Work) -> None:
     """The meter measures: it is not that nothing was counted."""
     pairs, single = door in {TWO_CODES, _PAIR}, door in {SESAME, JSON}
     assert work.argon2 == (door == besieged.OLD_CODE)
+    assert work.planned == (0 if door == besieged.OLD_CODE else 2)
     assert (work.cryptograms > 200) is pairs
     assert (0 < work.cryptograms < 40) is single
     assert work.statements["INSERT access"] == 1
