@@ -104,7 +104,7 @@ owners = st.sampled_from(PEOPLE)
 browsers = st.integers(0, _BROWSERS - 1)
 cards = st.integers(0, 1)
 seldom = st.sampled_from([False, False, False, True])
-gaps = st.sampled_from([1, 1, 1, 2, 3, 30, 31, 32, 33, 254, 255, 256, 257])
+gaps = st.sampled_from([1, 1, 1, 2, 3, 31, 32, 32, 33, 255, 256])
 far_gaps = st.sampled_from([1, 2, 31, 32, 33, 64, 500, 2016, 2047, 2048, 2049, 16_384])
 distances = st.sampled_from([1, 1, 1, 2, 7, 8, 9, 0, -1, -8])
 pauses = st.sampled_from(
@@ -549,7 +549,7 @@ def _at_most_five_in_a_row(said: list[dict[str, Any]]) -> None:
 
 
 Life.TestCase.settings = settings(
-    max_examples=30,
+    max_examples=60,
     stateful_step_count=40,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
@@ -637,7 +637,7 @@ def _the_old_code_stays(patched: pytest.MonkeyPatch) -> None:
 
 
 def _a_held_card_signs_in(patched: pytest.MonkeyPatch) -> None:
-    patched.setattr(matching, "CardState", SimpleNamespace(ACTIVE="held"))
+    patched.setattr(matching, "CardState", SimpleNamespace(ACTIVE="held", HELD="held"))
 
 
 def _two_codes_reach_far_under_pressure(patched: pytest.MonkeyPatch) -> None:
@@ -729,23 +729,23 @@ _Fault = Callable[[pytest.MonkeyPatch], None]
 _FAULTS: tuple[_Fault, ...] = (
     _window_too_wide,
     _failures_are_not_counted,
-    _success_resets_nothing,
-    _nobody_is_ever_pressed,
-    _pressed_suspensions_stay_long,
     _devices_are_bound_to_nobody,
     _the_old_code_stays,
     _a_held_card_signs_in,
     _the_bank_is_never_pressed,
     _a_refusal_repeats_nothing,
     _a_refusal_repeats_for_ever,
-    _an_acceptance_is_repeated_for_any_code,
-    _sessions_do_not_end,
     _a_rehearsal_costs_a_try,
     _a_rehearsal_uses_nothing_up,
     _what_is_turned_away_is_counted,
 )
-# Found within three hundred lives as well, but not in two seconds.
+# Found within three hundred lives as well, but not in a second or two.
 _RARE_FAULTS: tuple[_Fault, ...] = (
+    _nobody_is_ever_pressed,
+    _an_acceptance_is_repeated_for_any_code,
+    _sessions_do_not_end,
+    _pressed_suspensions_stay_long,
+    _success_resets_nothing,
     _success_resets_both_sides,
     _success_forgets_what_failed,
     _age_forgets_nothing,
