@@ -23,12 +23,21 @@ async def _kept(_request: Request) -> Response:
     return PlainTextResponse("hello", headers={"Cache-Control": "max-age=1"})
 
 
+async def _with_script(_request: Request) -> Response:
+    return PlainTextResponse("hello", headers={"Content-Security-Policy": CSP_WITH_SCRIPT})
+
+
 async def _broken(_request: Request) -> Response:
     raise RuntimeError("broken")
 
 
 _APP = Starlette(
-    routes=[Route("/", _hello), Route("/kept", _kept), Route("/broken", _broken)],
+    routes=[
+        Route("/", _hello),
+        Route("/kept", _kept),
+        Route("/with-script", _with_script),
+        Route("/broken", _broken),
+    ],
 )
 
 
@@ -54,6 +63,14 @@ async def test_an_answer_may_say_how_long_it_keeps(visit: Visit) -> None:
     async with visit(SecurityHeaders(_APP, https=True)) as browser:
         answer = await browser.get("/kept")
     assert answer.headers.get_list("cache-control") == ["max-age=1"]
+
+
+async def test_an_answer_may_bring_a_policy_of_its_own(visit: Visit) -> None:
+    """One policy, not two: browsers would obey both."""
+    async with visit(SecurityHeaders(_APP, https=True)) as browser:
+        answer = await browser.get("/with-script")
+    assert answer.headers.get_list("content-security-policy") == [CSP_WITH_SCRIPT]
+    assert answer.headers["x-content-type-options"] == "nosniff"
 
 
 async def test_plain_http_does_not_speak_of_https(visit: Visit) -> None:

@@ -1,6 +1,7 @@
 """Security headers on every answer, errors included.
 
-Plain ASGI: the headers are made once, at start, and each answer gets the same ones.
+Plain ASGI: the headers are made once, at start, and each answer gets the same ones. How long
+it is kept and which policy it obeys, an answer may say itself.
 """
 
 from collections.abc import Mapping
@@ -37,12 +38,13 @@ class SecurityHeaders:
 
         Args:
             app: the application.
-            csp: its Content-Security-Policy.
+            csp: its Content-Security-Policy, for every answer that brings none of its own.
             https: customers reach it over https, so it says so for two years (RFC 6797).
             noindex: search engines are told to leave it out.
         """
         self._app = app
-        headers = {"Content-Security-Policy": csp, **_ALWAYS}
+        self._csp = csp.encode()
+        headers = dict(_ALWAYS)
         if https:
             headers["Strict-Transport-Security"] = _TWO_YEARS
         if noindex:
@@ -59,8 +61,11 @@ class SecurityHeaders:
             if message["type"] == "http.response.start":
                 sent = message["headers"]
                 message["headers"] = [*sent, *self._headers]
-                if all(name != b"cache-control" for name, _ in sent):
+                given = {name for name, _ in sent}
+                if b"cache-control" not in given:
                     message["headers"].append((b"cache-control", b"no-store"))
+                if b"content-security-policy" not in given:
+                    message["headers"].append((b"content-security-policy", self._csp))
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
