@@ -1,19 +1,26 @@
 """`sesame.bank.devices`: which browsers are known, and to whom."""
 
 import hashlib
+import json
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sesame.bank.devices import device_hash, is_known, known_devices, new_device
+from sesame.bank.errors import TooBusy
 from sesame.bank.moments import from_row, to_row
-from sesame.bank.sessions import forget_known_devices
+from sesame.bank.sessions import forget_known_devices, read_session
 from sesame.bank.user_code import UserCode
+from sesame.bank.verification import Accepted
 from sesame.store.access import Access
-from tests.bank.branch import ADDRESS, NINE, OMAR, VERA, Branch
+from sesame.store.steps import Fate
+from tests.bank.branch import ADDRESS, NINE, OMAR, VERA, Branch, Person
+from tests.bank.stranger import chain_is_whole
 
 _SECRET = b"what one browser keeps".ljust(32)
+_HOME, _PHONE = b"h" * 32, b"p" * 32
 
 secrets = st.binary(min_size=32, max_size=32)
 user_codes = st.from_regex(r"[A-Z0-9]{8}", fullmatch=True).map(UserCode)
@@ -62,3 +69,56 @@ async def test_a_browser_is_known_for_thirteen_months(branch: Branch) -> None:
     assert await known_devices(bank, VERA.user_code) == 1
     await forget_known_devices(bank, VERA.user_code, ADDRESS)
     assert await known_devices(bank, VERA.user_code) == 0
+
+
+async def _log_in(branch: Branch, person: Person, atc: int, device: bytes) -> Accepted:
+    outcome = await branch.login(person, person.card.code(atc), device=device)
+    assert isinstance(outcome, Accepted)
+    return outcome
+
+
+async def test_a_customers_devices_are_counted(branch: Branch) -> None:
+    """Their own only, and for thirteen months."""
+    assert await known_devices(branch.bank, VERA.user_code) == 0
+    await _log_in(branch, VERA, 1, _HOME)
+    branch.clock.forward(days=30)
+    await _log_in(branch, VERA, 2, _PHONE)
+    await _log_in(branch, OMAR, 1, _HOME)
+    assert await known_devices(branch.bank, VERA.user_code) == 2
+    branch.clock.forward(days=366)
+    assert await known_devices(branch.bank, VERA.user_code) == 1
+    branch.clock.forward(days=30)
+    assert await known_devices(branch.bank, VERA.user_code) == 0
+
+
+async def test_devices_are_forgotten(branch: Branch) -> None:
+    """All of the customer's and nobody else's; the sessions stay, and the next login is new."""
+    opened = await _log_in(branch, VERA, 1, _HOME)
+    await _log_in(branch, VERA, 2, _PHONE)
+    await _log_in(branch, OMAR, 1, _HOME)
+    await forget_known_devices(branch.bank, VERA.user_code, ADDRESS)
+    assert await known_devices(branch.bank, VERA.user_code) == 0
+    assert await known_devices(branch.bank, OMAR.user_code) == 1
+    assert opened.session_token is not None
+    assert await read_session(branch.bank, opened.session_token) is not None
+    assert (await _log_in(branch, VERA, 3, _HOME)).device == _HOME
+    lines, head = await branch.chain(VERA)
+    assert chain_is_whole(lines, head)
+    said = json.loads(lines[-2][1])
+    assert set(said) == {"v", "event", "version", "prev", "at", "attempt", "subject", "address"}
+    assert said["event"] == "devices-forgotten"
+    assert json.loads(lines[-1][1])["device"] == "unknown"
+
+
+async def test_nothing_is_forgotten_while_others_are_faster(branch: Branch) -> None:
+    """And whoever asked is told so."""
+    await _log_in(branch, VERA, 1, _HOME)
+
+    async def lose(_step: object) -> Fate:
+        return Fate.LOST
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(branch.bank.store, "swap_access", lose)
+        with pytest.raises(TooBusy):
+            await forget_known_devices(branch.bank, VERA.user_code, ADDRESS)
+    assert await known_devices(branch.bank, VERA.user_code) == 1

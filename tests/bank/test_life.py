@@ -304,7 +304,8 @@ class Life(RuleBasedStateMachine):
                 for place, one in enumerate(past.cards)
                 if one.active and (atc := one.fits(("code", code.digits), near_only=True))
             ]
-            found = self.run(rehearse(bank, user.user_code, code, Origin(Door.PORTAL, ADDRESS)))
+            origin, form = Origin(Door.PORTAL, ADDRESS), bank.random_bytes(16)
+            found = self.run(rehearse(bank, user.user_code, code, origin, form))
             if past.enough_rehearsed(now):
                 assert found is Rehearsed.ENOUGH
                 continue

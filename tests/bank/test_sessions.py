@@ -1,15 +1,25 @@
 """`sesame.bank.sessions`."""
 
+import asyncio
 import base64
+import json
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+from sesame.bank.errors import TooBusy
+from sesame.bank.matching import TwoCodes
 from sesame.bank.sessions import (
     Means,
     Session,
+    end_all_sessions,
+    end_other_sessions,
     end_session,
+    end_session_of,
     make_token,
+    open_sessions,
     read_session,
     token_hash,
 )
@@ -17,7 +27,20 @@ from sesame.bank.user_code import UserCode
 from sesame.bank.verification import Accepted
 from sesame.store.buckets import bucket_of
 from sesame.store.errors import StoreUnavailable
-from tests.bank.branch import NINE, OMAR, SEED, VERA, Branch, Person
+from sesame.store.steps import Fate
+from tests.bank.branch import (
+    ADDRESS,
+    NINE,
+    OLD_CODE,
+    OMAR,
+    SEED,
+    VERA,
+    Branch,
+    Person,
+    open_bank,
+)
+from tests.bank.stranger import chain_is_whole
+from tests.bank.test_verification import Interrupted
 
 _MINUTE = timedelta(minutes=1)
 
@@ -267,3 +290,227 @@ async def test_failures_of_strangers_end_no_session(branch: Branch, *, suspended
     token = await sign_in(branch, VERA)
     await branch.fail(VERA.user_code, 5 if suspended else 2)
     assert await read_session(branch.bank, token) is not None
+
+
+# ── Several of them ──────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_customer_sees_their_open_sessions(branch: Branch) -> None:
+    """Newest first, with the means, and nobody else's; a session that ended is not among them."""
+    old = await branch.login(VERA, OLD_CODE)
+    assert isinstance(old, Accepted)
+    branch.clock.forward(minutes=1)
+    ended = await sign_in(branch, VERA, 1)
+    branch.clock.forward(minutes=1)
+    codes = TwoCodes(VERA.card.code(2), VERA.card.code(3))
+    new = await branch.login(VERA, codes, session_seed=SEED[::-1])
+    assert isinstance(new, Accepted)
+    await sign_in(branch, OMAR)
+    await end_session(branch.bank, ended)
+    assert [
+        (one.means, one.opened_at, one.seen_at)
+        for one in await open_sessions(branch.bank, VERA.user_code)
+    ] == [
+        (Means.TWO_CODES, NINE + 2 * _MINUTE, NINE + 2 * _MINUTE),
+        (Means.OLD_CODE, NINE, NINE),
+    ]
+    assert new.session_token is not None
+    (first, _) = await open_sessions(branch.bank, VERA.user_code)
+    assert first.id == token_hash(new.session_token)
+
+
+async def test_the_list_knows_when_a_session_was_seen_and_that_it_ended(branch: Branch) -> None:
+    """What is idle too long is open no more, whether or not somebody asked for it since."""
+    token = await sign_in(branch, VERA)
+    branch.clock.forward(minutes=4)
+    await read_session(branch.bank, token)
+    (one,) = await open_sessions(branch.bank, VERA.user_code)
+    assert (one.opened_at, one.seen_at) == (NINE, NINE + 4 * _MINUTE)
+    branch.clock.forward(minutes=5)
+    assert await open_sessions(branch.bank, VERA.user_code) == []
+
+
+async def test_looking_how_long_is_left_is_no_activity(branch: Branch) -> None:
+    """The idle time runs on, however often somebody looks."""
+    token = await sign_in(branch, VERA)
+    for _ in range(4):
+        branch.clock.forward(minutes=1)
+        session = await read_session(branch.bank, token, touch=False)
+        assert session is not None
+        assert session.idle_until == NINE + 5 * _MINUTE
+    branch.clock.forward(minutes=1)
+    assert await read_session(branch.bank, token, touch=False) is None
+
+
+async def test_one_session_is_ended_from_another(branch: Branch) -> None:
+    """For every request that begins after it; the others stay."""
+    tokens = [await sign_in(branch, VERA, atc) for atc in (1, 2, 3)]
+    for _ in range(2):
+        await end_session_of(branch.bank, VERA.user_code, token_hash(tokens[1]))
+        open_ = [await read_session(branch.bank, token) is not None for token in tokens]
+        assert open_ == [True, False, True]
+
+
+async def test_somebody_elses_session_is_not_ended(branch: Branch) -> None:
+    """Whoever knows its id, of the same bucket or another: it is theirs, and it stays."""
+    await sign_in(branch, VERA)
+    token = await sign_in(branch, OMAR)
+    await end_session_of(branch.bank, VERA.user_code, token_hash(token))
+    assert await read_session(branch.bank, token) is not None
+    branch.change("UPDATE customers SET bucket = ?", bucket_of(VERA.user_code))
+    branch.change("UPDATE access SET bucket = ?", bucket_of(VERA.user_code))
+    branch.change("UPDATE sessions SET bucket = ?", bucket_of(VERA.user_code))
+    await end_session_of(branch.bank, VERA.user_code, token_hash(token))
+    assert len(branch.rows("SELECT * FROM sessions WHERE user_code = ?", OMAR.user_code)) == 1
+
+
+async def test_all_other_sessions_are_ended(branch: Branch) -> None:
+    """This one stays, and so do other customers'."""
+    tokens = [await sign_in(branch, VERA, atc) for atc in (1, 2, 3)]
+    omars = await sign_in(branch, OMAR)
+    here = await read_session(branch.bank, tokens[1])
+    assert here is not None
+    await end_other_sessions(branch.bank, here)
+    open_ = [await read_session(branch.bank, token) is not None for token in tokens]
+    assert open_ == [False, True, False]
+    assert await read_session(branch.bank, omars) is not None
+    assert [one.id for one in await open_sessions(branch.bank, VERA.user_code)] == [here.id]
+
+
+async def test_all_sessions_are_ended_at_once(branch: Branch, path: Path) -> None:
+    """Also in another process, for every request that begins after it; a login opens one again."""
+    elsewhere = open_bank(path, name="elsewhere")
+    tokens = [await sign_in(branch, VERA), await sign_in(branch, VERA, 2)]
+    omars = await sign_in(branch, OMAR)
+    await end_all_sessions(elsewhere, VERA.user_code, ADDRESS)
+    for token in tokens:
+        assert await read_session(branch.bank, token) is None
+        assert await read_session(elsewhere, token) is None
+    assert await open_sessions(branch.bank, VERA.user_code) == []
+    assert await read_session(branch.bank, omars) is not None
+    assert await read_session(branch.bank, await sign_in(branch, VERA, 3)) is not None
+    await elsewhere.store.close()
+
+
+async def test_ending_all_sessions_is_a_step_with_a_line(branch: Branch) -> None:
+    """In the chain, with the address and no fact of its own; nothing else of the row moves."""
+    await sign_in(branch, VERA)
+    before = branch.row(VERA.user_code)
+    branch.clock.forward(minutes=1)
+    await end_all_sessions(branch.bank, VERA.user_code, ADDRESS)
+    after = branch.row(VERA.user_code)
+    assert {name for name in after if after[name] != before[name]} == {
+        "version",
+        "head",
+        "session_epoch",
+        "stepped_at",
+    }
+    lines, head = await branch.chain(VERA)
+    assert chain_is_whole(lines, head)
+    said = json.loads(lines[-1][1])
+    assert set(said) == {"v", "event", "version", "prev", "at", "attempt", "subject", "address"}
+    assert (said["event"], said["attempt"]) == ("sessions-ended", "00" * 16)
+
+
+async def test_a_login_in_flight_while_all_sessions_end(branch: Branch, path: Path) -> None:
+    """It read the row before: it plans anew, and its session opens after the end, whole."""
+    elsewhere = open_bank(path, name="elsewhere")
+    before = await sign_in(branch, VERA)
+
+    async def meanwhile() -> None:
+        await end_all_sessions(elsewhere, VERA.user_code, ADDRESS)
+
+    branch.bank = replace(branch.bank, custodian=Interrupted(meanwhile))
+    after = await sign_in(branch, VERA, 2)
+    assert await read_session(branch.bank, before) is None
+    assert await read_session(branch.bank, after) is not None
+    lines, head = await branch.chain(VERA)
+    assert chain_is_whole(lines, head)
+    assert [json.loads(line)["event"] for _, line, _ in lines[2:]] == ["sessions-ended", "login"]
+    await elsewhere.store.close()
+
+
+async def test_a_form_sent_again_after_all_sessions_ended_opens_nothing(branch: Branch) -> None:
+    """It is the attempt of before, and its session ended with the others."""
+    form = bytes(range(16))
+    first = await branch.login(VERA, VERA.card.code(1), id=form)
+    assert isinstance(first, Accepted)
+    await end_all_sessions(branch.bank, VERA.user_code, ADDRESS)
+    again = await branch.login(VERA, VERA.card.code(1), id=form)
+    assert isinstance(again, Accepted)
+    assert again.session_token == first.session_token
+    assert again.session_token is not None
+    assert await read_session(branch.bank, again.session_token) is None
+
+
+async def test_the_end_is_not_acknowledged_while_others_are_faster(branch: Branch) -> None:
+    """Then nothing has ended, and whoever asked is told so."""
+    token = await sign_in(branch, VERA)
+
+    async def lose(_step: object) -> Fate:
+        return Fate.LOST
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(branch.bank.store, "swap_access", lose)
+        with pytest.raises(TooBusy):
+            await end_all_sessions(branch.bank, VERA.user_code, ADDRESS)
+    assert await read_session(branch.bank, token) is not None
+
+
+async def test_strangers_who_guess_do_not_delay_the_end(branch: Branch) -> None:
+    """Whoever is signed in goes before those who wait, however many they are."""
+    token = await sign_in(branch, VERA)
+    reached, gate = asyncio.Event(), asyncio.Event()
+
+    async def hold() -> None:
+        reached.set()
+        await gate.wait()
+
+    branch.bank = replace(branch.bank, custodian=Interrupted(hold))
+    guesses = [
+        asyncio.create_task(branch.login(VERA, VERA.card.wrong_code(2, guess)))
+        for guess in range(1, 7)
+    ]
+    await reached.wait()
+    end = asyncio.create_task(end_all_sessions(branch.bank, VERA.user_code, ADDRESS))
+    await asyncio.sleep(0)
+    gate.set()
+    await end
+    await asyncio.gather(*guesses)
+    assert await read_session(branch.bank, token) is None
+    lines, _ = await branch.chain(VERA)
+    events = [json.loads(line)["event"] for _, line, _ in lines]
+    assert events[:4] == ["enrolment", "login", "login", "sessions-ended"]
+
+
+# ── A used code, presented while a session is open ───────────────────────────────────────────────
+
+
+async def test_an_open_session_hears_of_a_replay(branch: Branch) -> None:
+    """With the moment; a session that opens afterwards does not hear of it any more."""
+    token = await sign_in(branch, VERA)
+    branch.clock.forward(minutes=1)
+    await branch.login(VERA, VERA.card.code(1))
+    session = await read_session(branch.bank, token)
+    assert session is not None
+    assert session.replayed_at == NINE + _MINUTE
+    branch.clock.forward(minutes=1)
+    after = await read_session(branch.bank, await sign_in(branch, VERA, 2))
+    assert after is not None
+    assert after.replayed_at is None
+
+
+async def test_a_double_click_is_no_replay(branch: Branch) -> None:
+    """The same form twice, one after the other or at once, and a code that is only wrong."""
+    form = bytes(range(16))
+    clicks = [branch.login(VERA, VERA.card.code(1), id=form) for _ in range(3)]
+    outcomes = await asyncio.gather(*clicks)
+    branch.clock.forward(seconds=1)
+    outcomes.append(await branch.login(VERA, VERA.card.code(1), id=form))
+    await branch.login(VERA, VERA.card.wrong_code(2))
+    for outcome in outcomes:
+        assert isinstance(outcome, Accepted)
+        assert outcome.session_token is not None
+        session = await read_session(branch.bank, outcome.session_token)
+        assert session is not None
+        assert session.replayed_at is None

@@ -17,7 +17,8 @@ from sesame.bank.origin import Origin
 from sesame.bank.settling import Change, later, settle
 from sesame.bank.user_code import UserCode
 from sesame.cap.token import Code
-from sesame.store.access import State
+from sesame.store.access import Access, State
+from sesame.store.audit import attempt_of
 from sesame.store.steps import Fate
 
 
@@ -30,8 +31,12 @@ class Rehearsed(StrEnum):
     ENOUGH = "enough"  # for today: nothing was checked
 
 
-async def rehearse(bank: Bank, user_code: UserCode, code: Code, origin: Origin) -> Rehearsed:
+async def rehearse(
+    bank: Bank, user_code: UserCode, code: Code, origin: Origin, attempt: bytes
+) -> Rehearsed:
     """Check *code* of a customer, and use it up if it is right.
+
+    *attempt* (16 bytes) is one form's: the same one sent twice is answered as it was once.
 
     Raises:
         TooBusy: others moved the access first; nothing was checked.
@@ -41,9 +46,14 @@ async def rehearse(bank: Bank, user_code: UserCode, code: Code, origin: Origin) 
         for _ in range(bank.limits.lost_swaps):
             access = await bank.store.read_access(user_code)
             now = later(bank.now(), access)
+            sent_before = await _settled_last(bank, access, attempt)
+            if sent_before and failed_just_now(access.state, bank.limits, now):
+                return Rehearsed.WRONG
             if enough(access.state, bank.limits, now):
                 return Rehearsed.ENOUGH
             verdict = judge(access, await find_matches(bank, access, code))
+            if sent_before and verdict.again:
+                return Rehearsed.RIGHT
             profiles = {card.card_number: card.profile for card in access.cards}
             state = rehearsed(access.state, verdict, bank.limits, now)
             change = Change(
@@ -59,7 +69,7 @@ async def rehearse(bank: Bank, user_code: UserCode, code: Code, origin: Origin) 
                     ],
                 },
                 address=origin.address,
-                attempt=bank.random_bytes(16),
+                attempt=attempt,
                 vouched=verdict.cause is None,
                 atcs=tuple((m.card_number, m.atc) for m in verdict.advance),
             )
@@ -79,6 +89,18 @@ def rehearsed(state: State, verdict: Verdict, limits: Limits, now: datetime) -> 
         return replace(state, rehearsal_failures=0, rehearsal_failed_at=None)
     failures = _counted(state, limits, now) + 1
     return replace(state, rehearsal_failures=failures, rehearsal_failed_at=to_row(now))
+
+
+def failed_just_now(state: State, limits: Limits, now: datetime) -> bool:
+    """Whether the row's last step was a wrong code, a moment ago: pure."""
+    at = state.rehearsal_failed_at
+    return at is not None and at == state.stepped_at and now < from_row(at) + limits.repeated
+
+
+async def _settled_last(bank: Bank, access: Access, attempt: bytes) -> bool:
+    """Whether *attempt* led to the row as it was read."""
+    key = (access.bucket, access.user_code, access.version)
+    return await bank.store.read(lambda connection: attempt_of(connection, *key)) == attempt
 
 
 def _counted(state: State, limits: Limits, now: datetime) -> int:

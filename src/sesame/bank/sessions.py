@@ -201,19 +201,21 @@ async def _take(  # noqa: PLR0913 -- an event and its two effects
     raises_epoch: bool = False,
     forgets_devices: bool = False,
 ) -> None:
-    for _ in range(bank.limits.lost_swaps):
-        access = await bank.store.read_access(user_code)
-        now = later(bank.now(), access)
-        epoch = access.state.session_epoch + raises_epoch
-        change = Change(
-            event=event,
-            state=replace(access.state, session_epoch=epoch),
-            facts={},
-            address=address,
-            forgets_devices=forgets_devices,
-        )
-        if await settle(bank, access, change, now) is Fate.WON:
-            return
+    # Whoever is signed in goes before all strangers who guess at the same user code.
+    async with bank.turnstile.through(user_code, waiting=bank.limits.waiting, first=True):
+        for _ in range(bank.limits.lost_swaps):
+            access = await bank.store.read_access(user_code)
+            now = later(bank.now(), access)
+            epoch = access.state.session_epoch + raises_epoch
+            change = Change(
+                event=event,
+                state=replace(access.state, session_epoch=epoch),
+                facts={},
+                address=address,
+                forgets_devices=forgets_devices,
+            )
+            if await settle(bank, access, change, now) is Fate.WON:
+                return
     raise TooBusy
 
 

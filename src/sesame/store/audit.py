@@ -126,6 +126,18 @@ def has_line(
     return head == row.head
 
 
+def attempt_of(connection: Connection, bucket: int, user_code: str, version: int) -> bytes | None:
+    """The id of the attempt that took a customer's row to *version*."""
+    attempt: bytes | None = connection.execute(
+        select(AUDIT_LINES.c.attempt).where(
+            AUDIT_LINES.c.bucket == bucket,
+            AUDIT_LINES.c.user_code == user_code,
+            AUDIT_LINES.c.version == version,
+        )
+    ).scalar()
+    return attempt
+
+
 def delete_stranger_lines(connection: Connection, *, before: int) -> None:
     """Forget the lines about user codes that nobody has, written before the moment *before*."""
     for table in (STRANGER_LINES, STRANGER_PERSONAL):
