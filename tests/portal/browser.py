@@ -39,10 +39,21 @@ class Browser(httpx.AsyncClient):
         """Open a form of *way* and send it with *fields*."""
         return await self.post(way, data=await self.open_form(way=way) | fields)
 
+    async def press(self, address: str, action: str) -> httpx.Response:
+        """Open the page at *address* and press the button of its form that is sent to *action*."""
+        return await self.post(action, data=fields_of((await self.get(address)).text, action))
+
 
 def hidden_fields(page: str) -> dict[str, str]:
     """The hidden fields on *page*, which holds one form."""
     return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page))
+
+
+def fields_of(page: str, action: str) -> dict[str, str]:
+    """The hidden fields of the first form on *page* that is sent to *action*."""
+    form = page.partition(f'<form method="post" action="{action}">')[2].partition("</form>")[0]
+    assert form, f"no form on the page is sent to {action}"
+    return hidden_fields(form)
 
 
 def without_chance(page: str) -> str:

@@ -20,7 +20,7 @@ from sesame.web.opening import Closure, OpeningHours
 from sesame.web.rendering import Site
 from tests.portal.town import SIMULATOR, Town, open_town
 
-_ARGUMENTS = [
+ARGUMENTS = [
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -116,7 +116,7 @@ async def open_street(folder: Path) -> AsyncIterator[Street]:
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     async with async_playwright() as playwright:
         chromium = await playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=_ARGUMENTS
+            executable_path="/usr/bin/chromium", args=ARGUMENTS
         )
         yield Street(town, chromium, address)
         await chromium.close()

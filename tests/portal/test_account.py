@@ -1,9 +1,11 @@
 """Signed in: what the space shows, how long, and how one leaves."""
 
+import asyncio
+
 import pytest
 
 from sesame.portal.routes import build
-from tests.portal.browser import Browser, hidden_fields
+from tests.portal.browser import Browser, hidden_fields, without_chance
 from tests.portal.town import Town
 
 
@@ -166,3 +168,153 @@ async def test_one_session_ends_and_another_goes_on(town: Town, signed_in: Brows
         await other.post("/deconnexion", data=hidden_fields(space.text))
         assert (await other.get("/espace")).status_code == 303
     assert (await signed_in.get("/espace")).status_code == 200
+
+
+# ── What this login changed ──────────────────────────────────────────────────────────────────────
+
+
+async def test_the_first_code_erases_the_old_one_and_says_so(
+    town: Town, signed_in: Browser
+) -> None:
+    """Once, in the session that did it."""
+    space = (await signed_in.get("/espace")).text
+    assert "Bienvenue dans Sésame" in space
+    assert "Votre ancien code confidentiel a fini son service" in space
+    await signed_in.log_in("VERA2345", await town.code_of(town.vera))
+    space = (await signed_in.get("/espace")).text
+    assert "ancien code" not in space
+    assert "Votre dernière connexion" in space
+
+
+async def test_a_first_login_without_an_old_code(town: Town, browser: Browser) -> None:
+    """A welcome, and no word of a code that never was."""
+    await town.forget_old_code(town.omar)
+    await browser.log_in("OMAR6789", await town.code_of(town.omar))
+    space = (await browser.get("/espace")).text
+    assert "Votre première connexion avec Sésame a réussi. Désormais" in space
+    assert "ancien code" not in space
+    assert "Votre dernière connexion" not in space
+
+
+async def test_an_old_code_only_looks_and_is_told_why(town: Town, browser: Browser) -> None:
+    """With the two ways on: a first login with Sésame, or a trial before it."""
+    await browser.log_in_with_old_code("OMAR6789", town.omar.old_code)
+    space = (await browser.get("/espace")).text
+    assert "Consultation seulement" in space
+    assert "Quelqu’un d’autre pourrait le connaître" in space
+    assert "C’est votre première connexion à cet espace." in space
+    assert 'href="/acces/sesame"' in space
+    assert 'href="/premier-essai/verifier"' in space
+
+
+async def test_a_code_only_looks_for_nothing(signed_in: Browser) -> None:
+    """No notice, and no trial for those who need none."""
+    space = (await signed_in.get("/espace")).text
+    assert "Consultation seulement" not in space
+    assert "/premier-essai/verifier" not in space
+
+
+# ── A used code, presented by somebody ───────────────────────────────────────────────────────────
+
+
+async def test_a_replay_is_told_to_whoever_is_signed_in(town: Town, browser: Browser) -> None:
+    """On every page, with when, what it may mean and what to do; the button ends it all."""
+    code = await town.code_of(town.vera)
+    await browser.log_in("VERA2345", code)
+    assert "a été essayé" not in (await browser.get("/espace")).text
+    town.clock.advance(minutes=2)
+    async with Browser(build(town.portal())) as stranger:
+        replay = await stranger.log_in("VERA2345", code)
+        other = await stranger.log_in("NOBODY22", code)
+        assert without_chance(replay.text).replace("VERA2345", "NOBODY22") == without_chance(
+            other.text
+        )
+    for address in ("/espace", "/espace/connexions"):
+        page = (await browser.get(address)).text
+        alarm = page.partition('<div class="notice error" role="alert">')[2]
+        assert "Un code déjà utilisé a été essayé" in alarm
+        assert "aujourd’hui à\u00a014\u00a0h\u00a019" in alarm
+        assert "Si c’était vous" in alarm
+        assert 'href="tel:+33199002640"' in alarm
+    answer = await browser.press("/espace", "/espace/connexions/toutes")
+    assert answer.headers["location"] == "/deconnexion"
+    assert (await browser.get("/espace")).status_code == 303
+
+
+async def test_an_old_code_hears_of_it_without_the_button(town: Town, browser: Browser) -> None:
+    """It may not end the others; it is told to sign out and to call."""
+    code = await town.code_of(town.omar)
+    await browser.log_in_with_old_code("OMAR6789", town.omar.old_code)
+    async with Browser(build(town.portal())) as stranger:
+        for _ in range(2):
+            await stranger.log_in("OMAR6789", code)
+    space = (await browser.get("/espace")).text
+    assert "Un code déjà utilisé a été essayé" in space
+    assert "déconnectez-vous et appelez-nous au" in space
+    assert "/espace/connexions/toutes" not in space
+
+
+async def test_a_double_click_raises_no_alarm(town: Town, browser: Browser) -> None:
+    """It is one attempt, also when both arrive at once."""
+    fields = await browser.open_form()
+    fields |= {"user_code": "VERA2345", "code": await town.code_of(town.vera)}
+    clicks = [browser.post("/acces/sesame", data=fields) for _ in range(2)]
+    answers = [*await asyncio.gather(*clicks), await browser.post("/acces/sesame", data=fields)]
+    assert [answer.status_code for answer in answers] == [303] * 3
+    assert "a été essayé" not in (await browser.get("/espace")).text
+
+
+# ── How long is left, for the script ─────────────────────────────────────────────────────────────
+
+
+async def test_looking_how_long_is_left_is_no_activity(town: Town, signed_in: Browser) -> None:
+    """Whole seconds, rounded up, until it is over."""
+    town.clock.time = town.clock.time.replace(minute=18, second=0, microsecond=0)
+    before = (await signed_in.get("/espace/reste")).json()
+    town.clock.advance(minutes=2)
+    after = (await signed_in.get("/espace/reste")).json()
+    assert before["seconds"] - after["seconds"] in {120, 121}
+    assert (before["last"], after["last"]) == (False, False)
+    town.clock.advance(seconds=after["seconds"])
+    assert (await signed_in.get("/espace/reste")).json() == {"seconds": 0, "last": True}
+    assert (await signed_in.get("/espace")).status_code == 303
+
+
+async def test_whoever_is_there_prolongs(town: Town, signed_in: Browser) -> None:
+    """With this session's own proof, and no other button's."""
+    space = (await signed_in.get("/espace")).text
+    proof = space.partition('data-proof="')[2].partition('"')[0]
+    assert proof != hidden_fields(space)["proof"]
+    town.clock.advance(minutes=4)
+    for forged in (hidden_fields(space)["proof"], "", "00" * 32):
+        answer = await signed_in.post("/espace/reste", data={"proof": forged})
+        assert answer.status_code == 403
+    foreign = {"Origin": "http://evil.test"}
+    answer = await signed_in.post("/espace/reste", data={"proof": proof}, headers=foreign)
+    assert answer.status_code == 403
+    assert (await signed_in.get("/espace/reste")).json()["seconds"] <= 60
+    answer = await signed_in.post("/espace/reste", data={"proof": proof})
+    assert answer.json() == {"seconds": 300, "last": False}
+    town.clock.advance(minutes=5)
+    answer = await signed_in.post("/espace/reste", data={"proof": proof})
+    assert answer.json() == {"seconds": 0, "last": True}
+
+
+async def test_at_the_very_end_nothing_prolongs(town: Town, signed_in: Browser) -> None:
+    """The eight hours are told apart from the five minutes."""
+    for _ in range(8 * 15 - 1):
+        town.clock.advance(minutes=4)
+        await signed_in.get("/espace")
+    answer = (await signed_in.get("/espace/reste")).json()
+    assert answer["last"]
+    assert answer["seconds"] <= 240
+
+
+async def test_nobody_has_nothing_left(browser: Browser) -> None:
+    """Without a session, or with one of one's own making."""
+    for cookie in (None, "01" + "A" * 43):
+        if cookie is not None:
+            browser.cookies.set("sesame_session", cookie)
+        for method, fields in (("GET", None), ("POST", {"proof": "00"})):
+            answer = await browser.request(method, "/espace/reste", data=fields)
+            assert answer.json() == {"seconds": 0, "last": True}

@@ -13,6 +13,7 @@ from sesame.catalogue import Language
 from sesame.portal.account import AccountLines, MovementLine, SignedOutPage, SpacePage
 from sesame.portal.answers import AnswerPage, DisplayLine, DisplaysPage
 from sesame.portal.cards import Card
+from sesame.portal.connections import ConnectionLines, ConnectionsPage
 from sesame.portal.drawn_reader import Drawing
 from sesame.portal.help import HelpPage
 from sesame.portal.help_block import HelpBlock
@@ -20,6 +21,8 @@ from sesame.portal.home import AccessPage, HomePage
 from sesame.portal.hours import ClosureNotice, DayHours, HelpCalendar
 from sesame.portal.instructions import InstructionsIndexPage, InstructionsPage
 from sesame.portal.login import LoginPage
+from sesame.portal.rehearsal import BravoPage, NoRehearsalPage, RehearsalPage
+from sesame.portal.signed_in import SignedIn
 from sesame.portal.trial import TrialStartPage, TrialStepPage
 from sesame.web.institution import Institution
 from sesame.web.opening import Closure, OpeningHours
@@ -38,6 +41,22 @@ _FORMS = (
 _DRAWING = Drawing(lines=("<line>",), code="", card=True, next="ok", label="<label>")
 _SHOWN = Drawing(lines=("<line>",), code="<code>", card=False, next="", label="<label>")
 _OFF = Drawing(lines=(), code="", card=False, next="on", label="<label>")
+_SESSION = SignedIn(
+    here="/espace",
+    view_only=False,
+    replayed="<replay>",
+    idle_minutes=5,
+    idle_until="14:32",
+    ends_at="22:32",
+    left=300,
+    last=False,
+    login="/acces/sesame",
+    prolong_proof="00",
+    sign_out_proof="00",
+    end_all_proof="00",
+)
+_VIEW_ONLY = replace(_SESSION, view_only=True, replayed=None)
+_CONNECTION = ConnectionLines(id="00", here=False, means="x", opened="x", seen="x")
 _PAGES: Mapping[str, tuple[object, ...]] = {
     "home.html": (HomePage(),),
     "access.html": (AccessPage(),),
@@ -46,27 +65,55 @@ _PAGES: Mapping[str, tuple[object, ...]] = {
     "old_code.html": _FORMS,
     "space.html": (
         SpacePage(
+            session=_SESSION,
             name="<name>",
             last_login="<moment>",
-            idle_minutes=5,
-            idle_until="14:32",
-            ends_at="22:32",
+            erased_old_code=False,
             accounts=(
                 AccountLines("<account>", "0000", "1 €", (MovementLine("1", "<label>", "2 €"),)),
                 AccountLines("<empty>", "0001", "0 €", ()),
             ),
-            sign_out_proof="00",
         ),
+        SpacePage(session=_SESSION, name="x", last_login=None, erased_old_code=False, accounts=()),
+        SpacePage(session=_SESSION, name="x", last_login="x", erased_old_code=True, accounts=()),
         SpacePage(
-            name="x",
-            last_login=None,
-            idle_minutes=5,
-            idle_until="14:32",
-            ends_at="22:32",
-            accounts=(),
-            sign_out_proof="00",
+            session=_VIEW_ONLY, name="x", last_login=None, erased_old_code=False, accounts=()
         ),
     ),
+    "connections.html": (
+        ConnectionsPage(
+            session=_SESSION,
+            connections=(
+                replace(_CONNECTION, here=True),
+                replace(_CONNECTION, means="<means>", opened="<opened>", seen="<seen>"),
+            ),
+            devices=7,
+            done="<done>",
+            end_one_proof="00",
+            end_others_proof="01",
+            forget_devices_proof="02",
+        ),
+        *(
+            ConnectionsPage(
+                session=_VIEW_ONLY,
+                connections=(replace(_CONNECTION, here=True),),
+                devices=devices,
+                done=None,
+                end_one_proof="00",
+                end_others_proof="01",
+                forget_devices_proof="02",
+            )
+            for devices in (0, 1)
+        ),
+    ),
+    "rehearsal.html": (
+        RehearsalPage(session=_VIEW_ONLY, form="00", proof="00"),
+        RehearsalPage(session=_VIEW_ONLY, form="00", proof="00", wrong=True),
+        RehearsalPage(session=_VIEW_ONLY, form="00", proof="00", message="<message>"),
+        RehearsalPage(session=_VIEW_ONLY, form="00", proof="00", code_error="<error>"),
+    ),
+    "bravo.html": (BravoPage(_VIEW_ONLY),),
+    "no_rehearsal.html": (NoRehearsalPage(_SESSION),),
     "signed_out.html": (SignedOutPage(),),
     "assistance.html": (
         HelpPage(HelpCalendar(week=(), closures=(), holidays=()), address=None),
@@ -141,6 +188,7 @@ _AROUND = {
     "frame.html",
     "help.html",
     "learn.html",
+    "signed_in.html",
 }
 _CASES = [(template, page) for template, pages in _PAGES.items() for page in pages]
 # A word that only French has, and that no name of a person, a product or a language is.

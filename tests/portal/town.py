@@ -7,6 +7,8 @@ from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from sqlalchemy import Connection, update
+
 from sesame.bank.bank import Bank
 from sesame.bank.customers import CardKind, NewCard, NewCustomer, enrol
 from sesame.bank.old_code import OldCode
@@ -17,8 +19,10 @@ from sesame.custody.custodian import CardRecord, KeyRef
 from sesame.custody.keystore_custodian import KeystoreIssuingCustodian
 from sesame.emv.pan import Pan, luhn_digit
 from sesame.portal.portal import Portal
+from sesame.store.access import ACCESS
 from sesame.store.engine import open_store
 from sesame.store.schema import migrate
+from sesame.store.sessions import SESSIONS
 from sesame.web.institution import Institution
 from sesame.web.rendering import Site
 from tests.bank.branch import quick_old_codes
@@ -95,6 +99,28 @@ class Town:
     async def code_of(self, customer: Customer) -> str:
         """A fresh code of *customer*, eight digits."""
         return await customer.make_code(self.custodian)
+
+    async def forget_old_code(self, customer: Customer) -> None:
+        """Have *customer* never had an old code."""
+
+        def forget(connection: Connection) -> None:
+            connection.execute(
+                update(ACCESS).where(ACCESS.c.user_code == customer.user_code).values(old_code=None)
+            )
+
+        await self.bank.store.write(forget)
+
+    async def make_view_only(self, customer: Customer) -> None:
+        """Have the open sessions of *customer* be of the old code, with all that they know."""
+
+        def demote(connection: Connection) -> None:
+            connection.execute(
+                update(SESSIONS)
+                .where(SESSIONS.c.user_code == customer.user_code)
+                .values(means="old-code")
+            )
+
+        await self.bank.store.write(demote)
 
     def portal(self, **changes: object) -> Portal:
         """Coop@net of this bank, as a demonstration on plain http unless *changes* say else."""

@@ -5,6 +5,7 @@ __all__ = [
     "accounts",
     "answers",
     "cards",
+    "connections",
     "devices",
     "drawn_reader",
     "formats",
@@ -17,6 +18,8 @@ __all__ = [
     "instructions",
     "login",
     "portal",
+    "rehearsal",
     "routes",
+    "signed_in",
     "trial",
 ]

@@ -1,25 +1,21 @@
 """« Espace Coop@net »: what a signed-in customer sees, and how they leave."""
 
-import hmac
 from dataclasses import dataclass
-from datetime import datetime
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from sesame.bank.sessions import Session, end_session
-from sesame.catalogue import N_, Language, translator
+from sesame.catalogue import Language, translator
 from sesame.portal.accounts import Account, demonstration_accounts
-from sesame.portal.formats import amount, short_day, time, when
-from sesame.portal.guard import sign_out_proof, signed_in, to_login
+from sesame.portal.formats import amount, short_day
+from sesame.portal.guard import Purpose, require_proof, signed_in, to_login
 from sesame.portal.portal import Portal
-from sesame.web.errors import ForeignRequest
+from sesame.portal.signed_in import SPACE, SignedIn, past, session_frame, show
 from sesame.web.forms import read_form
 from sesame.web.guard import require_same_origin
 from sesame.web.language import language_of
 from sesame.web.opening import PARIS
-
-_TODAY = N_("aujourd’hui à\u00a0{time}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +39,13 @@ class AccountLines:
 
 @dataclass(frozen=True, slots=True)
 class SpacePage:
-    """space.html: who is signed in, until when, and the demonstration accounts."""
+    """space.html: who is signed in, what this login changed, and the demonstration accounts."""
 
+    session: SignedIn
     name: str
     last_login: str | None  # « le lundi 2 mars à 14 h 32 »; None at the first login
-    idle_minutes: int
-    idle_until: str  # « à 14 h 32 »
-    ends_at: str  # likewise
+    erased_old_code: bool  # by this login
     accounts: tuple[AccountLines, ...]
-    sign_out_proof: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +58,7 @@ async def get_space(portal: Portal, request: Request) -> Response:
     session = await signed_in(portal, request)
     if session is None:
         return to_login(portal, request)
-    token = portal.session_cookie.read(request) or ""
-    return portal.page(
-        request, "space.html", _space_page(portal, session, token, language_of(request))
-    )
+    return show(portal, request, "space.html", _space_page(portal, request, session))
 
 
 async def get_signed_out(portal: Portal, request: Request) -> Response:
@@ -80,38 +71,35 @@ async def post_sign_out(portal: Portal, request: Request) -> Response:
     require_same_origin(request, portal.public_origin)
     fields = await read_form(request)
     token = portal.session_cookie.read(request)
-    response = RedirectResponse("/deconnexion", status_code=303)
     if token is not None:
-        proof = fields.get("proof", "")
-        if not hmac.compare_digest(proof.encode(), sign_out_proof(token).encode()):
-            raise ForeignRequest("this sign-out button is of another session")
+        require_proof(fields, token, Purpose.SIGN_OUT)
         await end_session(portal.bank, token)
+    return to_signed_out(portal, had_session=token is not None)
+
+
+def to_signed_out(portal: Portal, *, had_session: bool = True) -> Response:
+    """Lead to the page that says so, and take along what this browser had."""
+    response = RedirectResponse("/deconnexion", status_code=303)
+    if had_session:
         portal.session_cookie.delete(response)
         # Forms that were opened before are void: who comes next to this computer starts anew.
         portal.browser_cookie.delete(response)
     return response
 
 
-def _space_page(portal: Portal, session: Session, token: str, language: Language) -> SpacePage:
+def _space_page(portal: Portal, request: Request, session: Session) -> SpacePage:
+    language = language_of(request)
     last = session.last_login
     now = portal.bank.now()
     today = now.astimezone(PARIS).date()
     accounts = demonstration_accounts(session.user_code, today)
     return SpacePage(
+        session=session_frame(portal, request, session, SPACE),
         name=session.name,
-        last_login=None if last is None else _past(last, language, now),
-        idle_minutes=int(portal.bank.limits.session_idle.total_seconds()) // 60,
-        idle_until=when(session.idle_until, language, now=now),
-        ends_at=when(session.ends_at, language, now=now),
+        last_login=None if last is None else past(last, language, now=now),
+        erased_old_code=session.erased_old_code,
         accounts=tuple(_lines(account, language) for account in accounts),
-        sign_out_proof=sign_out_proof(token),
     )
-
-
-def _past(moment: datetime, language: Language, now: datetime) -> str:
-    if moment.astimezone(PARIS).date() == now.astimezone(PARIS).date():
-        return translator(language)(_TODAY).format(time=time(moment, language))
-    return when(moment, language, now=now)
 
 
 def _lines(account: Account, language: Language) -> AccountLines:

@@ -158,6 +158,13 @@ def read_old_code(_bank: Bank, fields: Mapping[str, str]) -> Typed | Mistake:
     return Typed(user_code, old_code)
 
 
+def read_rehearsed_code(bank: Bank, fields: Mapping[str, str], user_code: UserCode) -> Code | str:
+    """A code Sésame of a customer who is signed in, or what is wrong with it (French)."""
+    typed = fields.get("code", "")
+    wrong, code = _wrong_code(bank, typed, user_code), _code(typed)
+    return wrong or code or NOT_A_CODE
+
+
 def harmless(bank: Bank, typed: str) -> str:
     """The user code in the first field, to be shown again; "" where there is none.
 

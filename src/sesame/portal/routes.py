@@ -10,9 +10,18 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
+from sesame.bank.errors import TooBusy
 from sesame.custody.errors import CustodyError
 from sesame.portal.account import get_signed_out, get_space, post_sign_out
 from sesame.portal.answers import get_answer, get_displays
+from sesame.portal.connections import (
+    CONNECTIONS,
+    get_connections,
+    post_end_all,
+    post_end_one,
+    post_end_others,
+    post_forget_devices,
+)
 from sesame.portal.guard import LOGIN, OLD_CODE, TWO_CODES
 from sesame.portal.help import get_help
 from sesame.portal.home import get_access, get_home
@@ -26,6 +35,8 @@ from sesame.portal.login import (
     post_two_codes,
 )
 from sesame.portal.portal import Portal
+from sesame.portal.rehearsal import BRAVO, REHEARSAL, get_bravo, get_rehearsal, post_rehearsal
+from sesame.portal.signed_in import SPACE, get_left, post_left
 from sesame.portal.trial import get_trial_start, get_trial_step
 from sesame.store.errors import StoreUnavailable
 from sesame.web.headers import SecurityHeaders
@@ -33,6 +44,7 @@ from sesame.web.language import language_route
 from sesame.web.problems import problem_handlers
 
 _RETRY = "60"  # seconds
+_RETRY_SOON = "2"  # where others were only faster
 _log = logging.getLogger("sesame")
 
 _Handler = Callable[[Portal, Request], Awaitable[Response]]
@@ -61,7 +73,15 @@ def routes(portal: Portal) -> list[BaseRoute]:
         route("/premier-essai/{card}/ecrans", GET=get_displays),
         route("/premier-essai/{card}/ecrans/{display}", GET=get_answer),
         route("/premier-essai/{card}/{step}", GET=get_trial_step),
-        route("/espace", GET=get_space),
+        route(SPACE, GET=get_space),
+        route(f"{SPACE}/reste", GET=get_left, POST=post_left),
+        route(CONNECTIONS, GET=get_connections),
+        route(f"{CONNECTIONS}/terminer", POST=post_end_one),
+        route(f"{CONNECTIONS}/autres", POST=post_end_others),
+        route(f"{CONNECTIONS}/toutes", POST=post_end_all),
+        route(f"{CONNECTIONS}/appareils", POST=post_forget_devices),
+        route(REHEARSAL, GET=get_rehearsal, POST=post_rehearsal),
+        route(BRAVO, GET=get_bravo),
         route("/aide", GET=get_help),
         route("/deconnexion", GET=get_signed_out, POST=post_sign_out),
         route("/favicon.ico", GET=_get_favicon),
@@ -80,12 +100,17 @@ def build(portal: Portal, *, beside: Sequence[BaseRoute] = ()) -> ASGIApp:
         problem = HTTPException(503, headers={"Retry-After": _RETRY})
         return await handlers[HTTPException](request, problem)
 
+    async def too_busy(request: Request, _error: Exception) -> Response:
+        problem = HTTPException(503, headers={"Retry-After": _RETRY_SOON})
+        return await handlers[HTTPException](request, problem)
+
     application = Starlette(
         routes=[*beside, *routes(portal)],
         exception_handlers={
             **handlers,
             StoreUnavailable: unavailable,
             CustodyError: unavailable,
+            TooBusy: too_busy,
         },
     )
     # A redirect to the same address without its last slash would repeat the Host header.
