@@ -107,8 +107,9 @@ def test_a_new_customer_does_not_print_the_card() -> None:
         "tilleul-1971",
         "$argon2i$v=19$m=8,t=1,p=1$c29tZXNhbHQ$RZJqS8nB0mM",
         "$argon2id$v=19$m=8,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$RZJqS8nB0mMRZJqS8nB0mMRZJqS8nB0mMRZJqS8nB0m",
+        "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$!!!!S8nB0mMRZJqS8nB0mMRZJqS8nB0mMRZJqS8nB0m",
     ],
-    ids=["no hash", "another algorithm", "other costs"],
+    ids=["no hash", "another algorithm", "other costs", "a digest that is none"],
 )
 async def test_an_old_code_of_another_cost_is_refused(branch: Branch, hashed: str) -> None:
     """Its time would tell who has one; the message does not repeat it."""

@@ -18,11 +18,13 @@ from sesame.bank.verification import (
     Reading,
     Suspended,
     TwoCodesWanted,
+    accepted_before,
+    answer_unjudged,
     decide,
-    turned_away,
+    repeats,
 )
 from sesame.cap.token import Code
-from sesame.store.access import Access, State, Tries
+from sesame.store.access import Access, Tries
 from tests.bank.branch import NINE, OLD_CODE, VERA, attempt
 from tests.bank.rows import access
 
@@ -35,16 +37,19 @@ _AGAIN = Verdict(Cause.USED, again=True)
 _QUARTER = timedelta(minutes=15)
 
 
-def reading(
+def reading(  # noqa: PLR0913 -- all that a reading has
     row: Access,
     *,
     now: datetime = NINE,
     known: bool = False,
     side: Side = Side.OPEN,
-    two_codes: bool = False,
+    pressed: bool = False,
+    bank_pressed: bool = False,
 ) -> Reading:
     """What was read, by a browser that nobody knows unless *known*."""
-    return Reading(access=row, now=now, known=known, side=side, two_codes=two_codes)
+    return Reading(
+        access=row, now=now, known=known, side=side, pressed=pressed, bank_pressed=bank_pressed
+    )
 
 
 def decided(read: Reading, verdict: Verdict, code: Code | TwoCodes | OldCode = _CODE) -> Decision:
@@ -52,17 +57,11 @@ def decided(read: Reading, verdict: Verdict, code: Code | TwoCodes | OldCode = _
     return decide(read, attempt(VERA.user_code, code, id=_ID), verdict, _LIMITS)
 
 
-def after(decision: Decision) -> State:
-    """The state that a decision leads to."""
-    assert decision.state is not None
-    return decision.state
-
-
 def unjudged(
     read: Reading, code: Code | TwoCodes | OldCode = _CODE
 ) -> Suspended | TwoCodesWanted | None:
     """The answer to an attempt that is not judged."""
-    return turned_away(read, attempt(VERA.user_code, code, id=_ID), _LIMITS)
+    return answer_unjudged(read, attempt(VERA.user_code, code, id=_ID), _LIMITS)
 
 
 # ── Judged ───────────────────────────────────────────────────────────────────────────────────────
@@ -74,7 +73,7 @@ def test_a_right_code_is_accepted(code: Code | TwoCodes) -> None:
     row = access(old_code="$argon2id$", signed_in_at=1, open=Tries(failures=2))
     decision = decided(reading(row), _RIGHT, code)
     assert (decision.cause, decision.advance) == (None, _RIGHT.advance)
-    assert after(decision) == replace(
+    assert decision.state == replace(
         row.state,
         open=Tries(),
         accepted=_ID,
@@ -88,14 +87,14 @@ def test_a_right_old_code_is_accepted_and_stays() -> None:
     """Until the first code Sésame."""
     decision = decided(reading(access(old_code="$argon2id$")), Verdict(None), OLD_CODE)
     assert decision.cause is None
-    assert after(decision).old_code == "$argon2id$"
+    assert decision.state.old_code == "$argon2id$"
 
 
 @pytest.mark.parametrize("side", Side)
 def test_a_success_resets_its_own_side_alone(side: Side) -> None:
     """What failed on the other one still counts."""
     row = access(open=Tries(failures=2), reserved=Tries(failures=1))
-    state = after(decided(reading(row, side=side, known=True), _RIGHT))
+    state = decided(reading(row, side=side, known=True), _RIGHT).state
     failures = (state.open.failures, state.reserved.failures)
     assert failures == ((0, 1) if side is Side.OPEN else (2, 0))
 
@@ -106,7 +105,7 @@ def test_every_refusal_counts_alike(cause: Cause, side: Side) -> None:
     """On the side it came through; staff see the cause."""
     decision = decided(reading(access(), side=side, known=True), Verdict(cause))
     assert (decision.cause, decision.advance) == (cause, ())
-    state = after(decision)
+    state = decision.state
     counted, other = state.open, state.reserved
     if side is Side.RESERVED:
         counted, other = other, counted
@@ -126,55 +125,43 @@ def test_every_refusal_counts_alike(cause: Cause, side: Side) -> None:
 )
 def test_a_code_that_comes_again_is_noted_for_its_owner(cause: Cause, told: bool) -> None:  # noqa: FBT001 -- the case
     """Whoever is signed in hears of it."""
-    state = after(decided(reading(access()), Verdict(cause)))
+    state = decided(reading(access()), Verdict(cause)).state
     assert (state.replayed_at == to_row(NINE)) is told
 
 
 # ── The same attempt again ───────────────────────────────────────────────────────────────────────
 
 
-def test_an_accepted_attempt_is_repeated_with_its_own_code() -> None:
-    """Also when others failed since, and an hour later."""
-    row = access(accepted=_ID, accepted_version=7, open=Tries(failures=2, refused=b"x" * 16))
-    assert decided(reading(row, now=NINE + timedelta(hours=1)), _AGAIN) == Decision(None, None)
+def test_an_attempt_is_known_again_by_its_id_once_it_was_accepted() -> None:
+    """A row that never accepted any knows none: not the sixteen zeros that stand there."""
+    mine = attempt(VERA.user_code, _CODE, id=_ID)
+    assert accepted_before(access(accepted=_ID, accepted_version=7).state, mine)
+    assert not accepted_before(access(accepted=b"x" * 16, accepted_version=7).state, mine)
+    nothing = attempt(VERA.user_code, _CODE, id=bytes(16))
+    assert not accepted_before(access().state, nothing)
+    assert not accepted_before(access(accepted_version=0).state, nothing)
 
 
-def test_an_accepted_old_code_is_repeated_with_itself() -> None:
-    """Nothing of it is used up, so that it is right again."""
-    row = access(accepted=_ID, old_code="$argon2id$")
-    assert decided(reading(row), Verdict(None), OLD_CODE) == Decision(None, None)
-
-
-@pytest.mark.parametrize("verdict", [Verdict(Cause.WRONG), Verdict(Cause.OVERTAKEN)])
-def test_an_accepted_attempt_is_not_repeated_with_another_code(verdict: Verdict) -> None:
+@pytest.mark.parametrize(
+    ("verdict", "code", "same"),
+    [
+        (_AGAIN, _CODE, True),
+        (_AGAIN, _PAIR, True),
+        (Verdict(Cause.CARD_NOT_ACTIVE, again=True), _CODE, True),
+        (Verdict(Cause.OVERTAKEN), _CODE, False),
+        (Verdict(Cause.WRONG), _CODE, False),
+        (_RIGHT, _CODE, False),  # the next code: a new login
+        (Verdict(None), OLD_CODE, True),  # nothing of it is used up
+        (Verdict(Cause.WRONG), OLD_CODE, False),
+    ],
+)
+def test_an_acceptance_is_repeated_to_the_same_code(
+    verdict: Verdict,
+    code: Code | TwoCodes | OldCode,
+    same: bool,  # noqa: FBT001 -- the case
+) -> None:
     """Whoever sends the same form with a guess is judged like everybody."""
-    decision = decided(reading(access(accepted=_ID)), verdict)
-    assert decision.cause is verdict.cause
-    assert after(decision).open.failures == 1
-
-
-def test_an_accepted_form_with_the_next_code_is_a_new_login() -> None:
-    """Back, a fresh code, « Valider »: the same form id, and the card moves on."""
-    decision = decided(reading(access(accepted=_ID, accepted_version=7)), _RIGHT)
-    assert decision.advance == _RIGHT.advance
-    assert after(decision).accepted_version == 8
-
-
-@pytest.mark.parametrize("side", ["open", "reserved"])
-@pytest.mark.parametrize("verdict", [Verdict(Cause.WRONG), _AGAIN, _RIGHT])
-def test_a_refused_attempt_is_repeated_for_five_seconds(verdict: Verdict, side: str) -> None:
-    """Whatever the code says: the answer tells nothing about it, so no guess is free."""
-    failed = Tries(failures=1, failed_at=(to_row(NINE),), refused=_ID)
-    row = access(**{side: failed})
-    just = NINE + timedelta(seconds=5) - timedelta(microseconds=1)
-    assert decided(reading(row, now=just), verdict) == Decision(Cause.WRONG, None)
-    later = decided(reading(row, now=NINE + timedelta(seconds=5)), verdict)
-    assert later.state is not None
-
-
-def test_somebody_elses_attempt_is_not_repeated() -> None:
-    """Another id is another attempt: a used code is refused to it."""
-    assert decided(reading(access(accepted=b"x" * 16)), _AGAIN).cause is Cause.USED
+    assert repeats(verdict, attempt(VERA.user_code, code)) is same
 
 
 # ── Not judged ───────────────────────────────────────────────────────────────────────────────────
@@ -200,24 +187,38 @@ def test_a_known_device_is_suspended_when_both_sides_are() -> None:
     assert unjudged(reading(both, known=True)) == Suspended(NINE + timedelta(minutes=3))
 
 
-@pytest.mark.parametrize(("code", "judged"), [(_CODE, False), (_PAIR, True), (OLD_CODE, False)])
-def test_where_two_codes_are_wanted_nothing_else_is_judged(
+@pytest.mark.parametrize(
+    ("pressure", "code", "judged"),
+    [
+        ("pressed", _CODE, False),
+        ("pressed", _PAIR, True),
+        ("pressed", OLD_CODE, False),
+        ("bank_pressed", _CODE, False),
+        ("bank_pressed", _PAIR, True),
+        ("bank_pressed", OLD_CODE, True),  # who has nothing else is not shut out for others
+    ],
+)
+def test_where_two_codes_are_wanted_one_is_not_judged(
+    pressure: str,
     code: Code | TwoCodes | OldCode,
     judged: bool,  # noqa: FBT001 -- the case
 ) -> None:
-    """Not one code, and not the old one."""
-    answer = unjudged(reading(access(), two_codes=True), code)
-    assert answer == (None if judged else TwoCodesWanted())
+    """Nor the old one, where it failed lately on this very user code."""
+    failed = access(open=Tries(failed_at=(to_row(NINE),)))
+    read = replace(reading(failed), **{pressure: True})  # type: ignore[arg-type]  # by name
+    assert unjudged(read, code) == (None if judged else TwoCodesWanted())
+
+
+def test_under_pressure_an_old_code_is_judged_when_its_side_has_been_quiet() -> None:
+    """For an hour: a customer without a card waits no longer than that."""
+    failed = access(open=Tries(failed_at=(to_row(NINE),)))
+    quiet = NINE + timedelta(hours=1)
+    just = quiet - timedelta(microseconds=1)
+    assert unjudged(reading(failed, now=just, pressed=True), OLD_CODE) == TwoCodesWanted()
+    assert unjudged(reading(failed, now=quiet, pressed=True), OLD_CODE) is None
 
 
 def test_a_suspension_comes_before_the_wish_for_two_codes() -> None:
     """Two codes are turned away too."""
-    answer = unjudged(reading(access(open=_OVER), two_codes=True), _PAIR)
+    answer = unjudged(reading(access(open=_OVER), pressed=True), _PAIR)
     assert answer == Suspended(_OVER_AT)
-
-
-def test_the_refusal_that_suspended_is_repeated_as_a_refusal() -> None:
-    """The second click reads what the first one read."""
-    failed = replace(_OVER, refused=_ID)
-    assert unjudged(reading(access(open=failed))) is None
-    assert unjudged(reading(access(open=failed), two_codes=True)) is None

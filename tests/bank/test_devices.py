@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sesame.bank.devices import device_hash, is_known, known_devices, new_device
+from sesame.bank.devices import (
+    device_hash,
+    device_row,
+    is_known,
+    known_devices,
+    make_device,
+)
 from sesame.bank.errors import TooBusy
 from sesame.bank.moments import from_row, to_row
 from sesame.bank.sessions import forget_known_devices, read_session
@@ -52,14 +58,16 @@ def test_a_device_is_known_until_its_moment() -> None:
 async def test_a_browser_is_known_for_thirteen_months(branch: Branch) -> None:
     """From the login that made it known; for its customer alone, until all are forgotten."""
     bank, clock = branch.bank, branch.clock
-    row = new_device(bank, VERA.user_code, _SECRET, NINE)
+    row = device_row(bank, VERA.user_code, _SECRET, NINE)
     assert row.device_hash == device_hash(VERA.user_code, _SECRET)
     assert from_row(row.known_since) == NINE
     assert from_row(row.expires_at) == NINE + timedelta(days=396)
 
-    await branch.login(VERA, VERA.card.code(1), device=_SECRET)
+    outcome = await branch.login(VERA, VERA.card.code(1), device_seed=_SECRET)
+    assert isinstance(outcome, Accepted)
+    assert outcome.device == await make_device(bank, VERA.user_code, _SECRET)
     for person, known in ((VERA, True), (OMAR, False)):
-        hashes = (device_hash(person.user_code, _SECRET),)
+        hashes = (device_hash(person.user_code, outcome.device),)
         access = await bank.store.read_access(person.user_code, hashes)
         assert is_known(access, clock()) is known
         assert await known_devices(bank, person.user_code) == known
@@ -72,7 +80,7 @@ async def test_a_browser_is_known_for_thirteen_months(branch: Branch) -> None:
 
 
 async def _log_in(branch: Branch, person: Person, atc: int, device: bytes) -> Accepted:
-    outcome = await branch.login(person, person.card.code(atc), device=device)
+    outcome = await branch.login(person, person.card.code(atc), device_seed=device)
     assert isinstance(outcome, Accepted)
     return outcome
 
@@ -101,7 +109,7 @@ async def test_devices_are_forgotten(branch: Branch) -> None:
     assert await known_devices(branch.bank, OMAR.user_code) == 1
     assert opened.session_token is not None
     assert await read_session(branch.bank, opened.session_token) is not None
-    assert (await _log_in(branch, VERA, 3, _HOME)).device == _HOME
+    assert (await _log_in(branch, VERA, 3, _HOME)).device == opened.device
     lines, head = await branch.chain(VERA)
     assert chain_is_whole(lines, head)
     said = json.loads(lines[-2][1])

@@ -65,7 +65,7 @@ async def test_what_was_turned_away_is_written_down(branch: Branch) -> None:
 
 async def test_devices_and_counts_are_forgotten_by_age(branch: Branch) -> None:
     """Thirteen months, and as long as the usual number of failures is learned from."""
-    await branch.login(VERA, VERA.card.code(1), device=b"D" * 32)
+    await branch.login(VERA, VERA.card.code(1), device_seed=b"D" * 32)
     await branch.fail(NOBODY, 1)
     for days, devices, hours in ((28, 1, 1), (1, 1, 0), (396, 0, 0)):
         branch.clock.forward(days=days)

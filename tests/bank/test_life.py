@@ -476,7 +476,7 @@ class Life(RuleBasedStateMachine):
             # All that this browser has, those of other customers among them.
             origin=Origin(Door.PORTAL, ADDRESS, tuple(self.cookies[asked.browser].values())),
             session_seed=asked.id.to_bytes(32),
-            device=None if asked.shared else b"device" + asked.id.to_bytes(26),
+            device_seed=None if asked.shared else b"device" + asked.id.to_bytes(26),
         )
 
     def _signed_in(self, user: UserCode, asked: Asked, outcome: Accepted, *, again: bool) -> None:
@@ -629,8 +629,6 @@ def _the_old_code_stays(patched: pytest.MonkeyPatch) -> None:
 
     def decide(reading: Reading, *others: Any) -> Decision:  # noqa: ANN401 -- handed on
         decision = right(reading, *others)
-        if decision.state is None:
-            return decision
         old_code = reading.access.state.old_code
         return replace(decision, state=replace(decision.state, old_code=old_code))
 
@@ -664,7 +662,7 @@ def _known_devices_are_pressed_too(patched: pytest.MonkeyPatch) -> None:
     async def read(bank: Bank, attempt: Attempt) -> Reading:
         reading = await right(bank, attempt)
         on = await bank.pressure.is_on(bank.store, bank.limits, bank.now())
-        return replace(reading, two_codes=reading.two_codes or on)
+        return replace(reading, bank_pressed=on)
 
     patched.setattr(verification, "_read", read)
 

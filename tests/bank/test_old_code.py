@@ -44,6 +44,14 @@ class Hasher(PasswordHasher):
                 self.inside -= 1
 
 
+async def _placed(
+    old_codes: OldCodes, stored: str | None, typed: OldCode, *, waiting: int, first: bool = False
+) -> bool:
+    """Verify as a login does: with a place."""
+    async with old_codes.place(waiting=waiting, first=first):
+        return await old_codes.verify(stored, typed)
+
+
 @pytest.mark.parametrize("typed", [_TYPED, _OTHER])
 @pytest.mark.parametrize("is_stored", [True, False])
 async def test_every_attempt_is_one_computation(typed: OldCode, *, is_stored: bool) -> None:
@@ -51,7 +59,7 @@ async def test_every_attempt_is_one_computation(typed: OldCode, *, is_stored: bo
     hasher = Hasher()
     old_codes = OldCodes(hasher)
     stored = old_codes.hash(_TYPED) if is_stored else None
-    fits = await old_codes.verify(stored, typed, waiting=5)
+    fits = await _placed(old_codes, stored, typed, waiting=5)
     assert fits is (is_stored and typed is _TYPED)
     (computed,) = hasher.computed
     assert (computed == stored) is is_stored
@@ -63,7 +71,7 @@ async def test_nothing_fits_the_hash_of_nothing() -> None:
     """Not even if it were said to be somebody's."""
     hasher = Hasher()
     old_codes = OldCodes(hasher)
-    await old_codes.verify(None, _TYPED, waiting=5)
+    await _placed(old_codes, None, _TYPED, waiting=5)
     (dummy,) = hasher.computed
     for typed in ("", "tilleul-1971", "\x00"):
         with pytest.raises(VerifyMismatchError):
@@ -77,7 +85,7 @@ async def test_two_are_computed_at_once_and_no_more() -> None:
     stored = old_codes.hash(_TYPED)
     hasher.go_on.clear()
     tasks = [
-        asyncio.create_task(old_codes.verify(stored, typed, waiting=64))
+        asyncio.create_task(_placed(old_codes, stored, typed, waiting=64))
         for typed in [_TYPED, _OTHER] * 5
     ]
     for _ in range(2):
@@ -93,21 +101,21 @@ async def test_one_too_many_hears_it_at_once() -> None:
     hasher = Hasher()
     old_codes = OldCodes(hasher)
     hasher.go_on.clear()
-    tasks = [asyncio.create_task(old_codes.verify(None, _TYPED, waiting=3)) for _ in range(3)]
+    tasks = [asyncio.create_task(_placed(old_codes, None, _TYPED, waiting=1)) for _ in range(3)]
     for _ in range(2):
         await asyncio.to_thread(hasher.begun.acquire)
     with pytest.raises(TooBusy):
-        await old_codes.verify(None, _TYPED, waiting=3)
+        await _placed(old_codes, None, _TYPED, waiting=1)
     tasks[-1].cancel()
     await asyncio.wait([tasks[-1]])
-    tasks.append(asyncio.create_task(old_codes.verify(None, _TYPED, waiting=3)))
+    tasks.append(asyncio.create_task(_placed(old_codes, None, _TYPED, waiting=1)))
     await asyncio.sleep(0)
     hasher.go_on.set()
     answers = await asyncio.gather(*tasks, return_exceptions=True)
     assert answers[:2] == [False, False]
     assert isinstance(answers[2], asyncio.CancelledError)
     assert answers[3] is False
-    assert await old_codes.verify(None, _TYPED, waiting=1) is False
+    assert await _placed(old_codes, None, _TYPED, waiting=1) is False
     assert len(hasher.computed) == 4
 
 
@@ -117,7 +125,7 @@ async def test_accents_may_be_put_together_either_way(typed: str) -> None:
     old_codes = quick_old_codes()
     stored = old_codes.hash(parse_old_code("été"))
     assert parse_old_code(typed).typed == "\u00e9t\u00e9"
-    assert await old_codes.verify(stored, parse_old_code(typed), waiting=5)
+    assert await _placed(old_codes, stored, parse_old_code(typed), waiting=5)
 
 
 def test_an_old_code_is_read_as_it_is() -> None:

@@ -50,3 +50,10 @@ def test_devices_do_not_print_themselves() -> None:
     """A secret of a browser is in no repr."""
     secret = b"\xa5" * 32
     assert repr(secret) not in repr(Origin(Door.PORTAL, "192.0.2.77", (secret,)))
+
+
+def test_a_browser_claims_four_devices_at_most() -> None:
+    """More would be more than the statement asks for."""
+    Origin(Door.PORTAL, "", (bytes(32),) * 4)
+    with pytest.raises(ValueError, match="4 devices at most"):
+        Origin(Door.PORTAL, "", (bytes(32),) * 5)

@@ -204,3 +204,10 @@ def test_a_refused_attempt_is_known_for_five_seconds(side: Side) -> None:
     assert not refused_again(state, _OTHER, _LIMITS, NINE)
     assert not refused_again(after_failure(state, side, _OTHER, _LIMITS, NINE), _ID, _LIMITS, NINE)
     assert not refused_again(State(), bytes(16), _LIMITS, NINE)
+
+
+def test_failures_from_before_moments_were_kept_still_count() -> None:
+    """An upgraded row has none: its failures are not taken for old ones."""
+    state = State(open=Tries(failures=2))
+    third = after_failure(state, Side.OPEN, b"x" * 16, Limits(), NINE)
+    assert third.open.suspended_until is not None

@@ -11,8 +11,9 @@ import pytest
 from argon2 import PasswordHasher
 
 from sesame.bank.bank import Bank
-from sesame.bank.devices import device_hash
+from sesame.bank.devices import device_hash, make_device
 from sesame.bank.errors import TooBusy
+from sesame.bank.limits import Limits
 from sesame.bank.matching import TwoCodes, find_pairs
 from sesame.bank.old_code import OldCode, OldCodes
 from sesame.bank.origin import Door, Origin
@@ -487,7 +488,7 @@ async def test_six_at_once_on_one_user_code_and_the_seventh_is_sent_away(branch:
 
 async def known_device(branch: Branch, person: Person = VERA) -> Origin:
     """Sign in with the first code of *person*, and come back from the same browser."""
-    outcome = await branch.login(person, person.card.code(1), device=b"D" * 32)
+    outcome = await branch.login(person, person.card.code(1), device_seed=b"D" * 32)
     assert isinstance(outcome, Accepted)
     assert outcome.device is not None
     return Origin(Door.PORTAL, ADDRESS, (outcome.device,))
@@ -528,48 +529,59 @@ async def test_a_device_is_known_for_thirteen_months(branch: Branch) -> None:
     """Then the next login makes it known again."""
     known = await known_device(branch)
     branch.clock.forward(days=396, microseconds=-1)
-    again = await branch.login(VERA, VERA.card.code(2), origin=known, device=b"E" * 32)
+    again = await branch.login(VERA, VERA.card.code(2), origin=known, device_seed=b"E" * 32)
     assert again == Accepted(again.session_token, None) if isinstance(again, Accepted) else False
     branch.clock.forward(microseconds=1)
-    later = await branch.login(VERA, VERA.card.code(3), origin=known, device=b"E" * 32)
+    later = await branch.login(VERA, VERA.card.code(3), origin=known, device_seed=b"E" * 32)
     assert isinstance(later, Accepted)
-    assert later.device == b"E" * 32
+    assert later.device not in {None, known.devices[0]}
 
 
 async def test_a_shared_computer_is_not_known(branch: Branch) -> None:
     """No device was wanted, none stands in the database."""
-    assert isinstance(await branch.login(VERA, VERA.card.code(1), device=None), Accepted)
+    assert isinstance(await branch.login(VERA, VERA.card.code(1), device_seed=None), Accepted)
     assert branch.rows("SELECT * FROM devices") == []
 
 
 async def test_a_refused_attempt_makes_no_device_known(branch: Branch) -> None:
     """Only the accepting commit does."""
-    await branch.login(VERA, VERA.card.wrong_code(1), device=b"D" * 32)
+    await branch.login(VERA, VERA.card.wrong_code(1), device_seed=b"D" * 32)
     assert branch.rows("SELECT * FROM devices") == []
 
 
 async def test_the_store_keeps_no_devices_secret(branch: Branch) -> None:
     """A hash that is bound to the customer."""
-    await known_device(branch)
+    (secret,) = (await known_device(branch)).devices
     ((hashed,),) = branch.rows("SELECT device_hash FROM devices")
-    assert hashed == device_hash(VERA.user_code, b"D" * 32)
-    assert hashed != b"D" * 32
-    assert hashed != device_hash(OMAR.user_code, b"D" * 32)
+    assert hashed == device_hash(VERA.user_code, secret)
+    assert hashed not in {secret, device_hash(OMAR.user_code, secret)}
+
+
+async def test_whoever_knows_the_form_does_not_know_the_device(branch: Branch) -> None:
+    """Its secret is custody's to make, of the form's seed and the customer."""
+    (secret,) = (await known_device(branch)).devices
+    assert secret != b"D" * 32
+    others = {
+        await make_device(branch.bank, VERA.user_code, b"E" * 32),
+        await make_device(branch.bank, OMAR.user_code, b"D" * 32),
+    }
+    assert secret not in others
+    assert await make_device(branch.bank, VERA.user_code, b"D" * 32) == secret
 
 
 async def test_the_same_form_twice_makes_the_same_device_known(branch: Branch) -> None:
     """Both answers carry its cookie, whichever the browser takes."""
-    form = attempt(VERA.user_code, VERA.card.code(1), device=b"D" * 32)
+    form = attempt(VERA.user_code, VERA.card.code(1), device_seed=b"D" * 32)
     first, second = [await verify_login(branch.bank, form) for _ in range(2)]
     assert first == second
     assert isinstance(second, Accepted)
-    assert second.device == b"D" * 32
+    assert second.device is not None
     assert len(branch.rows("SELECT * FROM devices")) == 1
 
 
 async def test_a_form_that_is_accepted_twice_knows_its_device_once(branch: Branch) -> None:
     """« Back », the next code, without the cookie of the first: no error."""
-    form = attempt(VERA.user_code, VERA.card.code(1), device=b"D" * 32)
+    form = attempt(VERA.user_code, VERA.card.code(1), device_seed=b"D" * 32)
     await verify_login(branch.bank, form)
     again = await verify_login(branch.bank, replace(form, code=VERA.card.code(2)))
     assert isinstance(again, Accepted)
@@ -674,17 +686,64 @@ async def test_a_wrong_old_code_counts_like_a_wrong_code(branch: Branch) -> None
 
 async def test_an_old_code_makes_the_device_known(branch: Branch) -> None:
     """« Has signed in before » counts whichever way."""
-    outcome = await branch.login(VERA, OLD_CODE, device=b"D" * 32)
+    outcome = await branch.login(VERA, OLD_CODE, device_seed=b"D" * 32)
     assert isinstance(outcome, Accepted)
-    assert outcome.device == b"D" * 32
+    assert outcome.device is not None
 
 
-async def test_under_pressure_the_old_code_is_not_judged(branch: Branch) -> None:
+async def test_under_pressure_the_old_code_is_judged_once_an_hour(branch: Branch) -> None:
     """A password can be guessed at one minute a suspension; a pair of codes cannot."""
     for minutes in (15, 60, 1):
         await branch.fail(VERA.user_code, 3)
         branch.clock.forward(minutes=minutes)
     assert await branch.login(VERA, OLD_CODE) == TwoCodesWanted()
+    branch.clock.forward(minutes=58, seconds=59)
+    assert await branch.login(VERA, OldCode("wrong")) == TwoCodesWanted()
+    branch.clock.forward(seconds=1)
+    assert await branch.login(VERA, OldCode("wrong")) == Refused()
+    assert await branch.login(VERA, OLD_CODE) == TwoCodesWanted()
+    branch.clock.forward(hours=1)
+    assert isinstance(await branch.login(VERA, OLD_CODE), Accepted)
+
+
+async def test_what_fails_all_over_the_bank_stops_neither_far_cards_nor_old_codes(
+    branch: Branch,
+) -> None:
+    """Nobody is refused for what others do: one code becomes two, that is all."""
+    branch.bank = replace(branch.bank, limits=Limits(hour_floor=2, day_floor=2))
+    await branch.fail(NOBODY, 3)
+    branch.clock.forward(seconds=5)
+    assert await branch.login(VERA, VERA.card.code(1)) == TwoCodesWanted()
+    assert isinstance(await branch.login(OMAR, OLD_CODE), Accepted)
+    far = TwoCodes(OMAR.card.code(3_000), OMAR.card.code(3_001))
+    assert isinstance(await branch.login(OMAR, far), Accepted)
+
+
+@pytest.mark.parametrize("user_code", [VERA.user_code, NOBODY], ids=["customer", "nobody"])
+async def test_the_id_of_no_attempt_is_no_second_click(branch: Branch, user_code: UserCode) -> None:
+    """A browser may send any id. Sixteen zeros stand where none was accepted: no guess is free."""
+    await branch.fail(user_code, 3)
+    for code in (OLD_CODE, VERA.card.code(1), OldCode("wrong")):
+        form = attempt(user_code, code, id=bytes(16))
+        assert isinstance(await verify_login(branch.bank, form), Suspended)
+    branch.clock.forward(minutes=15)
+    wrong = attempt(user_code, OldCode("wrong"), id=bytes(16))
+    assert await verify_login(branch.bank, wrong) == Refused()
+    assert branch.row(user_code)["open_failures"] == 1
+
+
+async def test_strangers_old_codes_do_not_keep_a_known_device_waiting(branch: Branch) -> None:
+    """They wait for their computation outside the turnstile; the owner goes through meanwhile."""
+    known = await known_device(branch)
+    async with branch.bank.old_codes.place(waiting=9), branch.bank.old_codes.place(waiting=9):
+        strangers = [
+            asyncio.create_task(branch.login(VERA, OldCode(f"guess {n}"))) for n in range(5)
+        ]
+        await asyncio.sleep(0)
+        assert isinstance(await branch.login(VERA, VERA.card.code(2), origin=known), Accepted)
+        assert not any(task.done() for task in strangers)
+    outcomes = await asyncio.gather(*strangers)
+    assert outcomes == [Refused()] * 3 + [Suspended(NINE + _QUARTER)] * 2
 
 
 async def test_a_race_of_the_old_code_and_the_first_code_sesame(branch: Branch, path: Path) -> None:
@@ -692,10 +751,10 @@ async def test_a_race_of_the_old_code_and_the_first_code_sesame(branch: Branch, 
     other = Branch(path, open_bank(path, name="another process"))
 
     class Slow(OldCodes):
-        async def verify(self, stored: str | None, typed: OldCode, *, waiting: int) -> bool:
+        async def verify(self, stored: str | None, typed: OldCode) -> bool:
             if stored is not None:
                 assert isinstance(await other.login(VERA, VERA.card.code(1)), Accepted)
-            return await super().verify(stored, typed, waiting=waiting)
+            return await super().verify(stored, typed)
 
     hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     branch.bank = replace(branch.bank, old_codes=Slow(hasher))

@@ -31,6 +31,7 @@ class Rules:
     pressed_after: int
     pressed_for: int
     pressed_suspension: int
+    pressed_old_code: int
     repeated: int
     waiting: int = 5
     lost_swaps: int = 8
@@ -45,6 +46,7 @@ DESIGN = Rules(
     pressed_after=9,
     pressed_for=30 * DAY,
     pressed_suspension=MINUTE,
+    pressed_old_code=HOUR,
     repeated=5 * SECOND,
     hour_floor=200,
     day_floor=500,
@@ -135,7 +137,7 @@ def answer(  # noqa: PLR0913 -- everything there is
     rules: Rules, customer: Customer, past: Past, asked: Asked, at: int, *, bank_pressed: bool
 ) -> Answer:
     """The only right answer to *asked* at the moment *at*, after *past*."""
-    cause, advance = _worth(rules, customer, past, asked, at, bank_pressed=bank_pressed)
+    cause, advance = _worth(rules, customer, past, asked, at)
     if _accepted_just_now(past, asked, cause, advance):
         return Repeated(accepted=True)
     if _refused_just_now(rules, past, asked, at):
@@ -146,9 +148,7 @@ def answer(  # noqa: PLR0913 -- everything there is
     if len(ends) == len(mine):
         return Suspended(min(ends))
     side = _side(past, at, known=known)
-    if asked.means != TWO_CODES and _two_codes(
-        rules, past, side, at, known=known, bank_pressed=bank_pressed
-    ):
+    if _two_codes(rules, past, side, asked, at, bank_pressed=bank_pressed and not known):
         return TwoCodesWanted()
     failures, until = (0, None) if not cause else _count(rules, past, side, at)
     return Judged(
@@ -189,6 +189,7 @@ def changes(rules: Rules, past: Past) -> Iterator[int]:
         if not event.judged.accepted:
             yield event.at + rules.repeated
             yield event.at + rules.pressed_for
+            yield event.at + rules.pressed_old_code
             if event.judged.suspended_until is not None:
                 yield event.judged.suspended_until
 
@@ -208,9 +209,13 @@ def _pressed(rules: Rules, past: Past, side: str, at: int) -> bool:
 
 
 def _two_codes(  # noqa: PLR0913 -- everything there is
-    rules: Rules, past: Past, side: str, at: int, *, known: bool, bank_pressed: bool
+    rules: Rules, past: Past, side: str, asked: Asked, at: int, *, bank_pressed: bool
 ) -> bool:
-    return _pressed(rules, past, side, at) or (bank_pressed and not known)
+    """Whether what was typed is not enough: one code, or an old one that failed lately."""
+    pressed = _pressed(rules, past, side, at)
+    if asked.means == OLD_CODE:
+        return pressed and at < _failures(past, side)[-1].at + rules.pressed_old_code
+    return asked.means == CODE and (pressed or bank_pressed)
 
 
 def _count(rules: Rules, past: Past, side: str, at: int) -> tuple[int, int | None]:
@@ -244,8 +249,8 @@ def _refused_just_now(rules: Rules, past: Past, asked: Asked, at: int) -> bool:
     return any(e.attempt == asked.attempt and at < e.at + rules.repeated for e in last)
 
 
-def _worth(  # noqa: PLR0913 -- everything there is
-    rules: Rules, customer: Customer, past: Past, asked: Asked, at: int, *, bank_pressed: bool
+def _worth(
+    rules: Rules, customer: Customer, past: Past, asked: Asked, at: int
 ) -> tuple[str, tuple[Fit, ...]]:
     """Why what was typed is refused ("" if it is not), and the ATCs that it moves the cards to."""
     if not customer.enrolled:
@@ -255,9 +260,7 @@ def _worth(  # noqa: PLR0913 -- everything there is
         right = customer.has_old_code and asked.old_code_right and not retired
         return ("" if right else "wrong"), ()
     known = is_known(past, asked)
-    near_only = asked.means == TWO_CODES and _two_codes(
-        rules, past, _side(past, at, known=known), at, known=known, bank_pressed=bank_pressed
-    )
+    near_only = _pressed(rules, past, _side(past, at, known=known), at)
     ahead, behind = set(), set()
     for card, window in customer.windows.items():
         last = last_atc(past, card)

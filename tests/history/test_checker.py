@@ -34,6 +34,7 @@ RULES = Rules(
     pressed_after=9,
     pressed_for=10 * SECOND,
     pressed_suspension=50 * MS,
+    pressed_old_code=100 * MS,
     repeated=20 * MS,
     hour_floor=100,
     day_floor=200,

@@ -23,6 +23,7 @@ from sesame.portal.routes import build
 from sesame.rest.routes import routes as rest_routes
 from sesame.store import engine
 from sesame.web.institution import Institution
+from sesame.web.opening import OpeningHours
 from sesame.web.rendering import Site
 from tests.custody.keystores import chance
 from tests.portal.browser import Browser, hidden_fields, without_chance
@@ -51,7 +52,9 @@ class Seen:
 
 def doors_of(bank: Bank) -> ASGIApp:
     """The portal and the JSON door of *bank*."""
-    site = Site(institution=Institution(), demonstration=True, https=False)
+    # A help line that never opens: what pages say of it does not change with the clock.
+    institution = Institution(hours=OpeningHours(week=((),) * 7))
+    site = Site(institution=institution, demonstration=True, https=False)
     portal = Portal(bank=bank, site=site, random_bytes=chance("portal"))
     return build(portal, beside=rest_routes(bank, [hashlib.sha256(KEY.encode()).hexdigest()]))
 

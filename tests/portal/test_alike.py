@@ -283,19 +283,19 @@ def _nobody_is_asked_of_custody(patched: pytest.MonkeyPatch) -> None:
 def _no_old_code_is_no_argon2(patched: pytest.MonkeyPatch) -> None:
     right = OldCodes.verify
 
-    async def verify(codes: OldCodes, stored: str | None, typed: OldCode, *, waiting: int) -> bool:
-        return stored is not None and await right(codes, stored, typed, waiting=waiting)
+    async def verify(codes: OldCodes, stored: str | None, typed: OldCode) -> bool:
+        return stored is not None and await right(codes, stored, typed)
 
     patched.setattr(OldCodes, "verify", verify)
 
 
 def _nobody_is_never_suspended(patched: pytest.MonkeyPatch) -> None:
-    right = verification.turned_away
+    right = verification.answer_unjudged
 
-    def turned_away(reading: Reading, *others: Any) -> Any:  # noqa: ANN401 -- handed on
+    def answer_unjudged(reading: Reading, *others: Any) -> Any:  # noqa: ANN401 -- handed on
         return right(reading, *others) if reading.access.enrolled else None
 
-    patched.setattr(verification, "turned_away", turned_away)
+    patched.setattr(verification, "answer_unjudged", answer_unjudged)
 
 
 def _nobody_is_noted(patched: pytest.MonkeyPatch) -> None:

@@ -247,7 +247,7 @@ def test_another_browser_is_refused() -> None:
 def test_every_form_of_every_browser_has_its_own_session_and_device() -> None:
     """And what the page shows, the proof, is not what opens it."""
     tickets = (_TICKET, replace(_TICKET, id=bytes(16)), replace(_TICKET, browser=bytes(32)))
-    secrets = {secret for ticket in tickets for secret in (ticket.session_seed, ticket.device)}
+    secrets = {secret for ticket in tickets for secret in (ticket.session_seed, ticket.device_seed)}
     assert len(secrets) == 6
     assert _TICKET.proof not in {secret.hex() for secret in secrets}
     assert all(len(secret) == 32 for secret in secrets)

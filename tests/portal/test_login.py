@@ -308,7 +308,7 @@ async def test_under_pressure_the_old_code_is_not_enough(
         town.clock.advance(minutes=minutes)
     answer = await browser.log_in_with_old_code(user_code, town.vera.old_code)
     assert answer.status_code == 422
-    assert "l’ancien code ne suffit pas cette fois" in answer.text
+    assert "l’ancien code ne suffit pas en ce moment" in answer.text
     assert 'action="/acces/ancien-code"' in answer.text
 
 

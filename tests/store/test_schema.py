@@ -134,9 +134,13 @@ def test_what_failed_before_the_two_sides_counts_on_the_open_one(tmp_path: Path)
     assert [row[name] for name in kept] == [7, 4, 99, 3, "old"]
     assert (row["open_failed_at"], row["accepted"]) == (b"", bytes(16))
     assert everything(path)["sessions"][0][3:] == (3, 10, 11, 12, None, "code", 0)
+    with closing(connect(path)) as connection:
+        connection.execute("UPDATE sessions SET means = 'old-code'")
     in_transaction(path, lambda connection: command.downgrade(_alembic(connection), "0001"))
     row = row_of(path, "VERA2222")
     assert [row[name] for name in ("failures", "suspended_until", "old_code")] == [4, 99, "old"]
+    # What was opened to look only does not become a whole session on the way back.
+    assert everything(path)["sessions"] == []
 
 
 def test_no_table_hides_a_row_number(path: Path) -> None:

@@ -10,11 +10,13 @@ from datetime import datetime
 from sesame.bank.bank import Bank
 from sesame.bank.moments import from_row, to_row
 from sesame.bank.user_code import UserCode
-from sesame.store.access import Access
+from sesame.custody.custodian import KeyUsage
+from sesame.store.access import DEVICES_ASKED, Access
 from sesame.store.buckets import bucket_of
 from sesame.store.devices import DeviceRow, count_devices
 
 SECRET_LENGTH = 32  # bytes
+MOST_DEVICES = DEVICES_ASKED  # of one browser: people who share it
 _DOMAIN = b"sesame-device-1\x00"
 
 
@@ -23,12 +25,20 @@ def device_hash(user_code: UserCode, secret: bytes) -> bytes:
     return hashlib.sha256(_DOMAIN + user_code.encode() + b"\x00" + secret).digest()
 
 
+async def make_device(bank: Bank, user_code: UserCode, seed: bytes) -> bytes:
+    """The secret (32 bytes) by which a browser is known, of a *seed* that only its form has.
+
+    A MAC by custody, so that whoever had the browser before cannot work it out beforehand.
+    """
+    return await bank.custodian.mac(KeyUsage.SESSION, f"{user_code}|device|".encode() + seed)
+
+
 def is_known(access: Access, now: datetime) -> bool:
     """Whether one of the devices that *access* was read for is known at *now*."""
     return access.device_until is not None and now < from_row(access.device_until)
 
 
-def new_device(bank: Bank, user_code: UserCode, secret: bytes, now: datetime) -> DeviceRow:
+def device_row(bank: Bank, user_code: UserCode, secret: bytes, now: datetime) -> DeviceRow:
     """The row that makes the browser with *secret* (32 bytes) known from *now* on."""
     return DeviceRow(
         device_hash=device_hash(user_code, secret),

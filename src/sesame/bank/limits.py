@@ -29,6 +29,8 @@ class Limits:
     pressed_after: int = 9
     pressed_for: timedelta = timedelta(days=30)
     pressed_suspension: timedelta = timedelta(minutes=1)
+    # Nobody has two old codes: under pressure one is judged when its side has been quiet so long.
+    pressed_old_code: timedelta = timedelta(hours=1)
 
     # The same for unknown devices of the whole bank, when strangers fail more often than usual:
     # so many times the usual number of an hour, or of a day, never less than the floors, and
@@ -54,8 +56,9 @@ class Limits:
     # How many attempts on one user code may wait for each other in one process; so many more
     # of known devices, which go first.
     waiting: int = 5
-    # How many old codes may wait in one process for their turn to be computed.
-    waiting_old_codes: int = 64
+    # How many old codes may wait in one process for their turn to be computed; so many more of
+    # known devices, which go first.
+    waiting_old_codes: int = 32
     # A second click on a refused form repeats the refusal this long.
     repeated: timedelta = timedelta(seconds=5)
     # What is turned away while a side is suspended is written down in one line each so often.

@@ -4,6 +4,8 @@ import ipaddress
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
 
+from sesame.store.access import DEVICES_ASKED
+
 _SITE_PREFIX = 64  # bits of an IPv6 address that a household keeps
 
 
@@ -25,6 +27,10 @@ class Origin:
     door: Door
     address: str
     devices: tuple[bytes, ...] = field(default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        if len(self.devices) > DEVICES_ASKED:
+            raise ValueError(f"a browser claims {DEVICES_ASKED} devices at most")
 
 
 def source_address(host: str) -> str:

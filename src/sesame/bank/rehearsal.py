@@ -14,7 +14,7 @@ from sesame.bank.limits import Limits
 from sesame.bank.matching import Verdict, find_matches, judge
 from sesame.bank.moments import from_row, to_row
 from sesame.bank.origin import Origin
-from sesame.bank.settling import Change, later, settle
+from sesame.bank.settling import Change, row_time, settle
 from sesame.bank.user_code import UserCode
 from sesame.cap.token import Code
 from sesame.store.access import Access, State
@@ -45,7 +45,7 @@ async def rehearse(
     async with bank.turnstile.through(user_code, waiting=bank.limits.waiting, first=True):
         for _ in range(bank.limits.lost_swaps):
             access = await bank.store.read_access(user_code)
-            now = later(bank.now(), access)
+            now = row_time(bank.now(), access)
             sent_before = await _settled_last(bank, access, attempt)
             if sent_before and failed_just_now(access.state, bank.limits, now):
                 return Rehearsed.WRONG

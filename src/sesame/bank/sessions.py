@@ -17,7 +17,7 @@ from enum import StrEnum, unique
 from sesame.bank.bank import Bank
 from sesame.bank.errors import TooBusy
 from sesame.bank.moments import from_row, to_row
-from sesame.bank.settling import Change, later, settle
+from sesame.bank.settling import Change, row_time, settle
 from sesame.bank.user_code import UserCode
 from sesame.custody.custodian import KeyUsage
 from sesame.store.buckets import bucket_of
@@ -205,7 +205,7 @@ async def _take(  # noqa: PLR0913 -- an event and its two effects
     async with bank.turnstile.through(user_code, waiting=bank.limits.waiting, first=True):
         for _ in range(bank.limits.lost_swaps):
             access = await bank.store.read_access(user_code)
-            now = later(bank.now(), access)
+            now = row_time(bank.now(), access)
             epoch = access.state.session_epoch + raises_epoch
             change = Change(
                 event=event,

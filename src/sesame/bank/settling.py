@@ -37,7 +37,7 @@ class Change:
     failed_hour: int | None = None
 
 
-def later(now: datetime, access: Access) -> datetime:
+def row_time(now: datetime, access: Access) -> datetime:
     """*now*, or the row's own last moment where the clock ran backwards."""
     return max(now, from_row(access.state.stepped_at))
 

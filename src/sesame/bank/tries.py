@@ -98,7 +98,8 @@ def _remembered(tries: Tries, limits: Limits, now: datetime) -> Tries:
     By its own age alone, not by what else moved the row: the rows of user codes that nobody
     has move by failures only, and could else be told apart.
     """
-    if tries.failed_at and now < from_row(tries.failed_at[0]) + limits.forgotten_after:
+    # Without a moment they are from before moments were kept: they count.
+    if not tries.failed_at or now < from_row(tries.failed_at[0]) + limits.forgotten_after:
         return tries
     return replace(tries, failures=0, suspensions=0)
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sesame.bank.bank import Bank
 from sesame.bank.moments import from_row
-from sesame.bank.settling import Change, later, settle
+from sesame.bank.settling import Change, row_time, settle
 from sesame.store.access import Access
 from sesame.store.errors import StoreUnavailable
 from sesame.store.steps import Fate
@@ -26,7 +26,7 @@ async def write_all_turned_away(bank: Bank) -> None:
     """Write down every sum that this process still holds."""
     for user_code in bank.tally.waiting():
         access = await bank.store.read_access(user_code)
-        await _write(bank, access, later(bank.now(), access))
+        await _write(bank, access, row_time(bank.now(), access))
 
 
 async def _write(bank: Bank, access: Access, now: datetime) -> None:

@@ -1,4 +1,4 @@
-"""One attempt a user code at a time, in this process.
+"""One attempt a user code at a time, in this process; or a few at a time of something dear.
 
 Between processes the compare-and-swap decides; inside one, those who come together need
 not race each other to it. Known devices go first, and strangers cannot take their places.
@@ -15,16 +15,19 @@ from sesame.bank.errors import TooBusy
 
 @dataclass(slots=True)
 class _Queue:
-    """Who waits at one key; somebody is inside as long as it exists."""
+    """Who waits at one key, and how many are inside: one at least, as long as it exists."""
+
+    inside: int = 1
 
     first: deque["asyncio.Future[None]"] = field(default_factory=deque)
     then: deque["asyncio.Future[None]"] = field(default_factory=deque)
 
 
 class Turnstile:
-    """Lets those who come for the same key through one by one."""
+    """Lets those who come for the same key through one by one, or *width* at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int = 1) -> None:
+        self._width = width
         self._queues: dict[Hashable, _Queue] = {}
 
     @asynccontextmanager
@@ -46,6 +49,9 @@ class Turnstile:
         queue = self._queues.get(key)
         if queue is None:
             self._queues[key] = _Queue()
+            return
+        if queue.inside < self._width:
+            queue.inside += 1
             return
         line = queue.first if first else queue.then
         if len(line) >= waiting:
@@ -69,4 +75,6 @@ class Turnstile:
                 if not turn.done():
                     turn.set_result(None)
                     return
-        del self._queues[key]
+        queue.inside -= 1
+        if not queue.inside:
+            del self._queues[key]

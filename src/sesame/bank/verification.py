@@ -4,21 +4,22 @@ docs/explanation/a-login-through-the-files.md walks the way of a login through t
 """
 
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sesame.bank.audit import Fact, moment
 from sesame.bank.bank import Bank
-from sesame.bank.devices import device_hash, is_known, new_device
+from sesame.bank.devices import device_hash, device_row, is_known, make_device
 from sesame.bank.errors import TooBusy
 from sesame.bank.limits import Limits
 from sesame.bank.matching import Cause, Match, TwoCodes, Verdict, find_matches, find_pairs, judge
-from sesame.bank.moments import to_row
+from sesame.bank.moments import from_row, to_row
 from sesame.bank.old_code import OldCode
 from sesame.bank.origin import Origin
 from sesame.bank.pressure import hour_of
 from sesame.bank.sessions import Means, make_token, token_hash
-from sesame.bank.settling import Change, later, settle
+from sesame.bank.settling import Change, row_time, settle
 from sesame.bank.tries import (
     Side,
     after_failure,
@@ -44,9 +45,9 @@ ATTEMPT_ID_LENGTH = 16  # bytes
 class Attempt:
     """A user code and what is to prove it, typed into one form.
 
-    `id` is 16 random bytes. `session_seed` is 32 bytes that only this browser's form has,
-    or None where no session is wanted; `device` is 32 bytes by which the browser wants to be
-    known afterwards, or None where it does not (a shared computer).
+    `id` is 16 bytes, by chance where a door of ours gave the form. The seeds are 32 bytes
+    that only this browser's form has: of the session, or None where none is wanted; of the
+    device's secret, or None where it is not to be known (a shared computer).
     """
 
     id: bytes
@@ -54,7 +55,7 @@ class Attempt:
     code: Code | TwoCodes | OldCode
     origin: Origin
     session_seed: bytes | None = field(default=None, repr=False)
-    device: bytes | None = field(default=None, repr=False)
+    device_seed: bytes | None = field(default=None, repr=False)
 
     @property
     def means(self) -> Means:
@@ -114,19 +115,19 @@ class Reading:
     now: datetime
     known: bool  # the browser is one that the customer has signed in with
     side: Side  # whose tries it uses
-    two_codes: bool  # one code is not enough
+    pressed: bool  # so much failed there that one code is not enough
+    bank_pressed: bool  # somebody tries codes all over the bank, and the browser is unknown
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What becomes of a judged attempt. `cause` is None where it is accepted.
 
-    `state` is the row's afterwards; None where the same attempt was settled before and
-    nothing more is written.
+    `state` is the row's afterwards.
     """
 
     cause: Cause | None
-    state: State | None
+    state: State
     advance: tuple[Match, ...] = ()
 
 
@@ -141,55 +142,59 @@ async def verify_login(bank: Bank, attempt: Attempt) -> Outcome:
         StoreUnavailable: the database does not answer, or did not take the step.
     """
     first = await _goes_first(bank, attempt)
-    waiting = bank.limits.waiting
-    async with bank.turnstile.through(attempt.user_code, waiting=waiting, first=first):
+    async with (
+        _place(bank, attempt, first=first),
+        bank.turnstile.through(attempt.user_code, waiting=bank.limits.waiting, first=first),
+    ):
         for _ in range(bank.limits.lost_swaps):
             reading = await _read(bank, attempt)
-            unjudged = turned_away(reading, attempt, bank.limits)
-            if unjudged is not None and reading.access.state.accepted != attempt.id:
+            if again := await _repeated(bank, reading, attempt):
+                return again
+            if unjudged := answer_unjudged(reading, attempt, bank.limits):
                 return await _note(bank, reading, unjudged)
             verdict = await _judge(bank, reading, attempt.code)
             decision = decide(reading, attempt, verdict, bank.limits)
-            if decision.state is None:
-                version = reading.access.state.accepted_version
-                return await _answer(bank, reading, attempt, decision, version)
-            if unjudged is not None:
-                return await _note(bank, reading, unjudged)
-            change = await _change(bank, reading, attempt, decision, decision.state)
+            change = await _change(bank, reading, attempt, decision)
             if await settle(bank, reading.access, change, reading.now) is Fate.WON:
-                version = reading.access.version + 1
-                return await _answer(bank, reading, attempt, decision, version)
+                if decision.cause is not None:
+                    return Refused()
+                return await _accepted(bank, reading, attempt, reading.access.version + 1)
     raise TooBusy
 
 
-def turned_away(
+def accepted_before(state: State, attempt: Attempt) -> bool:
+    """Whether this very attempt is the one that was accepted last: perhaps a second click."""
+    return state.accepted_version > 0 and state.accepted == attempt.id
+
+
+def repeats(verdict: Verdict, attempt: Attempt) -> bool:
+    """Whether what an accepted attempt brings again is what it was accepted with."""
+    return verdict.again or (verdict.cause is None and attempt.means is Means.OLD_CODE)
+
+
+def answer_unjudged(
     reading: Reading, attempt: Attempt, limits: Limits
 ) -> Suspended | TwoCodesWanted | None:
-    """The answer where nothing may be judged; None where it may: pure.
-
-    A second click on a refused form is answered as the first one was, not by what it led to.
-    """
+    """The answer where nothing may be judged; None where it may: pure."""
     state, now = reading.access.state, reading.now
-    if refused_again(state, attempt.id, limits, now):
-        return None
     until = suspended_until(state, now, known=reading.known)
     if until is not None:
         return Suspended(until)
-    if reading.two_codes and attempt.means is not Means.TWO_CODES:
-        return TwoCodesWanted()
+    match attempt.means:
+        case Means.CODE if reading.pressed or reading.bank_pressed:
+            return TwoCodesWanted()
+        case Means.OLD_CODE if reading.pressed:
+            # Nobody has a second old code: it is judged seldom instead. What fails all over
+            # the bank is no matter, for who has only an old code has nothing else.
+            last = from_row(tries_of(state, reading.side).failed_at[0])
+            return TwoCodesWanted() if now < last + limits.pressed_old_code else None
     return None
 
 
 def decide(reading: Reading, attempt: Attempt, verdict: Verdict, limits: Limits) -> Decision:
     """Decide on an attempt: pure, and the only place where a login is decided."""
     state, now = reading.access.state, reading.now
-    right = verdict.cause is None
-    is_old_code = attempt.means is Means.OLD_CODE
-    if state.accepted == attempt.id and (verdict.again or (right and is_old_code)):
-        return Decision(None, None)
-    if refused_again(state, attempt.id, limits, now):
-        return Decision(Cause.WRONG, None)
-    if not right:
+    if verdict.cause is not None:
         failed = after_failure(state, reading.side, attempt.id, limits, now)
         if verdict.cause in {Cause.USED, Cause.OVERTAKEN}:
             failed = replace(failed, replayed_at=to_row(now))
@@ -200,7 +205,7 @@ def decide(reading: Reading, attempt: Attempt, verdict: Verdict, limits: Limits)
         accepted_version=reading.access.version + 1,
         signed_in_at=to_row(now),
         # The first code Sésame retires the old code, in the commit that accepts it.
-        old_code=state.old_code if is_old_code else None,
+        old_code=state.old_code if attempt.means is Means.OLD_CODE else None,
     )
     return Decision(None, succeeded, verdict.advance)
 
@@ -213,15 +218,41 @@ async def _goes_first(bank: Bank, attempt: Attempt) -> bool:
     return is_known(access, bank.now())
 
 
+def _place(bank: Bank, attempt: Attempt, *, first: bool) -> AbstractAsyncContextManager[None]:
+    """A place to compute the old code's hash, before the turnstile: nobody waits inside for it."""
+    if attempt.means is not Means.OLD_CODE:
+        return nullcontext()
+    return bank.old_codes.place(waiting=bank.limits.waiting_old_codes, first=first)
+
+
 async def _read(bank: Bank, attempt: Attempt) -> Reading:
     access = await bank.store.read_access(attempt.user_code, _devices(attempt))
-    now = later(bank.now(), access)
+    now = row_time(bank.now(), access)
     known = is_known(access, now)
     side = side_of(access.state, now, known=known)
-    two_codes = pressed(tries_of(access.state, side), bank.limits, now)
-    if not known and not two_codes:
-        two_codes = await bank.pressure.is_on(bank.store, bank.limits, bank.now())
-    return Reading(access=access, now=now, known=known, side=side, two_codes=two_codes)
+    return Reading(
+        access=access,
+        now=now,
+        known=known,
+        side=side,
+        pressed=pressed(tries_of(access.state, side), bank.limits, now),
+        bank_pressed=not known and await bank.pressure.is_on(bank.store, bank.limits, bank.now()),
+    )
+
+
+async def _repeated(bank: Bank, reading: Reading, attempt: Attempt) -> Accepted | Refused | None:
+    """The answer that this very attempt got before: a second click. None where it got none.
+
+    A refusal is repeated unseen, so that no guess is free; an acceptance to the same code.
+    """
+    state = reading.access.state
+    if accepted_before(state, attempt):
+        verdict = await _judge(bank, reading, attempt.code)
+        if repeats(verdict, attempt):
+            return await _accepted(bank, reading, attempt, state.accepted_version)
+    if refused_again(state, attempt.id, bank.limits, reading.now):
+        return Refused()
+    return None
 
 
 async def _note(
@@ -237,41 +268,42 @@ async def _judge(bank: Bank, reading: Reading, code: Code | TwoCodes | OldCode) 
         case Code():
             return judge(access, await find_matches(bank, access, code))
         case TwoCodes():
-            # Under pressure in one code's window only: a guessed pair fits nowhere else.
-            matches = await find_pairs(bank, access, code, near_only=reading.two_codes)
+            # Under pressure in one code's window only: a guessed pair fits nowhere else. Not
+            # for what others do elsewhere: a card that ran ahead must get in.
+            matches = await find_pairs(bank, access, code, near_only=reading.pressed)
             return judge(access, matches)
         case OldCode():
-            stored, waiting = access.state.old_code, bank.limits.waiting_old_codes
-            if await bank.old_codes.verify(stored, code, waiting=waiting):
+            if await bank.old_codes.verify(access.state.old_code, code):
                 return Verdict(None)
             return Verdict(Cause.WRONG if access.enrolled else Cause.UNKNOWN_USER_CODE)
 
 
-async def _answer(
-    bank: Bank, reading: Reading, attempt: Attempt, decision: Decision, version: int
-) -> Accepted | Refused:
-    """The answer to *attempt*, which the step to *version* settled."""
-    if decision.cause is not None:
-        return Refused()
+async def _accepted(bank: Bank, reading: Reading, attempt: Attempt, version: int) -> Accepted:
+    """The answer to *attempt*, which the step to *version* accepted."""
     if attempt.session_seed is None:
         return Accepted()
     token = await make_token(bank, attempt.user_code, version, attempt.session_seed)
+    device = await _new_device(bank, attempt)
     # A second click may bring the device of the first answer already: it hears the same.
-    fresh = not reading.known or attempt.device in attempt.origin.devices
-    return Accepted(token, attempt.device if fresh else None)
+    fresh = not reading.known or device in attempt.origin.devices
+    return Accepted(token, device if fresh else None)
 
 
-async def _change(
-    bank: Bank, reading: Reading, attempt: Attempt, decision: Decision, state: State
-) -> Change:
+async def _new_device(bank: Bank, attempt: Attempt) -> bytes | None:
+    if attempt.device_seed is None:
+        return None
+    return await make_device(bank, attempt.user_code, attempt.device_seed)
+
+
+async def _change(bank: Bank, reading: Reading, attempt: Attempt, decision: Decision) -> Change:
     accepted = decision.cause is None
     device = None
-    if accepted and attempt.device is not None and not reading.known:
-        device = new_device(bank, attempt.user_code, attempt.device, reading.now)
+    if accepted and not reading.known and (secret := await _new_device(bank, attempt)):
+        device = device_row(bank, attempt.user_code, secret, reading.now)
     return Change(
         event="login",
-        state=state,
-        facts=_facts(reading, attempt, decision, state),
+        state=decision.state,
+        facts=_facts(reading, attempt, decision),
         address=attempt.origin.address,
         attempt=attempt.id,
         vouched=accepted,
@@ -300,9 +332,9 @@ async def _session(bank: Bank, reading: Reading, attempt: Attempt) -> SessionRow
     )
 
 
-def _facts(reading: Reading, attempt: Attempt, decision: Decision, state: State) -> dict[str, Fact]:
+def _facts(reading: Reading, attempt: Attempt, decision: Decision) -> dict[str, Fact]:
     profiles = {card.card_number: card.profile for card in reading.access.cards}
-    tries = tries_of(state, reading.side)
+    tries = tries_of(decision.state, reading.side)
     until = suspension_end(tries, reading.now)
     return {
         "door": attempt.origin.door,

@@ -7,11 +7,10 @@ whose it is; the bank knows its hash together with the user code (`sesame.bank.d
 import re
 from collections.abc import Sequence
 
-from sesame.bank.devices import SECRET_LENGTH
+from sesame.bank.devices import MOST_DEVICES, SECRET_LENGTH
 
-_MOST = 4  # people
 _SECRET = rf"[0-9a-f]{{{2 * SECRET_LENGTH}}}"
-_COOKIE = re.compile(rf"{_SECRET}(?:\.{_SECRET}){{0,{_MOST - 1}}}")
+_COOKIE = re.compile(rf"{_SECRET}(?:\.{_SECRET}){{0,{MOST_DEVICES - 1}}}")
 
 
 def read_devices(cookie: str | None) -> tuple[bytes, ...]:
@@ -24,4 +23,4 @@ def read_devices(cookie: str | None) -> tuple[bytes, ...]:
 def with_device(devices: Sequence[bytes], secret: bytes) -> str:
     """The cookie that holds *devices* and one more; the oldest gives way to a fifth."""
     others = [device for device in devices if device != secret]
-    return ".".join(device.hex() for device in [*others, secret][-_MOST:])
+    return ".".join(device.hex() for device in [*others, secret][-MOST_DEVICES:])

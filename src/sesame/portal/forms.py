@@ -45,8 +45,8 @@ class FormTicket:
         return self._mac(b"session")
 
     @property
-    def device(self) -> bytes:
-        """32 bytes by which this browser may be known once the form is accepted."""
+    def device_seed(self) -> bytes:
+        """32 bytes for the secret by which this browser may be known once it is accepted."""
         return self._mac(b"device")
 
     def _mac(self, purpose: bytes) -> bytes:

@@ -112,9 +112,9 @@ _OLD_CODE = Way(
         "lecteur."
     ),
     two_codes_wanted=N_(
-        "Par prudence, l’ancien code ne suffit pas cette fois. Connectez-vous avec deux codes "
-        "Sésame de suite, ou depuis un ordinateur où vous vous êtes déjà connecté, ou "
-        "appelez-nous."
+        "Par prudence, l’ancien code ne suffit pas en ce moment. Réessayez dans une heure, ou "
+        "connectez-vous avec deux codes Sésame de suite, ou depuis un ordinateur où vous vous êtes "
+        "déjà connecté, ou appelez-nous."
     ),
 )
 _WHY_HERE = {
@@ -217,7 +217,7 @@ async def _attempt(portal: Portal, request: Request, way: Way) -> Response:
         code=typed.code,
         origin=Origin(Door.PORTAL, address, devices),
         session_seed=ticket.session_seed,
-        device=None if fields.get("shared") else ticket.device,
+        device_seed=None if fields.get("shared") else ticket.device_seed,
     )
     try:
         outcome = await verify_login(portal.bank, attempt)

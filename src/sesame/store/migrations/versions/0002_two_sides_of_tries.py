@@ -71,6 +71,8 @@ def downgrade() -> None:
     """Drop what was added; failures of known devices are forgotten."""
     op.drop_table("stranger_failures")
     op.drop_table("devices")
+    # What was opened to look only must not become a whole session.
+    op.execute("DELETE FROM sessions WHERE means = 'old-code'")
     op.drop_column("sessions", "erased_old_code")
     op.drop_column("sessions", "means")
     op.add_column(
