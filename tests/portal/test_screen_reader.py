@@ -49,7 +49,7 @@ _USER_CODE = "Les 8 caractères que la banque vous a donnés. Il ne change pas."
 _CODE = "Les 8 chiffres affichés par votre lecteur, avec ou sans espace."
 _SHARED = (
     "box: Ordinateur partagé ou public, not ticked – Cochez la case si d’autres que vous s’en "
-    "servent : il ne sera pas reconnu la prochaine fois."
+    "servent : nous ne le retiendrons pas."
 )
 _REFUSED = (
     "Connexion refusée. Vérifiez votre code utilisateur, puis générez un nouveau code Sésame : "
