@@ -239,10 +239,13 @@ class Past:
             if seen.answer not in {ACCEPTED, REFUSED}:
                 self._turned_away(now)
             return
+        retires = seen.judged.accepted and self.has_old_code and asked.proof[0] != "old"
         self.judged.append(seen.judged)
         self.written_at = now
         self.moved(seen.moves)
-        if seen.judged.accepted and not seen.judged.by_known and not asked.shared:
+        if retires:  # and with the old code go the browsers that it had made known
+            self.remembered.clear()
+        if seen.judged.accepted and not asked.shared and (retires or not seen.judged.by_known):
             self.remembered.append((asked.browser, now))
 
     def moved(self, moves: Sequence[tuple[int, int]]) -> None:
@@ -269,9 +272,12 @@ class Strangers:
     failed: list[datetime] = field(default_factory=list)
 
     def pressing(self, now: datetime) -> bool:
-        """More than 200 in an hour of the last day, or 500 in all of it, or far from usual."""
+        """More than 200 in an hour of the last day, or 500 in all of it, or far from usual.
+
+        Of what had failed by then.
+        """
         hour = int(now.timestamp()) // 3600
-        counts = Counter(int(at.timestamp()) // 3600 for at in self.failed)
+        counts = Counter(int(at.timestamp()) // 3600 for at in self.failed if at <= now)
         month = [at for at in counts if hour - 28 * 24 <= at <= hour]
         lately = [counts[at] for at in month if hour - 24 <= at]
         before = [counts[at] for at in range(min(month, default=hour), hour - 24)]

@@ -80,7 +80,16 @@ def test_a_right_code_is_accepted(code: Code | TwoCodes) -> None:
         accepted_version=8,
         signed_in_at=to_row(NINE),
         old_code=None,
+        session_epoch=1,  # what the old code had opened is closed
     )
+    assert decision.retires_old_code
+
+
+def test_a_code_after_the_first_retires_nothing() -> None:
+    """The customer's sessions stay, wherever they are open."""
+    decision = decided(reading(access(session_epoch=4)), _RIGHT)
+    assert not decision.retires_old_code
+    assert decision.state.session_epoch == 4
 
 
 def test_a_right_old_code_is_accepted_and_stays() -> None:

@@ -489,8 +489,12 @@ class Life(RuleBasedStateMachine):
             assert token in {session.token for session in self.sessions}
             return
         assert token not in {session.token for session in self.sessions}
-        opened = self.pasts[user].now(self.branch.clock.at)
-        session = _Session(user, token, opened)
+        past = self.pasts[user]
+        by_code = [one for one in past.judged if one.accepted and one.asked.proof[0] != "old"]
+        if len(by_code) == 1 and asked.proof[0] != "old":  # the first: the old code's are over
+            for earlier in self.sessions:
+                earlier.ended |= earlier.user == user
+        session = _Session(user, token, past.now(self.branch.clock.at))
         self.sessions.append(session)
         self._look_at(session)
 

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from sesame.bank.devices import known_devices
 from sesame.bank.errors import TooBusy
 from sesame.bank.matching import TwoCodes
+from sesame.bank.origin import Door, Origin
 from sesame.bank.sessions import (
     Means,
     Session,
@@ -24,7 +26,7 @@ from sesame.bank.sessions import (
     token_hash,
 )
 from sesame.bank.user_code import UserCode
-from sesame.bank.verification import Accepted
+from sesame.bank.verification import Accepted, Refused
 from sesame.store.buckets import bucket_of
 from sesame.store.errors import StoreUnavailable
 from sesame.store.steps import Fate
@@ -300,23 +302,50 @@ async def test_a_customer_sees_their_open_sessions(branch: Branch) -> None:
     old = await branch.login(VERA, OLD_CODE)
     assert isinstance(old, Accepted)
     branch.clock.forward(minutes=1)
-    ended = await sign_in(branch, VERA, 1)
+    await sign_in(branch, VERA, 1)  # which ends the one before
     branch.clock.forward(minutes=1)
     codes = TwoCodes(VERA.card.code(2), VERA.card.code(3))
     new = await branch.login(VERA, codes, session_seed=SEED[::-1])
     assert isinstance(new, Accepted)
     await sign_in(branch, OMAR)
-    await end_session(branch.bank, ended)
     assert [
         (one.means, one.opened_at, one.seen_at)
         for one in await open_sessions(branch.bank, VERA.user_code)
     ] == [
         (Means.TWO_CODES, NINE + 2 * _MINUTE, NINE + 2 * _MINUTE),
-        (Means.OLD_CODE, NINE, NINE),
+        (Means.CODE, NINE + _MINUTE, NINE + _MINUTE),
     ]
     assert new.session_token is not None
     (first, _) = await open_sessions(branch.bank, VERA.user_code)
     assert first.id == token_hash(new.session_token)
+
+
+async def test_with_the_old_code_go_its_sessions_and_its_devices(branch: Branch) -> None:
+    """Whoever else had it is out with the owner's first code Sésame, and known no more."""
+    thief = await branch.login(VERA, OLD_CODE, device_seed=b"T" * 32)
+    mine = await branch.login(VERA, OLD_CODE, device_seed=b"M" * 32, session_seed=SEED[::-1])
+    assert isinstance(thief, Accepted)
+    assert isinstance(mine, Accepted)
+    assert thief.device is not None
+    assert mine.device is not None
+    home = Origin(Door.PORTAL, ADDRESS, (mine.device,))
+    first = await branch.login(VERA, VERA.card.code(1), origin=home, device_seed=b"N" * 32)
+    assert isinstance(first, Accepted)
+    assert first.device not in {None, mine.device}  # known anew
+    for token in (thief.session_token, mine.session_token):
+        assert await read_session(branch.bank, token or "") is None
+    session = await read_session(branch.bank, first.session_token or "")
+    assert session is not None
+    assert session.erased_old_code
+    assert await known_devices(branch.bank, VERA.user_code) == 1
+    elsewhere = Origin(Door.PORTAL, ADDRESS, (thief.device,))
+    for guess in range(1, 4):
+        wrong = VERA.card.wrong_code(2, guess)
+        assert await branch.login(VERA, wrong, origin=elsewhere) == Refused()
+    again = Origin(Door.PORTAL, ADDRESS, (first.device or b"",))
+    assert isinstance(await branch.login(VERA, VERA.card.code(2), origin=again), Accepted)
+    # The second code ends nothing more.
+    assert await read_session(branch.bank, first.session_token or "") is not None
 
 
 async def test_the_list_knows_when_a_session_was_seen_and_that_it_ended(branch: Branch) -> None:

@@ -17,7 +17,16 @@ from datetime import datetime
 from typing import Any, Self
 
 from tests.history import model, records
-from tests.history.model import Asked, Customer, Event, Judged, Repeated, Rules, TwoCodesWanted
+from tests.history.model import (
+    OLD_CODE,
+    Asked,
+    Customer,
+    Event,
+    Judged,
+    Repeated,
+    Rules,
+    TwoCodesWanted,
+)
 from tests.history.records import NEVER, Kill, Request, last_moments
 
 _MOST_FAILURES = 5  # in a row, without a suspension
@@ -318,10 +327,15 @@ class _OneUserCode:
                 + f"\n{self._lines_before(place)}"
             )
         shared = self.requests[writers[0]].shared
-        gives = judged.accepted and not judged.known and not shared
-        self.past.append(Event(line.at, line.attempt, judged, gives))
+        retires = judged.accepted and judged.means != OLD_CODE and self._has_old_code()
+        gives = judged.accepted and not shared and (retires or not judged.known)
+        self.past.append(Event(line.at, line.attempt, judged, gives, retires))
         self.writers.append(writers)
         self.lengths.append(len(self.past))
+
+    def _has_old_code(self) -> bool:
+        """Whether no code Sésame has signed in yet."""
+        return self.customer.has_old_code and not any(e.retires_old_code for e in self.past)
 
     def _never_six(self) -> None:
         """However the sides are counted: six failures in a row have a suspension among them."""
@@ -357,7 +371,10 @@ class _OneUserCode:
                 f"{self.user_code}: the old code is {'there' if self.left.has_old_code else 'gone'}"
                 f" in the end. The model erases it with the first code Sésame, {by}"
             )
-        devices = len({event.attempt for event in self.past if event.gives_device})
+        # With the old code went the devices that it had made known.
+        places = [place for place, event in enumerate(self.past) if event.retires_old_code]
+        since = self.past[places[-1] :] if places else self.past
+        devices = len({event.attempt for event in since if event.gives_device})
         if self.left.devices != devices:
             raise Unexplained(
                 f"{self.user_code}: {self.left.devices} devices are known, {devices} were given"

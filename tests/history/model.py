@@ -128,6 +128,7 @@ class Event:
     attempt: str
     judged: Judged
     gives_device: bool  # its browser is known from here on
+    retires_old_code: bool = False  # and the devices that were known before are forgotten
 
 
 Past = Sequence[Event]
@@ -164,7 +165,12 @@ def answer(  # noqa: PLR0913 -- everything there is
 
 def is_known(past: Past, asked: Asked) -> bool:
     """Whether one of the devices that are shown was given by an accepted attempt."""
-    return any(event.gives_device and event.attempt in asked.devices for event in past)
+    for event in reversed(past):
+        if event.gives_device and event.attempt in asked.devices:
+            return True
+        if event.retires_old_code:
+            return False
+    return False
 
 
 def last_atc(past: Past, card: int) -> int:

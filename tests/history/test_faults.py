@@ -30,7 +30,7 @@ _BECAUSE = {
     "swap-without-guard": r"something with status 500",
     "swap-without-guard-nor-key": r"chain is broken|no client sent|the model|no line|twice",
     "both-guards-gone": r"chain is broken|accepted twice|the model|no line explains it",
-    "old-code-kept": r"the old code is there|the model refuses \(wrong\)",
+    "old-code-kept": r"the old code is there|the model refuses \(wrong\)|known device",
     "answer-before-commit": r"accepted twice|the model|no line explains it",
     "commit-forgotten": r"accepted twice|the model|no line explains it",
     "session-not-opened": r"sessions for \d+ accepted attempts",

@@ -4,6 +4,9 @@ import asyncio
 
 import pytest
 
+from sesame.bank.origin import Door, Origin
+from sesame.bank.rehearsal import rehearse
+from sesame.cap.token import Code
 from sesame.portal.routes import build
 from tests.portal.browser import Browser, hidden_fields, without_chance
 from tests.portal.town import Town
@@ -245,9 +248,11 @@ async def test_an_old_code_hears_of_it_without_the_button(town: Town, browser: B
     """It may not end the others; it is told to sign out and to call."""
     code = await town.code_of(town.omar)
     await browser.log_in_with_old_code("OMAR6789", town.omar.old_code)
+    origin = Origin(Door.PORTAL, "")
+    assert await rehearse(town.bank, town.omar.user_code, Code(code), origin, bytes(16))
+    town.clock.advance(seconds=1)
     async with Browser(build(town.portal())) as stranger:
-        for _ in range(2):
-            await stranger.log_in("OMAR6789", code)
+        assert (await stranger.log_in("OMAR6789", code)).status_code == 422
     space = (await browser.get("/espace")).text
     assert "Un code déjà utilisé a été essayé" in space
     assert "déconnectez-vous et appelez-nous au" in space
@@ -318,3 +323,23 @@ async def test_nobody_has_nothing_left(browser: Browser) -> None:
         for method, fields in (("GET", None), ("POST", {"proof": "00"})):
             answer = await browser.request(method, "/espace/reste", data=fields)
             assert answer.json() == {"seconds": 0, "last": True}
+
+
+async def test_who_is_signed_in_is_not_told_otherwise(browser: Browser, town: Town) -> None:
+    """« Votre session est fermée » stands there only where it is true."""
+    await browser.log_in("VERA2345", await town.code_of(town.vera))
+    answer = await browser.get("/deconnexion")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/espace")
+
+
+@pytest.mark.parametrize("second", ["VERA2345", "OMAR6789"])
+async def test_a_browser_holds_one_session(browser: Browser, town: Town, second: str) -> None:
+    """A login over an open session ends that one, one's own or somebody else's."""
+    await browser.log_in("VERA2345", await town.code_of(town.vera))
+    former = browser.cookies["sesame_session"]
+    who = town.vera if second == "VERA2345" else town.omar
+    await browser.log_in(second, await town.code_of(who))
+    assert who.name in (await browser.get("/espace")).text
+    async with Browser(build(town.portal())) as other:
+        other.cookies.set("sesame_session", former)
+        assert (await other.get("/espace")).status_code == 303

@@ -264,3 +264,11 @@ def test_a_cookie_that_is_none_of_ours(cookie: str | None) -> None:
     """Counts as none."""
     assert read_browser(cookie) is None
     assert read_browser("0a" * 32) == b"\x0a" * 32
+
+
+@pytest.mark.parametrize("typed", ["VERA2345", " vera 2345"])
+def test_a_user_code_in_the_field_of_the_old_code(town: Town, typed: str) -> None:
+    """The very one of the first field; another's may be somebody's old code."""
+    fields = {"user_code": "vera2345", "old_code": typed}
+    assert read_old_code(town.bank, fields) == Mistake(code=forms.NOT_THE_USER_CODE)
+    assert isinstance(read_old_code(town.bank, fields | {"user_code": "OMAR6789"}), Typed)

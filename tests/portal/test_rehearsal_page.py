@@ -71,8 +71,8 @@ async def test_a_wrong_code_costs_nothing_of_the_login(town: Town, old: Browser)
         assert wrong_code(right) not in answer.text
     answer = await old.post(_PAGE, data=await form_of(old) | {"code": right})
     assert answer.status_code == 429
-    assert "C’est assez pour aujourd’hui" in answer.text
-    assert "Réessayez demain, ou appelez-nous" in answer.text
+    assert "C’est assez pour l’instant" in answer.text
+    assert "Réessayez dans 24\u00a0heures, ou appelez-nous" in answer.text
     async with Browser(build(town.portal())) as other:
         assert (await other.log_in("OMAR6789", right)).status_code == 303
 

@@ -114,7 +114,6 @@ async def test_the_leaflets_path(browser: Browser) -> None:
         ("GET /acces/sesame", 200),
         ("POST /acces/sesame", 403),  # without a form
         ("GET /espace", 200),
-        ("GET /deconnexion", 200),
         ("GET /aide", 200),
         ("GET /nowhere", 404),
         ("PUT /acces", 405),

@@ -123,12 +123,14 @@ class Reading:
 class Decision:
     """What becomes of a judged attempt. `cause` is None where it is accepted.
 
-    `state` is the row's afterwards.
+    `state` is the row's afterwards. `retires_old_code`: with the old code goes what it opened,
+    its sessions and the devices that it made known.
     """
 
     cause: Cause | None
     state: State
     advance: tuple[Match, ...] = ()
+    retires_old_code: bool = False
 
 
 async def verify_login(bank: Bank, attempt: Attempt) -> Outcome:
@@ -158,6 +160,8 @@ async def verify_login(bank: Bank, attempt: Attempt) -> Outcome:
             if await settle(bank, reading.access, change, reading.now) is Fate.WON:
                 if decision.cause is not None:
                     return Refused()
+                if decision.retires_old_code:
+                    reading = replace(reading, known=False)  # and known anew
                 return await _accepted(bank, reading, attempt, reading.access.version + 1)
     raise TooBusy
 
@@ -199,15 +203,17 @@ def decide(reading: Reading, attempt: Attempt, verdict: Verdict, limits: Limits)
         if verdict.cause in {Cause.USED, Cause.OVERTAKEN}:
             failed = replace(failed, replayed_at=to_row(now))
         return Decision(verdict.cause, failed)
+    # The first code Sésame retires the old code, in the commit that accepts it.
+    retires = state.old_code is not None and attempt.means is not Means.OLD_CODE
     succeeded = replace(
         after_success(state, reading.side),
         accepted=attempt.id,
         accepted_version=reading.access.version + 1,
         signed_in_at=to_row(now),
-        # The first code Sésame retires the old code, in the commit that accepts it.
-        old_code=state.old_code if attempt.means is Means.OLD_CODE else None,
+        old_code=None if retires else state.old_code,
+        session_epoch=state.session_epoch + retires,
     )
-    return Decision(None, succeeded, verdict.advance)
+    return Decision(None, succeeded, verdict.advance, retires)
 
 
 async def _goes_first(bank: Bank, attempt: Attempt) -> bool:
@@ -297,8 +303,9 @@ async def _new_device(bank: Bank, attempt: Attempt) -> bytes | None:
 
 async def _change(bank: Bank, reading: Reading, attempt: Attempt, decision: Decision) -> Change:
     accepted = decision.cause is None
+    known = reading.known and not decision.retires_old_code
     device = None
-    if accepted and not reading.known and (secret := await _new_device(bank, attempt)):
+    if accepted and not known and (secret := await _new_device(bank, attempt)):
         device = device_row(bank, attempt.user_code, secret, reading.now)
     return Change(
         event="login",
@@ -308,24 +315,26 @@ async def _change(bank: Bank, reading: Reading, attempt: Attempt, decision: Deci
         attempt=attempt.id,
         vouched=accepted,
         atcs=tuple((found.card_number, found.atc) for found in decision.advance),
-        session=await _session(bank, reading, attempt) if accepted else None,
+        session=await _session(bank, reading, attempt, decision) if accepted else None,
+        forgets_devices=decision.retires_old_code,
         device=device,
         failed_hour=None if accepted or reading.known else hour_of(reading.now),
     )
 
 
-async def _session(bank: Bank, reading: Reading, attempt: Attempt) -> SessionRow | None:
+async def _session(
+    bank: Bank, reading: Reading, attempt: Attempt, decision: Decision
+) -> SessionRow | None:
     if attempt.session_seed is None:
         return None
     access, now = reading.access, reading.now
     version = access.version + 1
     token = await make_token(bank, attempt.user_code, version, attempt.session_seed)
-    had_old_code = access.state.old_code is not None
     return SessionRow(
         token_hash=token_hash(token),
-        session_epoch=access.state.session_epoch,
+        session_epoch=decision.state.session_epoch,
         means=attempt.means,
-        erased_old_code=had_old_code and attempt.means is not Means.OLD_CODE,
+        erased_old_code=decision.retires_old_code,
         opened_at=to_row(now),
         ends_at=to_row(now + bank.limits.session_longest),
         previous_login_at=access.state.signed_in_at,

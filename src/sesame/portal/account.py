@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from sesame.bank.sessions import Session, end_session
+from sesame.bank.sessions import Session, end_session, read_session
 from sesame.catalogue import Language, translator
 from sesame.portal.accounts import Account, demonstration_accounts
 from sesame.portal.formats import amount, short_day
@@ -62,7 +62,10 @@ async def get_space(portal: Portal, request: Request) -> Response:
 
 
 async def get_signed_out(portal: Portal, request: Request) -> Response:
-    """`GET /deconnexion`: where the sign-out button leads."""
+    """`GET /deconnexion`: where the sign-out button leads; back to the space if one is in."""
+    token = portal.session_cookie.read(request)
+    if token is not None and await read_session(portal.bank, token, touch=False) is not None:
+        return RedirectResponse(SPACE, status_code=303)
     return portal.page(request, "signed_out.html", SignedOutPage())
 
 

@@ -114,6 +114,10 @@ SAME_TWICE = N_(
     "Les deux codes sont les mêmes. Éteignez le lecteur, rallumez-le, faites un second code "
     "et entrez-le ici."
 )
+NOT_THE_USER_CODE = N_(
+    "C’est votre code utilisateur que vous avez entré ici. L’ancien code confidentiel est celui "
+    "que vous aviez choisi ou reçu avant Sésame."
+)
 NOT_AN_OLD_CODE = N_("Entrez votre ancien code confidentiel : 128 caractères au plus.")
 
 
@@ -145,9 +149,11 @@ def read_two_codes(bank: Bank, fields: Mapping[str, str]) -> Typed | Mistake:
 
 def read_old_code(_bank: Bank, fields: Mapping[str, str]) -> Typed | Mistake:
     """A user code and the password used before."""
-    user_code = _user_code(fields.get("user_code", ""))
+    user_code, typed = _user_code(fields.get("user_code", "")), fields.get("old_code", "")
+    if user_code is not None and _user_code(typed) == user_code:
+        return Mistake(code=NOT_THE_USER_CODE)
     try:
-        old_code = parse_old_code(fields.get("old_code", ""))
+        old_code = parse_old_code(typed)
     except MalformedOldCode:
         old_code = None
     if user_code is None or old_code is None:

@@ -7,6 +7,7 @@ every cause) or mistyped (in words of its own, no try spent), 429 while access i
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from math import ceil
@@ -17,6 +18,7 @@ from starlette.responses import RedirectResponse, Response
 from sesame.bank.bank import Bank
 from sesame.bank.errors import TooBusy
 from sesame.bank.origin import Door, Origin, source_address
+from sesame.bank.sessions import end_session
 from sesame.bank.verification import (
     Accepted,
     Attempt,
@@ -119,8 +121,8 @@ _OLD_CODE = Way(
 )
 _WHY_HERE = {
     ENDED: N_(
-        "Votre session est terminée : elle se ferme d’elle-même après un moment sans activité. "
-        "Identifiez-vous pour revenir où vous étiez."
+        "Votre session est terminée : après quelques minutes sans activité, au bout de sa durée "
+        "maximale, ou parce qu’on y a mis fin. Identifiez-vous pour revenir où vous étiez."
     ),
     UNKNOWN: N_("Identifiez-vous pour ouvrir cette page."),
 }
@@ -227,7 +229,17 @@ async def _attempt(portal: Portal, request: Request, way: Way) -> Response:
         # The type alone: what these errors say is for who looks into the database.
         _log.error("a login could not be judged: %s", type(error).__name__)
         return answer.again(_UNAVAILABLE, 503, retry_after=_RETRY)
+    if isinstance(outcome, Accepted):
+        await _end_former(portal, request, outcome)
     return answer.to(outcome, devices)
+
+
+async def _end_former(portal: Portal, request: Request, outcome: Accepted) -> None:
+    """End the session that this browser had: nobody holds two, or somebody else's, unseen."""
+    former = portal.session_cookie.read(request)
+    if former is not None and former != outcome.session_token:
+        with suppress(StoreUnavailable):  # the login stands; that one ends by its idle time
+            await end_session(portal.bank, former)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -31,8 +31,8 @@ BRAVO = "/premier-essai/bravo"
 _RETRY = "2"  # seconds
 _FORM_ID = re.compile(rf"[0-9a-f]{{{2 * FORM_ID_LENGTH}}}")
 _ENOUGH = N_(
-    "C’est assez pour aujourd’hui : plusieurs codes n’étaient pas justes. Réessayez demain, ou "
-    "appelez-nous et nous chercherons ensemble."
+    "C’est assez pour l’instant : plusieurs codes n’étaient pas justes. Réessayez dans 24 heures, "
+    "ou appelez-nous et nous chercherons ensemble."
 )
 _NOT_CHECKED = N_(
     "Votre code n’a pas pu être vérifié et rien n’a été compté. Réessayez dans quelques instants."

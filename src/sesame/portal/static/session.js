@@ -6,6 +6,8 @@ const dialog = document.getElementById("ending");
 const WARNED = 60; // seconds before the end
 const ASKED_AGAIN = 5; // seconds, while the warning is open
 const READ_ALOUD = [30, 10]; // seconds left
+const PATIENCE = 4000; // milliseconds for an answer
+const LOOKED = 15; // seconds: a computer that slept counts anew
 
 const says = (name) => dialog.querySelector(`[data-says=${name}]`);
 const prolong = document.getElementById("prolong");
@@ -30,8 +32,11 @@ async function ask(method = "GET") {
   const body = method === "POST" ? new URLSearchParams({ proof: dialog.dataset.proof }) : undefined;
   const asked = Date.now();
   try {
-    const response = await fetch(dialog.dataset.ask, { method, body });
+    const signal = AbortSignal.timeout(PATIENCE);
+    const response = await fetch(dialog.dataset.ask, { method, body, signal });
     if (response.ok) learn(await response.json(), asked);
+    // The browser is signed in anew, in another window: this page is of another session.
+    else if (response.status === 403) location.reload();
     return response.ok;
   } catch {
     return false; // no network: our own count runs on
@@ -51,7 +56,9 @@ function show() {
     leave();
   } else if (seconds > WARNED) {
     close();
-    timer = setTimeout(look, (seconds - WARNED) * 1000);
+    // By the clock, in short steps: a timer stands still while the computer sleeps.
+    const wait = seconds - WARNED;
+    timer = setTimeout(() => (left() > WARNED ? show() : look()), Math.min(wait, LOOKED) * 1000);
   } else {
     warn(seconds);
     timer = setTimeout(seconds % ASKED_AGAIN === 1 ? look : show, 1000);
@@ -60,9 +67,9 @@ function show() {
 
 function warn(seconds) {
   if (read) return;
+  says("idle").hidden = prolong.hidden = last;
+  says("last").hidden = understood.hidden = !last;
   if (dialog.hidden) {
-    says("idle").hidden = prolong.hidden = last;
-    says("last").hidden = understood.hidden = !last;
     says("failed").hidden = true;
     says("aloud").textContent = "";
     unsaid = READ_ALOUD.filter((at) => at < seconds);
