@@ -84,9 +84,10 @@ def diagram() -> str:
     """All states, and what leads from one to another, as Mermaid."""
     boxes = {state.value: _name(state) for state in State}
     boxes |= {words: name for name, (_, words) in _GROUPS.items()}
-    labels: dict[tuple[str, str], dict[str, None]] = {}
+    order = list(boxes.values())
+    labels: dict[tuple[str, str], set[str]] = {}
     for source, words, target in _arrows():
-        labels.setdefault((source, target), {})[words] = None
+        labels.setdefault((source, target), set()).add(words)
     return "\n".join(
         [
             "```mermaid",
@@ -94,9 +95,11 @@ def diagram() -> str:
             *(f'    state "{words}" as {name}' for words, name in boxes.items()),
             "    [*] --> off",
             *(
-                f"    {source} --> {target}: {_label(list(words))}"
-                for (source, target), words in labels.items()
-                if source != target
+                f"    {source} --> {target}: {_label(sorted(labels[source, target]))}"
+                # In the order of the states: sets, of which the table is made, have none.
+                for source in order
+                for target in order
+                if source != target and (source, target) in labels
             ),
             "```",
         ]
