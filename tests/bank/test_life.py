@@ -715,7 +715,7 @@ def _a_rehearsal_uses_nothing_up(patched: pytest.MonkeyPatch) -> None:
 
 
 def _time_runs_backwards(patched: pytest.MonkeyPatch) -> None:
-    patched.setattr(verification, "later", lambda now, _: now)
+    patched.setattr(verification, "row_time", lambda now, _: now)
 
 
 def _what_is_turned_away_is_counted(patched: pytest.MonkeyPatch) -> None:
