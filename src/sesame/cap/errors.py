@@ -4,7 +4,8 @@ CapError
  ├ ProfileError    a profile that no card should carry
  ├ IpbTooLong      the IPB selects bits that the card did not send
  ├ IpbEmpty        the IPB selects nothing
- └ MalformedCode   what was typed is not eight digits
+ ├ MalformedCode   what was typed is not eight digits
+ └ MalformedInputs what a mode has no place for
 """
 
 from sesame.errors import SesameError
@@ -40,3 +41,7 @@ class MalformedCode(CapError):
 
     def __init__(self) -> None:
         super().__init__("a code has eight digits, written with or without spaces")
+
+
+class MalformedInputs(CapError):
+    """A challenge, an amount, a currency or a field that the mode has no place for."""

@@ -58,6 +58,7 @@ class Tag(IntEnum):
     EFFECTIVE_DATE = 0x5F25, Format.N  # YYMMDD, 3 bytes
     ISSUER_COUNTRY = 0x5F28, Format.N  # 2 bytes
     TRANSACTION_CURRENCY = 0x5F2A, Format.N  # 2 bytes
+    CARDHOLDER_NATIONALITY = 0x5F2C, Format.N  # 2 bytes
     LANGUAGE_PREFERENCE = 0x5F2D, Format.ANS  # two letters a language, 2 to 8 bytes
     PSN = 0x5F34, Format.N  # 1 byte
     AMOUNT_AUTHORISED = 0x9F02, Format.N  # minor units, 6 bytes
@@ -79,6 +80,7 @@ class Tag(IntEnum):
     IAF = 0x9F55, Format.B  # 1 byte; in Visa payment applications: geographic indicator
     IPB = 0x9F56, Format.B  # 11 to 21 bytes seen
     FCI_DISCRETIONARY = 0xBF0C, Format.TEMPLATE
+    BELGIAN_ISSUER = 0xDF07, Format.ANS  # of Belgian cards, begins BKS056
 
 
 def format_of(number: int) -> Format:
