@@ -42,6 +42,9 @@ class Iaf(IntFlag):
     AMOUNT_ONLY = 0x20  # b6: and no currency
 
 
+NO_FLAGS = Iaf(0)  # where a card has no 9F55: neither amount nor PSN
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
     """What was typed for one code, as digits; the PIN is not among it.

@@ -9,7 +9,7 @@ from enum import StrEnum, unique
 from functools import lru_cache
 from types import MappingProxyType
 
-from sesame.cap.mode import LOGIN, Iaf, Inputs
+from sesame.cap.mode import LOGIN, NO_FLAGS, Iaf, Inputs
 from sesame.emv.dol import DolEntry, fill
 from sesame.emv.tags import Tag
 
@@ -99,12 +99,14 @@ def scheme_of(scheme: Scheme, fci: Mapping[int, bytes]) -> Scheme:
     return Scheme.BELGIAN if belgian and scheme in _BELGIAN_PAYMENTS else scheme
 
 
-def terminal_data(scheme: Scheme, inputs: Inputs = LOGIN, iaf: Iaf = Iaf(0)) -> Mapping[int, bytes]:
+def terminal_data(
+    scheme: Scheme, inputs: Inputs = LOGIN, iaf: Iaf = NO_FLAGS
+) -> Mapping[int, bytes]:
     """The reader's values of every object that it has one for, by tag."""
     return MappingProxyType({**_VALUES[scheme], **inputs.values(iaf)})
 
 
 @lru_cache(maxsize=64)  # a login's is asked for with every code
-def standard_elements(scheme: Scheme, inputs: Inputs = LOGIN, iaf: Iaf = Iaf(0)) -> bytes:
+def standard_elements(scheme: Scheme, inputs: Inputs = LOGIN, iaf: Iaf = NO_FLAGS) -> bytes:
     """The 29 bytes of terminal data in a cryptogram's message."""
     return fill(STANDARD_ELEMENTS, terminal_data(scheme, inputs, iaf))

@@ -8,12 +8,19 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Self
 
 from sesame.cap.errors import IpbEmpty, IpbTooLong, MalformedCode
 
 CODE_DIGITS = 8
 MOST_BITS = 26  # the largest number of bits that always fits eight digits
-_CODE = re.compile(r"[0-9]{8}")
+
+# What readers use for a Visa card that has no bitmap: 33 bits, up to ten digits.
+VISA_DEFAULT_IPB = bytes.fromhex("0000FFFFFF0000000000000000000020B938")
+# The bits that the Belgian function takes, which puts them into another order.
+BELGIAN_IPB = bytes.fromhex("0000FF000000000003FFFF")
+
+_CODE = re.compile(r"[0-9]{8,}")
 _GROUP = 4  # digits
 _LONGEST_TYPED = 100  # characters, or somebody makes us normalise a book
 # Spaces, line and paragraph ends; control characters, among them the line ends of ASCII;
@@ -25,8 +32,10 @@ _DROPPED = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf", "Pd"})
 class Code:
     """Eight digits, a secret until used; it does not print itself.
 
+    A card that nobody personalised for codes can make more of them: the bank takes eight.
+
     Raises:
-        MalformedCode: anything else than eight digits.
+        MalformedCode: fewer than eight digits, or anything else than digits.
     """
 
     digits: str
@@ -37,8 +46,13 @@ class Code:
 
     @property
     def token(self) -> int:
-        """The number that the digits spell, 0 to 99999999."""
+        """The number that the digits spell, from 0."""
         return int(self.digits)
+
+    @classmethod
+    def of(cls, token: int) -> Self:
+        """The digits of *token*: eight, with zeros before them, or as many as it has."""
+        return cls(f"{token:0{CODE_DIGITS}d}")
 
     def __repr__(self) -> str:
         return "Code(********)"
@@ -57,12 +71,15 @@ def parse_code(typed: str) -> Code:
     if len(typed) > _LONGEST_TYPED:
         raise MalformedCode
     plain = unicodedata.normalize("NFKC", typed)
-    return Code("".join([c for c in plain if not _is_dropped(c)]))
+    digits = "".join([c for c in plain if not _is_dropped(c)])
+    if len(digits) != CODE_DIGITS:
+        raise MalformedCode
+    return Code(digits)
 
 
 def show(token: int) -> str:
     """The digits as the reader shows them, at least eight, in groups of four: `0000 0000`."""
-    digits = f"{token:0{CODE_DIGITS}d}"
+    digits = Code.of(token).digits
     return " ".join(digits[at : at + _GROUP] for at in range(0, len(digits), _GROUP))
 
 
@@ -101,6 +118,30 @@ def expand(token: int, ipb: bytes) -> bytes:
         bits |= (token & run.mask) << run.shift
         token >>= run.length
     return bits.to_bytes(len(ipb))
+
+
+def to_belgian(token: int) -> int:
+    """The number that Belgian payment cards show, for a *token* that `BELGIAN_IPB` selects.
+
+    The token is 8 bits of the ATC, then 18 of the AC; the number has ten bits of the AC first,
+    and its unit digit is added to its leading one (docs/reference/emv-cap.md, section 9).
+    """
+    atc, ac = token >> 18, token & 0x3FFFF
+    number = ac >> 8 << 16 | atc << 8 | ac & 0xFF
+    return (number + number % 10 * _LEADING_DIGIT) % _BEYOND
+
+
+def from_belgian(shown: int) -> int | None:
+    """The token behind a number that `to_belgian` made; None if none is."""
+    number = (shown - shown % 10 * _LEADING_DIGIT) % _BEYOND
+    if shown >= _BEYOND or number >= 1 << MOST_BITS:
+        return None
+    atc, ac = number >> 8 & 0xFF, number >> 16 << 8 | number & 0xFF
+    return atc << 18 | ac
+
+
+_BEYOND = 100_000_000  # what eight digits do not hold
+_LEADING_DIGIT = _BEYOND // 10
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,15 @@ function takes bytes that a card sent: it answers with values, or raises one of
 - EmvError, CapError: the bytes are not what EMV or the bitmap says they are.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
+from sesame.cap.errors import IpbEmpty
+from sesame.cap.mode import LOGIN, NO_FLAGS, Iaf, Inputs
+from sesame.cap.tds import mix
 from sesame.cap.terminal_data import Scheme, terminal_data
-from sesame.cap.token import CODE_DIGITS, MOST_BITS, Code, compress
+from sesame.cap.token import BELGIAN_IPB, VISA_DEFAULT_IPB, Code, compress, to_belgian
 from sesame.emv.apdu import AcType
 from sesame.emv.dol import DolEntry, decode_dol, dol_length, fill
 from sesame.emv.tags import Tag
@@ -21,11 +24,8 @@ from sesame.reader.errors import CardUnfit
 
 _AFL_ENTRY = 4  # bytes
 _SFIS = range(1, 31)
-_IAF_PSN = 0x40  # b7 of the IAF: the PSN comes first
-_AMOUNTS = 8  # bytes of a CVM list before its first rule
-_RULE = 2  # bytes: what to do, and when
-_CVM_CODE = 0x3F  # b6 to b1 of a rule; b7 says what happens when it fails
-_PLAINTEXT_PIN = {0x01, 0x03}  # checked by the card, 03: and a signature
+_AC_AT = 3
+_ANSWER = 11  # bytes of CID, ATC and AC, which every bitmap can select from
 _LONGEST_DATA = 255  # bytes in a command
 _LONGEST_PDOL = 0x7F  # bytes of values that the one length byte behind 83 can say
 _DATE = 3  # bytes, YYMMDD
@@ -113,43 +113,68 @@ class Application:
     scheme: Scheme
     cdol1: tuple[DolEntry, ...]
     cdol2: tuple[DolEntry, ...]
-    ipb: bytes  # 9F56
+    ipb: bytes  # 9F56, or what takes its place
+    belgian: bool  # the number is made by the Belgian function
+    iaf: Iaf
     prefix: bytes  # the PSN where the IAF asks for it, else empty
     last4: str  # digits of the card number, empty where it is not given
 
     @classmethod
     def of(cls, objects: Mapping[int, bytes], scheme: Scheme) -> Self:
         """Read the application out of its FCI and records, by tag."""
-        for tag in (Tag.CDOL1, Tag.CDOL2, Tag.IPB):
+        for tag in (Tag.CDOL1, Tag.CDOL2):
             if not objects.get(tag):
                 raise CardUnfit(f"the card has no {tag.name} ({tag:X}): it cannot make codes")
-        ipb = objects[Tag.IPB]
-        selected = int.from_bytes(ipb).bit_count()
-        if not 1 <= selected <= MOST_BITS:
-            raise CardUnfit(f"the IPB selects {selected} bits, eight digits hold 1 to {MOST_BITS}")
-        if not _asks_plaintext_pin(objects.get(Tag.CVM_LIST, b"")):
-            raise CardUnfit("no rule of the CVM list (8E) lets the card check a plaintext PIN")
+        ipb = _ipb(objects, scheme)
+        belgian = scheme is Scheme.BANCONTACT or (ipb is None and scheme is Scheme.BELGIAN)
+        if belgian:
+            ipb = BELGIAN_IPB
+        elif ipb is None and scheme is Scheme.VISA:
+            ipb = VISA_DEFAULT_IPB
+        if ipb is None:
+            raise CardUnfit(f"the card has no IPB ({Tag.IPB:X}): it cannot make codes")
+        if not any(ipb):
+            raise IpbEmpty
+        iaf = _iaf(objects, scheme)
         return cls(
             scheme=scheme,
             cdol1=_cdol(objects[Tag.CDOL1]),
             cdol2=_cdol(objects[Tag.CDOL2]),
             ipb=ipb,
-            prefix=_prefix(objects),
+            belgian=belgian,
+            iaf=iaf,
+            prefix=_psn(objects) if iaf & Iaf.PSN and not belgian else b"",
             last4=_last4(objects.get(Tag.PAN, b"")),
         )
 
-    def cdol1_values(self) -> bytes:
+    def cdol1_values(self, inputs: Inputs = LOGIN) -> bytes:
         """What the first GENERATE AC carries."""
-        return fill(self.cdol1, terminal_data(self.scheme))
+        return fill(self.cdol1, terminal_data(self.scheme, inputs, self.iaf))
 
-    def cdol2_values(self) -> bytes:
+    def cdol2_values(self, inputs: Inputs = LOGIN) -> bytes:
         """What the second GENERATE AC carries: among it, that nobody was reached (ARC)."""
-        return fill(self.cdol2, terminal_data(self.scheme))
+        return fill(self.cdol2, terminal_data(self.scheme, inputs, self.iaf))
 
-    def code(self, cryptogram: "Cryptogram") -> Code:
-        """The eight digits of *cryptogram*, docs/reference/emv-cap.md, section 8."""
-        token = compress(self.prefix + cryptogram.data, self.ipb)
-        return Code(f"{token:0{CODE_DIGITS}d}")
+    def code(self, cryptogram: "Cryptogram", inputs: Inputs = LOGIN) -> Code:
+        """The digits of *cryptogram*, docs/reference/emv-cap.md, sections 7.2, 8 and 9."""
+        data = cryptogram.mixed(inputs.fields) if inputs.fields else cryptogram.data
+        token = compress(self.prefix + data, self.ipb)
+        return Code.of(to_belgian(token) if self.belgian else token)
+
+
+def _ipb(objects: Mapping[int, bytes], scheme: Scheme) -> bytes | None:
+    ipb = objects.get(Tag.IPB)
+    if ipb is not None and scheme is Scheme.VISA and len(ipb) < _ANSWER:
+        return None  # there the tag is another object, of one byte
+    return ipb
+
+
+def _iaf(objects: Mapping[int, bytes], scheme: Scheme) -> Iaf:
+    """The first byte of 9F55; missing, or in an application that means another object: zero."""
+    iaf = objects.get(Tag.IAF)
+    if not iaf or (scheme is Scheme.VISA and _ipb(objects, scheme) is None):
+        return NO_FLAGS
+    return Iaf(iaf[0])
 
 
 def _cdol(data: bytes) -> tuple[DolEntry, ...]:
@@ -159,16 +184,7 @@ def _cdol(data: bytes) -> tuple[DolEntry, ...]:
     return dol
 
 
-def _asks_plaintext_pin(cvm_list: bytes) -> bool:
-    # EMV 4.4 Book 3, 10.5. A login without a PIN that the card has checked is none.
-    rules = cvm_list[_AMOUNTS:]
-    return any(rule & _CVM_CODE in _PLAINTEXT_PIN for rule in rules[::_RULE])
-
-
-def _prefix(objects: Mapping[int, bytes]) -> bytes:
-    iaf = objects.get(Tag.IAF) or b"\x00"  # missing: no amount, no PSN
-    if not iaf[0] & _IAF_PSN:
-        return b""
+def _psn(objects: Mapping[int, bytes]) -> bytes:
     psn = objects.get(Tag.PSN, b"")
     if len(psn) != 1:
         raise CardUnfit("b7 of the IAF asks for the PSN and the card has none: personalise 5F34")
@@ -201,13 +217,16 @@ class Cryptogram:
         if packed is None:
             packed = b"".join(_sized(found, tag, length) for tag, length in _PARTS)
             packed += found.get(Tag.IAD, b"")
-        if len(packed) < _SHORTEST:
+        if len(packed) < _ANSWER:
             raise CardUnfit(f"GENERATE AC gave {len(packed)} bytes: CID, ATC and AC are 11")
         return cls(AcType.of(packed[0]), packed)
 
+    def mixed(self, fields: Sequence[str]) -> bytes:
+        """The data with *fields* mixed into the AC: mode 2 with TDS."""
+        return self.data[:_AC_AT] + mix(self.data[_AC_AT:_ANSWER], fields) + self.data[_ANSWER:]
+
 
 _PARTS = ((Tag.CID, 1), (Tag.ATC, 2), (Tag.AC, 8))  # tag and length
-_SHORTEST = sum(length for _, length in _PARTS)
 
 
 def _sized(found: Mapping[int, bytes], tag: Tag, length: int) -> bytes:

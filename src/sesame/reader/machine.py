@@ -11,7 +11,8 @@ from enum import Enum, StrEnum, unique
 from types import MappingProxyType
 from typing import ClassVar
 
-from sesame.cap.terminal_data import AIDS, Scheme
+from sesame.cap.mode import LOGIN, Inputs
+from sesame.cap.terminal_data import AIDS, Scheme, scheme_of
 from sesame.cap.token import Code, show
 from sesame.catalogue import Language
 from sesame.emv.apdu import (
@@ -197,12 +198,27 @@ class KeyHeld:
 
 
 @dataclass(frozen=True, slots=True)
+class FunctionChosen:
+    """A program asks for a code of *inputs*, without the keys for it; the PIN is typed as ever."""
+
+    inputs: Inputs
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Time has passed; due when `Reader.deadline` has come."""
 
 
 Event = (
-    CardInserted | CardRemoved | CardPowered | CardMute | CardAnswered | KeyPressed | KeyHeld | Tick
+    CardInserted
+    | CardRemoved
+    | CardPowered
+    | CardMute
+    | CardAnswered
+    | KeyPressed
+    | KeyHeld
+    | FunctionChosen
+    | Tick
 )
 
 
@@ -301,7 +317,7 @@ class _Card:
     """What the reader knows of the card in its slot; forgotten with the card's power."""
 
     today: int | None = None
-    aids: list[bytes] = field(default_factory=lambda: list(AIDS))  # still to be tried
+    aids: list[bytes] = field(default_factory=list)  # still to be tried
     refused: bool = False  # an application was there, and is closed
     scheme: Scheme = field(init=False)  # of the application that was tried last
     objects: dict[int, bytes] = field(default_factory=dict)  # by tag, until all records are read
@@ -316,11 +332,17 @@ class Reader:
 
     `language` is what its holder has chosen; None leaves the choice to the card, and is
     French until there is one. `battery` may change at any time, as batteries do.
+    `applications` are the AIDs that it tries, in their order.
     """
 
     def __init__(
-        self, *, language: Language | None = None, battery: Battery = Battery.GOOD
+        self,
+        *,
+        language: Language | None = None,
+        battery: Battery = Battery.GOOD,
+        applications: Mapping[bytes, Scheme] = AIDS,
     ) -> None:
+        self._applications = dict(applications)
         self.language = language
         self.battery = battery
         self.problem = ""  # why the last card was unfit, for engineers
@@ -336,6 +358,7 @@ class Reader:
         self._asked: Asked | None = None
         self._digits = ""  # of the PIN
         self._too_short = False
+        self._inputs = LOGIN
         self._code: Code | None = None
 
     @property
@@ -490,7 +513,7 @@ class Reader:
     def _powered(self, event: CardPowered) -> list[Effect]:
         self._mute_times = 0
         self.problem = ""
-        self._card = _Card(today=event.today)
+        self._card = _Card(today=event.today, aids=list(self._applications))
         return self._select_next()
 
     def _select_next(self) -> list[Effect]:
@@ -498,7 +521,7 @@ class Reader:
             refused = self._card.refused
             return self._enter(State.CARD_BLOCKED if refused else State.CARD_UNKNOWN)
         aid = self._card.aids.pop(0)
-        self._card.scheme = AIDS[aid]
+        self._card.scheme = self._applications[aid]
         return self._ask(Asked.APPLICATION, select(aid))
 
     def _application_found(self, event: CardAnswered) -> list[Effect]:
@@ -510,6 +533,7 @@ class Reader:
         if not response.ok:
             return self._select_next()
         self._card.objects = primitives(response.data)
+        self._card.scheme = scheme_of(self._card.scheme, self._card.objects)
         self._card_language = _spoken(languages(self._card.objects))
         values = pdol_values(self._card.objects, self._card.scheme)
         return self._ask(Asked.OPTIONS, get_processing_options(values))
@@ -552,6 +576,14 @@ class Reader:
 
     # The PIN, rows 4, 5, 6 and 8.
 
+    def _choose_code(self, event: Event) -> list[Effect]:
+        self._inputs = LOGIN
+        return self._ask_pin(event)
+
+    def _choose(self, event: FunctionChosen) -> list[Effect]:
+        self._inputs = event.inputs
+        return self._ask_pin(event)
+
     def _ask_pin(self, _: Event) -> list[Effect]:
         last = self._card.tries_left == 1
         return self._enter(State.LAST_TRY if last else State.AWAITING_PIN)
@@ -585,7 +617,7 @@ class Reader:
     def _pin_judged(self, event: CardAnswered) -> list[Effect]:
         sw = event.response.sw
         if sw == Sw.OK:
-            command = generate_ac(AcType.ARQC, self._card.application.cdol1_values())
+            command = generate_ac(AcType.ARQC, self._card.application.cdol1_values(self._inputs))
             return self._enter(State.COMPUTING) + self._ask(Asked.ARQC, command)
         left = 0 if sw in (Sw.PIN_BLOCKED, Sw.REFERENCE_DATA_UNUSABLE) else tries_left(sw)
         if left is None:
@@ -604,10 +636,10 @@ class Reader:
             if cryptogram.kind in (AcType.AAC, AcType.TC):
                 return self._enter(State.CARD_REFUSED)  # and the card has closed by itself
             if cryptogram.kind is AcType.ARQC:
-                self._code = application.code(cryptogram)
+                self._code = application.code(cryptogram, self._inputs)
         except SesameError as error:
             self.problem = str(error)  # shown once the transaction is closed
-        command = generate_ac(AcType.AAC, application.cdol2_values())
+        command = generate_ac(AcType.AAC, application.cdol2_values(self._inputs))
         return self._ask(Asked.AAC, command)
 
     def _transaction_closed(self, _: Event) -> list[Effect]:
@@ -655,7 +687,8 @@ class Reader:
             (State.READING, Asked.TRIES): _to(
                 _tries_found, State.MENU, State.CARD_BLOCKED, State.CARD_UNFIT
             ),
-            (State.MENU, Key.CODE): _to(_ask_pin, State.AWAITING_PIN, State.LAST_TRY),
+            (State.MENU, Key.CODE): _to(_choose_code, State.AWAITING_PIN, State.LAST_TRY),
+            (State.MENU, FunctionChosen): _to(_choose, State.AWAITING_PIN, State.LAST_TRY),
             (State.LAST_TRY, Key.OK): _to(_await_pin, State.AWAITING_PIN),
             (State.LAST_TRY, Key.CORRECTION): _to(_back_to_menu, State.MENU),
             **_each([State.AWAITING_PIN], DIGITS, _to(_add_digit, State.AWAITING_PIN)),
