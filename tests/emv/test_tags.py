@@ -38,6 +38,7 @@ def test_numbers_and_texts_are_named_one_by_one() -> None:
         Tag.EFFECTIVE_DATE,
         Tag.ISSUER_COUNTRY,
         Tag.TRANSACTION_CURRENCY,
+        Tag.CARDHOLDER_NATIONALITY,
         Tag.PSN,
         Tag.AMOUNT_AUTHORISED,
         Tag.AMOUNT_OTHER,
@@ -50,4 +51,5 @@ def test_numbers_and_texts_are_named_one_by_one() -> None:
         Tag.ARC,
         Tag.LANGUAGE_PREFERENCE,
         Tag.CARDHOLDER_NAME,
+        Tag.BELGIAN_ISSUER,
     }
