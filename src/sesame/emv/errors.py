@@ -6,8 +6,10 @@ EmvError
  ├ MalformedApdu      bytes that are no command or response
  ├ MalformedIad       Issuer Application Data of no layout that we know
  ├ MalformedKey       a key of the wrong length
+ ├ MalformedTree      a tree of session keys that cannot be
  ├ MalformedPan       digits that are no card number
  ├ MalformedPin       digits, or a block, that are no PIN
+ ├ WrongLength        a value longer or shorter than its clause gives it
  └ CardRefused        a status word other than 9000
 """
 
@@ -60,12 +62,25 @@ class MalformedKey(EmvError):
     """A double-length DES key has 16 bytes."""
 
 
+class MalformedTree(EmvError):
+    """A tree of session keys has 2 to 256 branches, one level at least, and an IV of 16 bytes."""
+
+
 class MalformedPan(EmvError):
     """A card number has 8 to 19 digits, the last its Luhn digit; none are repeated."""
 
 
 class MalformedPin(EmvError):
     """A PIN has 4 to 12 digits, and its block 8 bytes. The message never repeats the digits."""
+
+
+class WrongLength(EmvError):
+    """A value has more or fewer bytes than its clause gives it; the message repeats none."""
+
+    def __init__(self, name: str, length: int, clause: str) -> None:
+        super().__init__(f"{name} of {length} bytes: it has {clause}")
+        self.name = name
+        self.length = length
 
 
 class CardRefused(EmvError):

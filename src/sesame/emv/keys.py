@@ -1,6 +1,7 @@
 """Double-length DES keys, and how a card's and a session's key are derived.
 
-EMV 4.4 Book 2, A1.3 (session key) and A1.4 (card key, options A and B).
+EMV 4.4 Book 2, A1.3 (session key) and A1.4 (card key, options A and B); the older and the
+schemes' own session keys by docs/reference/emv-cap.md, section 10.3.
 """
 
 import hashlib
@@ -10,11 +11,12 @@ from dataclasses import dataclass
 from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives.ciphers import Cipher, modes
 
-from sesame.emv.errors import MalformedKey
+from sesame.emv.errors import MalformedKey, MalformedTree, WrongLength
 
 _KEY = 16  # bytes
 _HALF = 8
 _BLOCK = 8  # bytes
+_UN = 4
 _ZEROS = bytes(_BLOCK)
 _ECB = modes.ECB()  # noqa: S305 -- EMV's own; holds no state, so one serves all
 _CBC = modes.CBC(_ZEROS)
@@ -24,6 +26,10 @@ _PAN_DIGITS = 16  # that enter option A
 _ODD_PARITY = bytes((b & 0xFE) | (1 ^ (b >> 1).bit_count() & 1) for b in range(256))
 _LEFT = b"\xf0" + bytes(5)  # makes an ATC the diversifier of KL, A1.3.1
 _RIGHT = b"\x0f" + bytes(5)  # and of KR
+_FEWEST_BRANCHES = 2
+_MOST_BRANCHES = 256  # a branch's number enters one byte
+_RIGHT_BRANCH = 0xF0  # enters the right half of a tree's key
+_HIGHEST_ATC = 0xFFFF
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -58,6 +64,41 @@ class DesKey:
         return "DesKey(…)"
 
 
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """The shape of EMV2000's tree of session keys, and its IV of 16 bytes.
+
+    *branch* is how many keys each key has below it, 2 to 256; *height* is the levels below the
+    card's key, 1 and more.
+
+    Raises:
+        MalformedTree: one of them is out of these bounds.
+    """
+
+    branch: int
+    height: int
+    iv: bytes = bytes(_KEY)
+
+    def __post_init__(self) -> None:
+        if not _FEWEST_BRANCHES <= self.branch <= _MOST_BRANCHES or self.height < 1:
+            raise MalformedTree(
+                f"a tree of {self.branch} branches and {self.height} levels: EMV2000 has"
+                " 2 and 16, or 4 and 8"
+            )
+        if len(self.iv) != _KEY:
+            raise MalformedTree(f"the IV of a tree has 16 bytes, these are {len(self.iv)}")
+
+    @property
+    def allowed(self) -> bool:
+        """Whether EMV2000 knows this shape, whatever the IV: b=2 with h=16, or b=4 with h=8."""
+        return (self.branch, self.height) in _ALLOWED
+
+
+_ALLOWED = {(2, 16), (4, 8)}
+TREE_B2_H16 = Tree(branch=2, height=16)
+TREE_B4_H8 = Tree(branch=4, height=8)
+
+
 class _TripleDes(Cipher[modes.ECB | modes.CBC]):
     """The library's cipher without its checks of algorithm and mode, which never differ here.
 
@@ -76,12 +117,25 @@ def ecb(key: bytes, blocks: bytes) -> bytes:
     return _TripleDes(key, _ECB).encryptor().update(blocks)
 
 
+def cbc(key: bytes, blocks: bytes) -> bytes:
+    """Encrypt *blocks* in CBC under a triple DES *key* of 24 bytes, with a zero IV.
+
+    *blocks* is any number of times 8 bytes.
+    """
+    return _TripleDes(key, _CBC).encryptor().update(blocks)
+
+
 def cbc_last_block(key: bytes, blocks: bytes) -> bytes:
     """The last block of CBC under a triple DES *key* of 24 bytes, with a zero IV.
 
     *blocks* is one or more times 8 bytes.
     """
     return _TripleDes(key, _CBC).encryptor().update(blocks)[-_BLOCK:]
+
+
+def xor(one: bytes, other: bytes) -> bytes:
+    """The exclusive or of two values of one length."""
+    return (int.from_bytes(one) ^ int.from_bytes(other)).to_bytes(len(one))
 
 
 def odd_parity(key: bytes) -> bytes:
@@ -135,6 +189,54 @@ def session_key(card_key: DesKey, r: bytes) -> DesKey:
     """A session key from an 8-byte diversifier *r*, whose third byte becomes F0 and 0F."""
     halves = r[:2] + b"\xf0" + r[3:] + r[:2] + b"\x0f" + r[3:]
     return DesKey(odd_parity(card_key.encrypt(halves)))
+
+
+def mastercard_session_key(card_key: DesKey, atc: int, un: bytes) -> DesKey:
+    """M/Chip's own session key, of the ATC (0 to 65535) and the UN of 4 bytes.
+
+    docs/reference/emv-cap.md, section 10.3: R is ATC ‖ F0 or 0F ‖ 00 ‖ UN.
+
+    Raises:
+        WrongLength: the UN has not 4 bytes.
+    """
+    if len(un) != _UN:
+        raise WrongLength("UN", len(un), "4")
+    return session_key(card_key, atc.to_bytes(2) + bytes(2) + un)
+
+
+def tree_session_key(card_key: DesKey, atc: int, tree: Tree) -> DesKey:
+    """The session key of one ATC (0 to 65535) in EMV2000's tree.
+
+    EMV 4.1 Book 2, A1.3; docs/reference/emv-cap.md, section 10.3. EMV retired the tree in 2005.
+    The ATC's lowest *height* digits to the base *branch* are the way down. In a shape that is
+    not `allowed` ATCs may share a key: it is computed all the same, and whoever issues cards
+    refuses the shape.
+    """
+    *upper, lowest = _digits(atc, tree)
+    grandparent, parent = tree.iv, card_key
+    for digit in upper:
+        grandparent, parent = parent.value, DesKey(_child(parent, grandparent, digit))
+    return DesKey(odd_parity(xor(_child(parent, grandparent, lowest), grandparent)))
+
+
+def visa_script_key(card_key: DesKey, atc: int) -> DesKey:
+    """Visa's key of one ATC (0 to 65535) for issuer scripts, never for a cryptogram.
+
+    By the vectors of payment HSMs (tests/vectors/scripts.toml): the ATC is mixed into the end of
+    KL, its inverse into that of KR.
+    """
+    left, right = atc.to_bytes(_HALF), (atc ^ _HIGHEST_ATC).to_bytes(_HALF)
+    return DesKey(odd_parity(xor(card_key.value, left + right)))
+
+
+def _digits(atc: int, tree: Tree) -> list[int]:
+    """The lowest digits of *atc* to the base of *tree*, as many as it has levels, highest first."""
+    return [atc // tree.branch**level % tree.branch for level in reversed(range(tree.height))]
+
+
+def _child(key: DesKey, y: bytes, digit: int) -> bytes:
+    """The function F of the tree: *y*, of 16 bytes, under *key*, its halves told apart by F0."""
+    return key.encrypt(xor(y, digit.to_bytes(_HALF) + (digit ^ _RIGHT_BRANCH).to_bytes(_HALF)))
 
 
 def _card_key(imk: DesKey, digits: str) -> DesKey:
