@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 
 from sesame.emv.dol import DolEntry
-from sesame.emv.iad import Cvr, VisaIad
+from sesame.emv.iad import CcdCvr, CcdIad, Cvr, MChipCvr, MChipIad, VisaIad
 from sesame.emv.keys import DesKey
 from sesame.emv.pan import Pan, luhn_digit
 from sesame.emv.pin import Pin
@@ -28,6 +28,22 @@ iads = st.builds(
     cvn=st.integers(0, 0xFF),
     cvr=st.integers(0, 0xFFFFFF).map(Cvr),
     discretionary=st.binary(max_size=25),
+)
+mchip_iads = st.builds(
+    MChipIad,
+    dki=st.integers(0, 0xFF),
+    cvn=st.integers(0x10, 0x17),
+    cvr=st.integers(0, 0xFFFFFFFFFFFF).map(MChipCvr),
+    dac_or_idn=st.binary(min_size=2, max_size=2),
+    counters=bytes_of_8,
+)
+ccd_iads = st.builds(
+    CcdIad,
+    cci=st.integers(0xA0, 0xAF),
+    dki=st.integers(0, 0xFF),
+    cvr=st.integers(0, 0xFFFFFFFFFF).map(CcdCvr),
+    counters=bytes_of_8,
+    discretionary=st.binary(min_size=15, max_size=15),
 )
 
 
