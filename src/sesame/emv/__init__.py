@@ -6,6 +6,7 @@ The edition cited throughout is EMV 4.4 (October 2022), Books 1 to 4.
 # Modules, not names out of them: `from sesame.emv.keys import DesKey` says where a thing lives.
 __all__ = [
     "apdu",
+    "arpc",
     "cryptogram",
     "dol",
     "errors",
@@ -13,6 +14,7 @@ __all__ = [
     "keys",
     "pan",
     "pin",
+    "scripts",
     "tags",
     "tlv",
 ]
