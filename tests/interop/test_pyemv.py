@@ -23,13 +23,21 @@ from sesame.emv.cryptogram import (
     pad,
 )
 from sesame.emv.keys import (
+    TREE_B2_H16,
+    TREE_B4_H8,
     DesKey,
+    Tree,
     card_key_a,
     card_key_b,
+    cbc,
     common_session_key,
     key_check_value,
+    mastercard_session_key,
     odd_parity,
     session_key,
+    tree_session_key,
+    visa_script_key,
+    xor,
 )
 from sesame.emv.tlv import Tlv, encode
 from tests.emv.strategies import atcs, bytes_of_8, des_keys, digits, primitives
@@ -56,6 +64,39 @@ def test_session_keys_agree(card_key: DesKey, atc: int, r: bytes) -> None:
     by_atc = pyemv.kd.derive_common_sk(card_key.value, atc.to_bytes(2) + bytes(6))
     assert common_session_key(card_key, atc).value == by_atc
     assert session_key(card_key, r).value == pyemv.kd.derive_common_sk(card_key.value, r)
+
+
+@given(des_keys, atcs, st.binary(min_size=4, max_size=4))
+def test_session_keys_of_schemes_agree(card_key: DesKey, atc: int, un: bytes) -> None:
+    """M/Chip's, of ATC and UN, and Visa's for scripts."""
+    number = atc.to_bytes(2)
+    mchip = pyemv.kd.derive_common_sk(card_key.value, number + bytes(2) + un)
+    assert mastercard_session_key(card_key, atc, un).value == mchip
+    assert visa_script_key(card_key, atc).value == pyemv.kd.derive_visa_sm_sk(
+        card_key.value, number
+    )
+
+
+@given(
+    des_keys,
+    atcs,
+    st.sampled_from([TREE_B2_H16, TREE_B4_H8, Tree(6, 10), Tree(3, 11)]),
+    st.binary(min_size=16, max_size=16),
+)
+def test_keys_of_trees_agree(card_key: DesKey, atc: int, shape: Tree, iv: bytes) -> None:
+    """The two of EMV2000 and others that are large enough for pyemv, of any IV."""
+    ours = tree_session_key(card_key, atc, Tree(shape.branch, shape.height, iv))
+    assert ours.value == pyemv.kd.derive_emv2000_tree_sk(
+        card_key.value, atc.to_bytes(2), shape.height, shape.branch, iv
+    )
+
+
+@given(des_keys, st.binary(max_size=10).map(lambda b: b * 8), bytes_of_8)
+def test_chained_blocks_agree(key: DesKey, blocks: bytes, block: bytes) -> None:
+    """Triple DES in CBC, and the exclusive or."""
+    theirs = pyemv.tools.encrypt_tdes_cbc(key.value, bytes(8), blocks)
+    assert cbc(key.value + key.left, blocks) == theirs
+    assert xor(block, key.left) == pyemv.tools.xor(block, key.left)
 
 
 @given(des_keys, st.binary(max_size=100), st.sampled_from(Padding))
