@@ -15,9 +15,9 @@ import pyemv.ac
 import pyemv.kd
 from cryptography.utils import CryptographyDeprecationWarning
 
-from sesame.cap.profile import SESAME_CARD
+from sesame.cap.profiles import SESAME_CARD
 from sesame.cap.token import Code
-from sesame.cap.verification import match
+from sesame.cap.verification import KeyedCard, match
 from sesame.emv.cryptogram import cryptograms_by_atc
 from sesame.emv.keys import DesKey, card_key_b
 
@@ -88,4 +88,5 @@ def pyemv_cryptograms(count: int) -> list[bytes]:
 
 
 def _match() -> list[bool]:
-    return match(SESAME_CARD, _DKI, card_key_b(_IMK, _PAN, _PSN), _ATCS, _CODE)
+    card = KeyedCard(SESAME_CARD, _DKI, _PSN, card_key_b(_IMK, _PAN, _PSN))
+    return match(card, _ATCS, _CODE)

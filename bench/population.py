@@ -10,7 +10,7 @@ from pathlib import Path
 from sesame.bank.bank import Bank
 from sesame.bank.customers import CardKind, NewCard, NewCustomer, enrol
 from sesame.bank.user_code import UserCode, generate_user_code
-from sesame.cap.profile import BANK_CARD
+from sesame.cap.profiles import BANK_CARD
 from sesame.cap.token import Code
 from sesame.catalogue import Language
 from sesame.custody.custodian import CardRecord, KeyRef

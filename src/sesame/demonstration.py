@@ -20,7 +20,7 @@ from sesame.bank.customers import CardKind, NewCard, NewCustomer, enrol
 from sesame.bank.old_code import OldCode
 from sesame.bank.tries import pressed, suspended_until
 from sesame.bank.user_code import UserCode, check_character
-from sesame.cap.profile import BANK_CARD, PROFILES, SESAME_CARD
+from sesame.cap.profiles import BANK_CARD, PROFILES, SESAME_CARD
 from sesame.card.card_file import create, read_summary, reissue
 from sesame.card.errors import CardError
 from sesame.card.memory import CardData, CardImage, Counters

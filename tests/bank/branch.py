@@ -18,7 +18,8 @@ from sesame.bank.old_code import OldCode, OldCodes
 from sesame.bank.origin import Door, Origin
 from sesame.bank.user_code import UserCode
 from sesame.bank.verification import Attempt, Outcome, verify_login
-from sesame.cap.profile import BANK_CARD, SESAME_CARD, Profile
+from sesame.cap.profile import Profile
+from sesame.cap.profiles import BANK_CARD, SESAME_CARD
 from sesame.cap.token import Code
 from sesame.catalogue import Language
 from sesame.custody.custodian import CardRecord, KeyRef, KeyUsage

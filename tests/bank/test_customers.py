@@ -8,7 +8,7 @@ from sesame.bank.customers import CardKind, NewCard, NewCustomer, enrol
 from sesame.bank.errors import CardTaken, TooManyCards, UnsuitableOldCode, UserCodeTaken
 from sesame.bank.user_code import UserCode
 from sesame.bank.verification import Accepted, Suspended, verify_login
-from sesame.cap.profile import BANK_CARD
+from sesame.cap.profiles import BANK_CARD
 from tests.bank.branch import (
     DORA,
     NOBODY,

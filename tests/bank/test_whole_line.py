@@ -19,7 +19,7 @@ from sesame.bank.verification import (
     Refused,
     verify_login,
 )
-from sesame.cap.profile import SESAME_CARD
+from sesame.cap.profiles import SESAME_CARD
 from sesame.cap.token import Code
 from sesame.card.card_file import create, open_card
 from sesame.card.memory import CardData

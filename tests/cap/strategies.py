@@ -2,8 +2,9 @@
 
 from hypothesis import strategies as st
 
-from sesame.cap.profile import CVN_18, Profile
+from sesame.cap.profile import Profile
 from sesame.cap.terminal_data import DPA_AID, Scheme
+from sesame.emv.cryptogram_version import VISA_18
 from sesame.emv.iad import PIN_VERIFIED_ARQC, Cvr
 
 # What may vary beside a PIN that was right.
@@ -31,7 +32,7 @@ def make_profile(ipb: bytes, cvr: int = PIN_VERIFIED_ARQC) -> Profile:
         aid=DPA_AID,
         scheme=Scheme.DPA,
         aip=b"\x10\x00",
-        cvn=CVN_18,
+        version=VISA_18,
         cvr=Cvr(cvr),
         ipb=ipb,
     )

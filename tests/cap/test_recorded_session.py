@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sesame.cap.profile import SESAME_CARD
+from sesame.cap.profiles import SESAME_CARD
 from sesame.cap.terminal_data import AIDS, terminal_data
 from sesame.cap.token import compress, expand, parse_code, show
 from sesame.emv.apdu import (

@@ -10,7 +10,16 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from sesame.cap.errors import IpbEmpty, IpbTooLong, MalformedCode
-from sesame.cap.token import Code, compress, expand, parse_code, show
+from sesame.cap.token import (
+    BELGIAN_IPB,
+    Code,
+    compress,
+    expand,
+    from_belgian,
+    parse_code,
+    show,
+    to_belgian,
+)
 from tests.vectors.reading import says, vectors
 
 EVERY_CHARACTER = range(sys.maxunicode + 1)
@@ -154,13 +163,48 @@ def test_a_book_is_not_read() -> None:
         parse_code("34656023" + " " * 93)
 
 
-@pytest.mark.parametrize(
-    "digits", ["", "1234567", "123456789", "1234 5678", "12345678\n", "١٢٣٤٥٦٧٨"]
-)
+@pytest.mark.parametrize("digits", ["", "1234567", "1234 5678", "12345678\n", "١٢٣٤٥٦٧٨"])
 def test_a_code_is_eight_digits(digits: str) -> None:
     """ASCII ones; spaces are taken off before."""
     with pytest.raises(MalformedCode):
         Code(digits)
+    with pytest.raises(MalformedCode):
+        parse_code("123456789")
+
+
+@pytest.mark.parametrize(
+    ("token", "digits"),
+    [(0, "00000000"), (4822527, "04822527"), (102823328, "102823328"), (2**33 - 1, "8589934591")],
+)
+def test_a_token_has_eight_digits_at_least(token: int, digits: str) -> None:
+    """A card that nobody personalised for codes may have more bits; all are shown."""
+    assert Code.of(token) == Code(digits)
+    assert Code.of(token).token == token
+    assert show(token).replace(" ", "") == digits
+
+
+@pytest.mark.parametrize("vector", vectors("belgian", "belgian"), ids=says)
+def test_belgian_numbers(vector: dict[str, Any]) -> None:
+    """The bits of the ATC and the AC in another order, and the unit digit added in front."""
+    data = bytes.fromhex("80" + vector["atc"] + vector["ac"])
+    token = compress(data, BELGIAN_IPB)
+    assert to_belgian(token) == vector["token"]
+    assert Code.of(to_belgian(token)).digits == vector["code"]
+    assert from_belgian(vector["token"]) == token
+
+
+@given(st.integers(0, 2**26 - 1))
+def test_a_belgian_number_leads_back(token: int) -> None:
+    """And to no other token."""
+    assert to_belgian(token) <= 99_999_999
+    assert from_belgian(to_belgian(token)) == token
+
+
+@given(st.integers(0, 2 * 10**8))
+def test_what_no_belgian_card_shows(shown: int) -> None:
+    """A third of all eight-digit numbers; none has a second token."""
+    token = from_belgian(shown)
+    assert token is None or to_belgian(token) == shown
 
 
 def test_leading_zeros_count_for_the_digits_and_not_for_the_token() -> None:

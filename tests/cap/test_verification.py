@@ -9,10 +9,12 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from sesame.cap.profile import BANK_CARD, PROFILES, SESAME_CARD, Profile
+from sesame.cap.profile import Profile
+from sesame.cap.profiles import BANK_CARD, PROFILES, SESAME_CARD
 from sesame.cap.token import Code
 from sesame.cap.verification import (
     Candidates,
+    KeyedCard,
     Pair,
     PairCandidates,
     candidates,
@@ -38,7 +40,7 @@ used_atcs = st.integers(1, 0xFFFF)
 
 def cryptogram(profile: Profile, card_key: DesKey, atc: int, cvr: Cvr) -> bytes:
     """The AC of a card that says *cvr*."""
-    iad = VisaIad(dki=DKI, cvn=profile.cvn, cvr=cvr).encode()
+    iad = VisaIad(dki=DKI, cvn=profile.version.cvn, cvr=cvr).encode()
     message = profile.message_head + atc.to_bytes(2) + iad
     return application_cryptogram(common_session_key(card_key, atc), message, Padding.METHOD_2)
 
@@ -47,7 +49,8 @@ def make_code(
     profile: Profile, card_key: DesKey, atc: int, *, dki: int = DKI, cvr: Cvr | None = None
 ) -> Code:
     """The code that a reader shows of a card that says *cvr*."""
-    iad = VisaIad(dki=dki, cvn=profile.cvn, cvr=profile.cvr if cvr is None else cvr).encode()
+    said = Cvr(profile.cvr) if cvr is None else cvr
+    iad = VisaIad(dki=dki, cvn=profile.version.cvn, cvr=said).encode()
     message = profile.message_head + atc.to_bytes(2) + iad
     sk = common_session_key(card_key, atc)
     ac = application_cryptogram(sk, message, Padding.METHOD_2)
@@ -225,13 +228,13 @@ def test_two_codes_match_where_they_were_made(  # noqa: PLR0913, PLR0917 -- a ca
     first, second = (make_code(profile, card_key, at, dki=dki) for at in (atc, atc + distance))
     assert (atc, atc + distance) in pair_candidates(profile, last, first, second).ahead
     pair = [(atc, atc + distance)]
-    assert match_pairs(profile, dki, card_key, pair, first, second) == [True]
+    assert match_pairs(KeyedCard(profile, dki, "00", card_key), pair, first, second) == [True]
     wrong = Code(f"{second.token ^ 1:08d}")
-    assert match_pairs(profile, dki, card_key, pair, first, wrong) == [False]
+    assert match_pairs(KeyedCard(profile, dki, "00", card_key), pair, first, wrong) == [False]
     wrong = Code(f"{first.token ^ 1:08d}")
-    assert match_pairs(profile, dki, card_key, pair, wrong, second) == [False]
-    assert match_pairs(profile, dki, card_key, pair, second, first) == [False]
-    assert match_pairs(profile, dki, card_key, [], first, second) == []
+    assert match_pairs(KeyedCard(profile, dki, "00", card_key), pair, wrong, second) == [False]
+    assert match_pairs(KeyedCard(profile, dki, "00", card_key), pair, second, first) == [False]
+    assert match_pairs(KeyedCard(profile, dki, "00", card_key), [], first, second) == []
 
 
 # ── match ────────────────────────────────────────────────────────────────────────────────────────
@@ -248,7 +251,8 @@ def test_issued_cards_sign_in(vector: dict[str, Any]) -> None:
     assert make_code(profile, card_key, vector["atc"], dki=vector["dki"]) == code
     found = candidates(profile, vector["atc"] - 1, code)
     assert found.near == vector["atc"]
-    assert match(profile, vector["dki"], card_key, [vector["atc"]], code) == [True]
+    card = KeyedCard(profile, vector["dki"], vector["psn"], card_key)
+    assert match(card, [vector["atc"]], code) == [True]
 
 
 @given(profiles, dkis, des_keys, used_atcs, st.integers(1, 0xFFFF))
@@ -257,9 +261,9 @@ def test_a_code_matches_where_it_was_made(
 ) -> None:
     """Alone, twice, and whichever place it has; seen from any last ATC of the window."""
     code = make_code(profile, card_key, atc, dki=dki)
-    assert match(profile, dki, card_key, [atc], code) == [True]
-    assert match(profile, dki, card_key, [atc, atc], code) == [True, True]
-    assert match(profile, dki, card_key, [], code) == []
+    assert match(KeyedCard(profile, dki, "00", card_key), [atc], code) == [True]
+    assert match(KeyedCard(profile, dki, "00", card_key), [atc, atc], code) == [True, True]
+    assert match(KeyedCard(profile, dki, "00", card_key), [], code) == []
     last = max(0, atc - 1 - behind % profile.window)
     assert candidates(profile, last, code).near == atc
     assert candidates(profile, atc, code).behind == atc
@@ -276,17 +280,17 @@ def test_match_is_the_comparison_of_tokens(
     typed = st.one_of(st.just(right), nearly, beyond, st.integers(0, 99_999_999))
     code = Code(f"{data.draw(typed.filter(lambda token: token <= 99_999_999)):08d}")
     expected = [make_code(profile, card_key, atc, dki=dki) == code for atc in atcs]
-    assert match(profile, dki, card_key, atcs, code) == expected
+    assert match(KeyedCard(profile, dki, "00", card_key), atcs, code) == expected
 
 
 def test_a_code_beyond_the_bits_does_not_match() -> None:
     """Its token has the right bits, and one more in front that no card can make."""
     profile = make_profile(bytes.fromhex("00 001F 000000000000FFFF"))
     code = make_code(profile, CARD_KEY, 9)
-    assert match(profile, DKI, CARD_KEY, [9], code) == [True]
+    assert match(KeyedCard(profile, DKI, "00", CARD_KEY), [9], code) == [True]
     beyond = Code(f"{code.token + (1 << profile.bits):08d}")
     assert candidates(profile, 8, beyond).near == 9
-    assert match(profile, DKI, CARD_KEY, [9], beyond) == [False]
+    assert match(KeyedCard(profile, DKI, "00", CARD_KEY), [9], beyond) == [False]
 
 
 def mutations(cvr: Cvr, card_key: DesKey, atc: int) -> Iterable[tuple[str, Cvr, DesKey, int]]:
@@ -309,7 +313,7 @@ def test_every_mutation_makes_another_cryptogram(card_key: DesKey, atc: int) -> 
     By chance two of the 153 cryptograms agree with 2⁻⁵⁰ an example: that this test fails
     without a cause is not to be expected in the life of the project.
     """
-    cvr = SESAME_CARD.cvr
+    cvr = Cvr(SESAME_CARD.cvr)
     seen = {cryptogram(SESAME_CARD, card_key, atc, cvr)}
     changed = list(mutations(cvr, card_key, atc))
     seen |= {cryptogram(SESAME_CARD, key, number, other) for _, other, key, number in changed}
@@ -326,29 +330,29 @@ def test_no_mutation_signs_in(profile: Profile, atc: int) -> None:
     always. None does.
     """
     right = make_code(profile, CARD_KEY, atc)
-    for what, cvr, key, number in mutations(profile.cvr, CARD_KEY, atc):
+    for what, cvr, key, number in mutations(Cvr(profile.cvr), CARD_KEY, atc):
         made = make_code(profile, key, number, cvr=cvr)
-        assert match(profile, DKI, CARD_KEY, [atc], made) == [False], what
+        assert match(KeyedCard(profile, DKI, "00", CARD_KEY), [atc], made) == [False], what
         if cvr == profile.cvr:
-            assert match(profile, DKI, key, [number], right) == [False], what
+            assert match(KeyedCard(profile, DKI, "00", key), [number], right) == [False], what
 
 
 def test_a_wrong_or_missing_pin_never_signs_in() -> None:
     """What a card says when the PIN was wrong, or when VERIFY never reached it."""
     for cvr in (
-        SESAME_CARD.cvr | Cvr.PIN_FAILED,
-        SESAME_CARD.cvr & ~Cvr.PIN_PERFORMED,
-        SESAME_CARD.cvr & ~Cvr.PIN_PERFORMED | Cvr.PIN_NOT_RECEIVED,
-        SESAME_CARD.cvr & ~Cvr.FIRST_AC_ARQC,
+        Cvr(SESAME_CARD.cvr) | Cvr.PIN_FAILED,
+        Cvr(SESAME_CARD.cvr) & ~Cvr.PIN_PERFORMED,
+        Cvr(SESAME_CARD.cvr) & ~Cvr.PIN_PERFORMED | Cvr.PIN_NOT_RECEIVED,
+        Cvr(SESAME_CARD.cvr) & ~Cvr.FIRST_AC_ARQC,
     ):
         code = make_code(SESAME_CARD, CARD_KEY, 33, cvr=cvr)
-        assert match(SESAME_CARD, DKI, CARD_KEY, [33, 1], code) == [False, False]
+        assert match(KeyedCard(SESAME_CARD, DKI, "00", CARD_KEY), [33, 1], code) == [False, False]
 
 
 def test_another_issuer_key_index_is_another_card() -> None:
     """The DKI is in the IAD, and the whole IAD is authenticated."""
     code = make_code(SESAME_CARD, CARD_KEY, 33, dki=DKI)
-    assert match(SESAME_CARD, DKI + 1, CARD_KEY, [33], code) == [False]
+    assert match(KeyedCard(SESAME_CARD, DKI + 1, "00", CARD_KEY), [33], code) == [False]
 
 
 # ── guessing ─────────────────────────────────────────────────────────────────────────────────────
@@ -362,10 +366,11 @@ def test_of_all_guesses_at_one_atc_one_is_right() -> None:
     """
     atc = 40_000
     low = atc & SIXTEEN.window
+    card = KeyedCard(SIXTEEN, DKI, "00", CARD_KEY)
     right = [
         ac
         for ac in range(1 << SIXTEEN.ac_bits)
-        if match(SIXTEEN, DKI, CARD_KEY, [atc], code_of(SIXTEEN, low, ac=ac)) == [True]
+        if match(card, [atc], code_of(SIXTEEN, low, ac=ac)) == [True]
     ]
     code = make_code(SIXTEEN, CARD_KEY, atc)
     assert right == [code.token & 0xFFFF]

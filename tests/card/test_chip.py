@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sesame.cap.profile import BANK_CARD, SESAME_CARD, Profile
+from sesame.cap.profile import Profile
+from sesame.cap.profiles import BANK_CARD, SESAME_CARD
 from sesame.cap.token import Code, compress, show
-from sesame.cap.verification import match
+from sesame.cap.verification import KeyedCard, match
 from sesame.card.chip import Chip
 from sesame.card.memory import CardImage, Counters, Record
 from sesame.emv.apdu import AcType, Command, Response, get_data, read_record, select, verify
@@ -562,7 +563,7 @@ def test_the_recorded_french_session_runs_the_same() -> None:
         assert same[0].data == same[1].data
     for tag in (Tag.DF_NAME, Tag.LANGUAGE_PREFERENCE):
         assert find(decode(fci[0].data), tag) == find(decode(fci[1].data), tag)
-    for tag in (Tag.CDOL1, Tag.CDOL2, Tag.PSN, Tag.CVM_LIST, Tag.IAF):
+    for tag in (Tag.CDOL1, Tag.CDOL2, Tag.PSN, Tag.CVM_LIST):
         assert find(decode(record[0].data), tag) == find(decode(record[1].data), tag)
     own, recorded = (decode(answer.data)[0].children() for answer in record)
     assert [o.tag for o in own][: len(recorded)] == [o.tag for o in recorded]
@@ -599,7 +600,7 @@ def test_a_code_made_with_the_right_pin_verifies(
         assert hand.sw(verify(pin_block(wrong))) != OK
     assert hand.sw(verify(pin_block(Pin(pin)))) == OK
     code = code_of(hand.first_ac(), profile)
-    assert match(profile, DKI, DPA_KEY, [atc + 1], code) == [True]
+    assert match(KeyedCard(profile, DKI, "00", DPA_KEY), [atc + 1], code) == [True]
 
 
 @given(
@@ -646,7 +647,7 @@ def test_codes_without_the_right_pin_do_not_verify() -> None:
     for atc in range(1, 101):
         hand.begin()
         code = code_of(hand.first_ac(), SESAME_CARD)
-        assert match(SESAME_CARD, DKI, DPA_KEY, [atc], code) == [False]
+        assert match(KeyedCard(SESAME_CARD, DKI, "00", DPA_KEY), [atc], code) == [False]
 
 
 def test_a_payment_makes_no_code() -> None:
@@ -655,8 +656,8 @@ def test_a_payment_makes_no_code() -> None:
     hand.begin(PAYMENT)
     assert hand.sw(RIGHT) == OK
     code = code_of(hand.first_ac(), BANK_CARD)
-    assert match(BANK_CARD, DKI, DPA_KEY, [1], code) == [False]
-    assert match(BANK_CARD, DKI, PAYMENT_KEY, [1], code) == [True]
+    assert match(KeyedCard(BANK_CARD, DKI, "00", DPA_KEY), [1], code) == [False]
+    assert match(KeyedCard(BANK_CARD, DKI, "00", PAYMENT_KEY), [1], code) == [True]
 
 
 def test_another_key_makes_another_code() -> None:
@@ -666,7 +667,7 @@ def test_another_key_makes_another_code() -> None:
     hand.send(RIGHT)
     code = code_of(hand.first_ac(), SESAME_CARD)
     other = DesKey(DPA_KEY.value[::-1])
-    assert match(SESAME_CARD, DKI, other, [1], code) == [False]
+    assert match(KeyedCard(SESAME_CARD, DKI, "00", other), [1], code) == [False]
 
 
 # ── Any bytes ────────────────────────────────────────────────────────────────────────────────────

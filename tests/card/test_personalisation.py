@@ -5,7 +5,8 @@ from datetime import date
 
 import pytest
 
-from sesame.cap.profile import BANK_CARD, SESAME_CARD, Profile
+from sesame.cap.profile import Profile
+from sesame.cap.profiles import BANK_CARD, SESAME_CARD
 from sesame.cap.terminal_data import AIDS, STANDARD_ELEMENTS
 from sesame.card.errors import PersonalisationError
 from sesame.card.memory import Application, CardImage, CardKind, Counters
@@ -60,14 +61,14 @@ def test_each_kind_has_its_applications(
 def test_the_code_application_is_what_the_bank_predicts(
     application: Application, profile: Profile
 ) -> None:
-    """AID, AIP, CVN, CVR and IPB are the profile's own."""
+    """AID, AIP, CVN, CVR, IPB and IAF are the profile's own."""
     assert application.aid in AIDS
     assert (application.aid, application.aip) == (profile.aid, profile.aip)
-    assert (application.cvn, application.dki) == (profile.cvn, DKI)
+    assert (application.cvn, application.dki) == (profile.version.cvn, DKI)
     assert application.cvr | PIN_VERIFIED_ARQC == profile.cvr
     assert application.strict
     assert objects(application)[Tag.IPB] == profile.ipb
-    assert objects(application)[Tag.IAF] == b"\x00"
+    assert objects(application)[Tag.IAF] == bytes([profile.iaf])
 
 
 def test_the_code_record_is_the_recorded_one() -> None:

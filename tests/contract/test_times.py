@@ -36,7 +36,7 @@ import pytest
 
 from sesame.bank.customers import CardKind, NewCard, NewCustomer, enrol
 from sesame.bank.user_code import ALPHABET, UserCode
-from sesame.cap.profile import BANK_CARD, SESAME_CARD
+from sesame.cap.profiles import BANK_CARD, SESAME_CARD
 from sesame.catalogue import Language
 from sesame.portal.forms import FormTicket
 from tests.bank.branch import OLD_CODE, Card, open_bank, quick_old_codes

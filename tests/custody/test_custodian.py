@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sesame.cap.profile import BANK_CARD, PROFILES, SESAME_CARD, Profile
+from sesame.cap.profile import Profile
+from sesame.cap.profiles import BANK_CARD, PROFILES, SESAME_CARD
 from sesame.cap.token import Code
 from sesame.custody.custodian import (
     CardRecord,
@@ -79,7 +80,7 @@ async def test_what_the_chip_makes_fits(custodian: IssuingCustodian, profile: Pr
     card = replace(CARD, profile=profile.name, key=KeyRef("dpa-01"), dki=0xA7)
     key = await custodian.card_key(card)
     for atc in (1, 2, 0xFF, 0x100, 0x7FFF, 0xFFFF):
-        code = make_code(key, profile, atc=atc, dki=card.dki)
+        code = make_code(key, profile, atc=atc, dki=card.dki, psn=card.psn)
         assert await fits(custodian, card, code, atc) == [atc]
 
 

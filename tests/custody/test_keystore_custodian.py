@@ -10,9 +10,10 @@ import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext
 
 from sesame.cap import verification
-from sesame.cap.profile import BANK_CARD, Profile
+from sesame.cap.mode import LOGIN, Inputs
+from sesame.cap.profiles import BANK_CARD
 from sesame.cap.token import Code
-from sesame.cap.verification import Pair
+from sesame.cap.verification import KeyedCard, Pair
 from sesame.custody import keystore_custodian
 from sesame.custody.custodian import (
     CRYPTOGRAMS_PER_CODE,
@@ -31,7 +32,6 @@ from sesame.custody.errors import KeyMissing, ProfileUnknown, WrongUsage
 from sesame.custody.keystore import Keystore
 from sesame.custody.keystore_custodian import KeystoreCustodian, KeystoreIssuingCustodian
 from sesame.custody.sealing import Seal, SealedCard
-from sesame.emv.keys import DesKey
 from sesame.emv.pan import Pan
 from tests.custody.codes import make_code
 from tests.custody.keystores import chance, quick_keystore
@@ -58,10 +58,10 @@ def metered() -> Iterator[Work]:
     compute, unseal, encryptor = verification.match, Seal.open, Cipher.encryptor
 
     def match(
-        profile: Profile, dki: int, card_key: DesKey, atcs: Sequence[int], code: Code
+        card: KeyedCard, atcs: Sequence[int], code: Code, inputs: Inputs = LOGIN
     ) -> list[bool]:
         work.candidates += len(atcs)
-        return compute(profile, dki, card_key, atcs, code)
+        return compute(card, atcs, code, inputs)
 
     def open_seal(seal: Seal, sealed: bytes, context: bytes) -> SealedCard:
         work.opened += 1

@@ -19,7 +19,7 @@ from sesame.bank.bank import Bank
 from sesame.bank.customers import CardKind, enrol
 from sesame.bank.limits import Limits, SideLimits
 from sesame.bank.user_code import UserCode
-from sesame.cap.profile import BANK_CARD, SESAME_CARD
+from sesame.cap.profiles import BANK_CARD, SESAME_CARD
 from sesame.cap.token import Code
 from sesame.custody.custodian import KeyUsage
 from sesame.custody.keystore import Keystore

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.crypto import pyemv_cryptograms, sesame_cryptograms
-from sesame.cap.profile import PROFILES, SESAME_CARD
+from sesame.cap.profiles import PROFILES, SESAME_CARD
 from sesame.cap.token import Code
-from sesame.cap.verification import match
+from sesame.cap.verification import KeyedCard, match
 from sesame.emv.cryptogram import (
     Padding,
     application_cryptogram,
@@ -150,15 +150,15 @@ def test_the_codes_of_issued_cards(vector: dict[str, Any]) -> None:
     card_key = pyemv.kd.derive_icc_mk_b(imk, vector["pan"], vector["psn"])
     sk = pyemv.kd.derive_common_sk(card_key, atc + bytes(6))
     terminal = bytes.fromhex("0000000000000000000000000000800000000000000101010000000000")
-    card = bytes.fromhex("1000") + atc + bytes([0x06, vector["dki"]]) + bytes.fromhex("1203A48000")
-    ac = pyemv.ac.generate_ac(sk, terminal + card, pyemv.ac.PaddingType.EMV)
+    own = bytes.fromhex("1000") + atc + bytes([0x06, vector["dki"]]) + bytes.fromhex("1203A48000")
+    ac = pyemv.ac.generate_ac(sk, terminal + own, pyemv.ac.PaddingType.EMV)
     assert ac == bytes.fromhex(vector["ac"])
     answer = "".join(f"{byte:08b}" for byte in b"\x80" + atc + ac)
     ipb = "".join(f"{byte:08b}" for byte in profile.ipb)
     selected = "".join(bit for bit, wanted in zip(answer, ipb, strict=True) if wanted == "1")
     assert f"{int(selected, 2):08d}" == vector["code"]
-    ours = DesKey(card_key)
-    assert match(profile, vector["dki"], ours, [vector["atc"]], Code(vector["code"])) == [True]
+    card = KeyedCard(profile, vector["dki"], vector["psn"], DesKey(card_key))
+    assert match(card, [vector["atc"]], Code(vector["code"])) == [True]
 
 
 @pytest.mark.parametrize("count", [1, 4])

@@ -22,7 +22,7 @@ from sesame.bank.old_code import OldCode, OldCodes
 from sesame.bank.turned_away import note_turned_away
 from sesame.bank.user_code import UserCode
 from sesame.bank.verification import Reading
-from sesame.cap.profile import BANK_CARD, SESAME_CARD
+from sesame.cap.profiles import BANK_CARD, SESAME_CARD
 from sesame.cap.token import Code
 from sesame.store.access import Access, State
 from tests.bank.branch import (

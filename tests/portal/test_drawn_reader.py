@@ -2,7 +2,7 @@
 
 import pytest
 
-from sesame.cap.profile import PROFILES
+from sesame.cap.profiles import PROFILES
 from sesame.cap.token import parse_code, show
 from sesame.catalogue import Language
 from sesame.portal.drawn_reader import CODE, FACES, LAST4, TRIES, Next, draw, lines_of, sentence_of

@@ -13,7 +13,8 @@ from sesame.bank.bank import Bank
 from sesame.bank.customers import CardKind, NewCard, NewCustomer, enrol
 from sesame.bank.old_code import OldCode
 from sesame.bank.user_code import UserCode
-from sesame.cap.profile import BANK_CARD, PROFILES, SESAME_CARD, Profile
+from sesame.cap.profile import Profile
+from sesame.cap.profiles import BANK_CARD, PROFILES, SESAME_CARD
 from sesame.catalogue import Language
 from sesame.custody.custodian import CardRecord, KeyRef
 from sesame.custody.keystore_custodian import KeystoreIssuingCustodian

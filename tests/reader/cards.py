@@ -4,7 +4,8 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
-from sesame.cap.profile import BANK_CARD, SESAME_CARD, Profile
+from sesame.cap.profile import Profile
+from sesame.cap.profiles import BANK_CARD, SESAME_CARD
 from sesame.card.card_file import create
 from sesame.card.memory import CardData, Counters
 from sesame.card.personalisation import bank_card, payment_card, sesame_card

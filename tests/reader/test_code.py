@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sesame.cap.token import Code
-from sesame.cap.verification import candidates, match
+from sesame.cap.verification import KeyedCard, candidates, match
 from sesame.card.card_file import open_card, read_summary
 from sesame.card.errors import CardFileUnusable, CardInUse
 from sesame.card.memory import Counters
@@ -34,8 +34,8 @@ def test_a_code_of_our_chip_and_reader_verifies(tmp_path: Path, kind: str) -> No
         code = make_code(VirtualSlot(path), PIN, CLOCK)
         assert isinstance(code, Code)
         assert candidates(profile, atc - 1, code).near == atc
-        assert match(profile, DKI, DPA_KEY, [atc], code) == [True]
-        assert match(profile, DKI, PAYMENT_KEY, [atc], code) == [False]
+        assert match(KeyedCard(profile, DKI, "00", DPA_KEY), [atc], code) == [True]
+        assert match(KeyedCard(profile, DKI, "00", PAYMENT_KEY), [atc], code) == [False]
         seen.add(code.digits)
     assert len(seen) == 3
     assert read_summary(path).counters == Counters(atc=3, pin_tries_left=3)
@@ -158,7 +158,7 @@ def test_pulled_out_at_every_command(tmp_path: Path, kind: str, at: int) -> None
     assert atc == (0 if at < 2 else 1)
     code = make_code(VirtualSlot(path), PIN, CLOCK)
     assert isinstance(code, Code)
-    assert match(profile, DKI, DPA_KEY, [atc + 1], code) == [True]
+    assert match(KeyedCard(profile, DKI, "00", DPA_KEY), [atc + 1], code) == [True]
     assert read_summary(path).counters == Counters(atc=atc + 1, pin_tries_left=3)
 
 

@@ -9,7 +9,8 @@ from sesame.bank.old_code import OldCodes
 from sesame.bank.pressure import Pressure
 from sesame.bank.tally import Tally
 from sesame.bank.turnstile import Turnstile
-from sesame.cap.profile import PROFILES, Profile
+from sesame.cap.profile import Profile
+from sesame.cap.profiles import ISSUED
 from sesame.custody.custodian import Custodian
 from sesame.store.engine import Store
 
@@ -23,7 +24,7 @@ class Bank:
     now: Callable[[], datetime]  # aware, UTC
     random_bytes: Callable[[int], bytes]
     limits: Limits = field(default_factory=Limits)
-    profiles: Mapping[str, Profile] = field(default_factory=lambda: PROFILES)
+    profiles: Mapping[str, Profile] = field(default_factory=lambda: ISSUED)
     old_codes: OldCodes = field(default_factory=OldCodes)
     turnstile: Turnstile = field(default_factory=Turnstile)
     tally: Tally = field(default_factory=Tally)

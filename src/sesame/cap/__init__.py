@@ -4,4 +4,4 @@ CAP and DPA were never published; the facts and their grades stand in
 docs/reference/emv-cap.md.
 """
 
-__all__ = ["errors", "mode", "profile", "terminal_data", "token", "verification"]
+__all__ = ["errors", "mode", "profile", "profiles", "tds", "terminal_data", "token", "verification"]

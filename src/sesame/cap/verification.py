@@ -8,10 +8,12 @@ calls `match` and `match_pairs`; the bank, which has not, calls `candidates` and
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from sesame.cap.mode import LOGIN, Inputs
 from sesame.cap.profile import Profile, answer
-from sesame.cap.token import Code, expand
-from sesame.emv.cryptogram import cryptograms_by_atc
+from sesame.cap.tds import mix
+from sesame.cap.token import Code
 from sesame.emv.keys import DesKey
 
 HIGHEST_ATC = 0xFFFF  # the ATC never wraps: a session key would come again
@@ -38,7 +40,7 @@ def candidates(profile: Profile, last_atc: int, code: Code) -> Candidates:
     """The ATCs around *last_atc* (0 to 65535) whose low bits are those in *code*."""
     size = profile.window + 1
     low = _low_bits(profile, code)
-    near = last_atc + 1 + (low - (last_atc + 1)) % size
+    near = first_candidate(last_atc, profile.atc_bits, low)
     behind = last_atc - (last_atc - low) % size
     return Candidates(
         near=near if near <= min(last_atc + profile.window, HIGHEST_ATC) else None,
@@ -76,7 +78,7 @@ def pair_candidates(
     distance = (next_low - low) % size
     if not 1 <= distance <= NEXT_WITHIN:
         return PairCandidates((), None)
-    nearest = last_atc + 1 + (low - (last_atc + 1)) % size
+    nearest = first_candidate(last_atc, profile.atc_bits, low)
     highest = last_atc + (profile.window if near_only else REACH * size)
     ahead = range(nearest, min(highest, HIGHEST_ATC - distance) + 1, size)
     behind = last_atc - (last_atc - next_low) % size
@@ -86,38 +88,62 @@ def pair_candidates(
     )
 
 
-def match(
-    profile: Profile, dki: int, card_key: DesKey, atcs: Sequence[int], code: Code
-) -> list[bool]:
-    """Whether the card of *card_key* makes *code* at each of *atcs* (0 to 65535).
+class KeyedCard(NamedTuple):
+    """A card whose cryptograms can be made: what it is, and its own key."""
+
+    profile: Profile
+    dki: int
+    psn: str  # two digits
+    key: DesKey
+
+
+def match(card: KeyedCard, atcs: Sequence[int], code: Code, inputs: Inputs = LOGIN) -> list[bool]:
+    """Whether *card* makes *code* of *inputs* at each of *atcs* (0 to 65535).
 
     All of them are computed, and compared without an early end, so that the time tells
     nothing. The code's bits are put back to where the card had them, once, and meet the
     same bits of every predicted answer there.
     """
-    acs = cryptograms_by_atc(card_key, atcs, before=profile.message_head, after=profile.iad(dki))
-    mask = profile.answer_mask
-    typed = expand(code.token, profile.ipb)[:_ANSWER].ljust(_ANSWER, b"\x00")
-    possible = profile.fits(code.token)  # or `expand` has lost a bit
-    fits = []
-    for atc, ac in zip(atcs, acs, strict=True):
-        predicted = (int.from_bytes(answer(atc, ac)) & mask).to_bytes(_ANSWER)
-        fits.append(hmac.compare_digest(typed, predicted) & possible)
+    profile, dki, psn, key = card
+    typed = profile.selected(code.token)
+    possible = profile.fits(code.token)  # or a bit of the code is lost
+    possible &= _same(typed.psn, bytes.fromhex(psn), profile.psn_mask)
+    head = profile.head(inputs)
+    fits = [False] * len(atcs)
+    for iad in profile.iads(dki, typed.iad):
+        acs = profile.version.cryptograms(key, atcs, before=head, un=inputs.un, iad=iad)
+        if inputs.fields:
+            acs = [mix(ac, inputs.fields) for ac in acs]
+        agrees = possible & _same(typed.iad, iad, profile.iad_mask)
+        for at, (atc, ac) in enumerate(zip(atcs, acs, strict=True)):
+            predicted = (int.from_bytes(answer(atc, ac)) & profile.answer_mask).to_bytes(_ANSWER)
+            fits[at] |= hmac.compare_digest(typed.answer, predicted) & agrees
     return fits
 
 
-def match_pairs(  # noqa: PLR0913, PLR0917 -- a card, two codes, and where they may come from
-    profile: Profile, dki: int, card_key: DesKey, pairs: Sequence[Pair], first: Code, second: Code
-) -> list[bool]:
-    """Whether the card of *card_key* makes *first* and *second* at each of *pairs*.
+def match_pairs(card: KeyedCard, pairs: Sequence[Pair], first: Code, second: Code) -> list[bool]:
+    """Whether *card* makes the login codes *first* and *second* at each of *pairs*.
 
     Both halves of all of them are computed, whatever fits, so that the time tells nothing.
     """
-    firsts = match(profile, dki, card_key, [atc for atc, _ in pairs], first)
-    seconds = match(profile, dki, card_key, [atc for _, atc in pairs], second)
+    firsts = match(card, [atc for atc, _ in pairs], first)
+    seconds = match(card, [atc for _, atc in pairs], second)
     return [one & other for one, other in zip(firsts, seconds, strict=True)]
+
+
+def first_candidate(last_atc: int, bits: int, low: int) -> int:
+    """The smallest ATC above *last_atc* whose *bits* lowest bits are *low*; it may pass 65535."""
+    return last_atc + 1 + (low - (last_atc + 1)) % (1 << bits)
 
 
 def _low_bits(profile: Profile, code: Code) -> int:
     """The ATC's low bits that *code* holds."""
-    return int.from_bytes(expand(code.token, profile.ipb)[1:3])
+    return int.from_bytes(profile.selected(code.token).answer[1:3])
+
+
+def _same(typed: bytes, predicted: bytes, mask: bytes) -> bool:
+    """Whether *predicted* has the bits of *typed* where *mask* (as long as *typed*) has ones."""
+    if not any(mask):
+        return True  # most cards show neither
+    seen = int.from_bytes(predicted) & int.from_bytes(mask)
+    return hmac.compare_digest(typed, seen.to_bytes(len(mask)))

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum, unique
 
-from sesame.cap.profile import CVN_18
 from sesame.cap.terminal_data import STANDARD_ELEMENTS
 from sesame.cap.verification import HIGHEST_ATC
 from sesame.card.errors import PersonalisationError
+from sesame.emv.cryptogram_version import VISA_18
 from sesame.emv.dol import DolEntry, decode_dol, dol_length
 from sesame.emv.errors import MalformedDol, MalformedTlv
 from sesame.emv.iad import PIN_VERIFIED_ARQC, Cvr
@@ -187,10 +187,10 @@ class Application:
     def _check_cryptogram(self) -> None:
         if len(self.aip) != 2:  # noqa: PLR2004 -- tag 82
             raise PersonalisationError(f"{self!r}: the AIP (82) has 2 bytes")
-        if self.cvn != CVN_18 or self.dki not in _ANY_BYTE:
+        if self.cvn != VISA_18.cvn or self.dki not in _ANY_BYTE:
             raise PersonalisationError(
-                f"{self!r}: the chip computes CVN {CVN_18:02X} (common session key, whole IAD) "
-                "under a derivation key index of one byte"
+                f"{self!r}: the chip computes CVN {VISA_18.cvn:02X} (common session key, whole "
+                "IAD) under a derivation key index of one byte"
             )
         if self.cvr & OBSERVED or not 0 <= self.cvr <= _HIGHEST_CVR:
             raise PersonalisationError(

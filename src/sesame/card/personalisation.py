@@ -8,11 +8,13 @@ predicts with, so that both agree by construction.
 from collections.abc import Sequence
 from datetime import date
 
-from sesame.cap.profile import BANK_CARD, CVN_18, SESAME_CARD, Profile
+from sesame.cap.profile import Profile
+from sesame.cap.profiles import BANK_CARD, SESAME_CARD
 from sesame.cap.terminal_data import STANDARD_ELEMENTS
 from sesame.card.memory import Application, CardData, CardImage, CardKind, Counters, Record
+from sesame.emv.cryptogram_version import VISA_18
 from sesame.emv.dol import DolEntry
-from sesame.emv.iad import PIN_VERIFIED_ARQC
+from sesame.emv.iad import PIN_VERIFIED_ARQC, Cvr
 from sesame.emv.keys import DesKey
 from sesame.emv.tags import Tag
 from sesame.emv.tlv import Tlv, encode, encode_one
@@ -27,7 +29,6 @@ PAYMENT_AID = bytes.fromhex("A0000000031010")
 _PAYMENT_AIP = bytes.fromhex("1000")  # cardholder verification, nothing else
 _CODE_VERSION = bytes.fromhex("0001")  # 9F08
 _PAYMENT_VERSION = bytes.fromhex("008C")
-_IAF = bytes(1)  # neither the amount nor the PSN enters the code
 _NO_AMOUNTS = bytes(8)  # X and Y of a CVM list
 _PLAINTEXT_PIN_ALWAYS = bytes.fromhex("0100")
 _PLAINTEXT_PIN_OR_NOTHING = bytes.fromhex("4103 1F03")  # by what the terminal supports
@@ -89,7 +90,7 @@ def _code_application(
         *_number(data),
         Tlv(Tag.CVM_LIST, _NO_AMOUNTS + _PLAINTEXT_PIN_ALWAYS),
         Tlv(Tag.IPB, profile.ipb),
-        Tlv(Tag.IAF, _IAF),
+        Tlv(Tag.IAF, bytes([profile.iaf])),
         *_dates(data),
         Tlv(Tag.APPLICATION_VERSION, _CODE_VERSION),
     ]
@@ -99,9 +100,9 @@ def _code_application(
         priority=priority,
         aip=profile.aip,
         records=(_record(1, objects),),
-        cvn=profile.cvn,
+        cvn=profile.version.cvn,
         dki=dki,
-        cvr=profile.cvr ^ PIN_VERIFIED_ARQC,  # a profile's CVR has all of these bits
+        cvr=Cvr(profile.cvr ^ PIN_VERIFIED_ARQC),  # a profile's CVR has all of these bits
         mk_ac=key,
         strict=True,
     )
@@ -123,9 +124,9 @@ def _payment_application(data: CardData, dki: int, key: DesKey) -> Application:
         priority=1,
         aip=_PAYMENT_AIP,
         records=(_record(1, holder), _record(2, objects)),
-        cvn=CVN_18,
+        cvn=VISA_18.cvn,
         dki=dki,
-        cvr=BANK_CARD.cvr ^ PIN_VERIFIED_ARQC,
+        cvr=Cvr(BANK_CARD.cvr ^ PIN_VERIFIED_ARQC),
         mk_ac=key,
         strict=False,
     )

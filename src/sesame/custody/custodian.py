@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum, unique
 from typing import Protocol
 
-from sesame.cap.profile import PROFILES
+from sesame.cap.mode import LOGIN, Inputs
+from sesame.cap.profiles import PROFILES
 from sesame.cap.token import Code
 from sesame.cap.verification import HIGHEST_ATC, REACH, Pair
 from sesame.custody.errors import MalformedInquiry, ProfileUnknown, UnsuitableCard, UnsuitableKey
@@ -92,10 +93,14 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Inquiry:
-    """One code and the cards it may come from; none at all is an inquiry too."""
+    """One code and the cards it may come from; none at all is an inquiry too.
+
+    `inputs` are what the bank expects to have been typed for it: nothing for a login.
+    """
 
     code: Code
     questions: tuple[Question, ...] = ()  # at most two
+    inputs: Inputs = LOGIN
 
     def __post_init__(self) -> None:
         if len(self.questions) > CARDS_PER_CODE:
@@ -212,7 +217,7 @@ class IssuingCustodian(Custodian, Protocol):
     """A custodian that can also personalise cards. A process that verifies holds none."""
 
     async def card_key(self, card: CardRecord) -> DesKey:
-        """The key that goes into the chip, derived by option B from the card's issuer key.
+        """The key that goes into the chip, derived from the card's issuer key as its profile says.
 
         Raises:
             KeyMissing: there is no issuer key of that label.

@@ -8,10 +8,9 @@ for whom that is too much.
 import hmac
 import secrets
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
-from sesame.cap.profile import PROFILES, SESAME_CARD, Profile
-from sesame.cap.verification import Pair, match, match_pairs
+from sesame.cap.profiles import PROFILES, SESAME_CARD
+from sesame.cap.verification import KeyedCard, Pair, match, match_pairs
 from sesame.custody.custodian import (
     ATCS_PER_CARD,
     CARDS_PER_CODE,
@@ -30,7 +29,7 @@ from sesame.custody.errors import KeyMissing, ProfileUnknown, SealBroken, WrongU
 from sesame.custody.key import ISSUER_USAGES, Random
 from sesame.custody.keystore import Keystore
 from sesame.custody.sealing import NONCE, Seal, SealedCard
-from sesame.emv.keys import DesKey, card_key_b
+from sesame.emv.keys import DesKey
 from sesame.emv.pan import Pan
 
 _DECOY = SealedCard(
@@ -44,14 +43,6 @@ _DES_KEY = 16  # bytes
 _NO_ATC = 0  # the first transaction of a card has 1
 _NO_PAIR: Pair = (_NO_ATC, _NO_ATC)
 _MAC_USAGES = (KeyUsage.AUDIT, KeyUsage.SESSION)
-
-
-class _OpenCard(NamedTuple):
-    """A card whose seal was opened, with its key derived."""
-
-    profile: Profile
-    dki: int
-    key: DesKey
 
 
 class KeystoreCustodian(Custodian):
@@ -100,7 +91,7 @@ class KeystoreCustodian(Custodian):
         for place, card in enumerate(self._cards(number, inquiry.questions)):
             asked = inquiry.questions[place].atcs if place < len(inquiry.questions) else ()
             atcs = asked + (_NO_ATC,) * (ATCS_PER_CARD - len(asked))
-            found = match(*card, atcs, inquiry.code)
+            found = match(card, atcs, inquiry.code, inquiry.inputs)
             # What was found at the ATCs behind those asked for is dropped.
             fits += [Fit(place, atc) for atc, fit in zip(asked, found, strict=False) if fit]
         return tuple(fits)
@@ -111,13 +102,13 @@ class KeystoreCustodian(Custodian):
         for place, card in enumerate(self._cards(number, inquiry.questions)):
             asked = inquiry.questions[place].pairs if place < len(inquiry.questions) else ()
             pairs = asked + (_NO_PAIR,) * (inquiry.reach - len(asked))
-            found = match_pairs(*card, pairs, inquiry.first, inquiry.second)
+            found = match_pairs(card, pairs, inquiry.first, inquiry.second)
             fits += [PairFit(place, pair) for pair, fit in zip(asked, found, strict=False) if fit]
         return tuple(fits)
 
     def _cards(
         self, number: int, questions: Sequence[Question | PairQuestion]
-    ) -> Iterator[_OpenCard]:
+    ) -> Iterator[KeyedCard]:
         """The cards of *questions* of inquiry *number*, and decoys for those that are missing."""
         decoys = (self._decoy,) * (CARDS_PER_CODE - len(questions))
         for place, question in enumerate((*questions, *decoys)):
@@ -130,7 +121,8 @@ class KeystoreCustodian(Custodian):
             except KeyError:
                 raise ProfileUnknown(card.profile) from None
             imk = self._issuer_key(card.key, KeyUsage.ISSUER_AC)
-            yield _OpenCard(profile, card.dki, card_key_b(imk, card.pan, card.psn))
+            key = profile.version.card_key(imk, card.pan, card.psn)
+            yield KeyedCard(profile, card.dki, card.psn, key)
 
     def _issuer_key(self, label: str, *usages: KeyUsage) -> DesKey:
         try:
@@ -146,6 +138,6 @@ class KeystoreIssuingCustodian(KeystoreCustodian, IssuingCustodian):
     """A `KeystoreCustodian` that also gives cards their keys."""
 
     async def card_key(self, card: CardRecord) -> DesKey:
-        """The key of *card*, by option B (EMV 4.4 Book 2, A1.4.2)."""
+        """The key of *card*, derived as its profile says (EMV 4.4 Book 2, A1.4)."""
         imk = self._issuer_key(card.key.label, *ISSUER_USAGES)
-        return card_key_b(imk, card.pan.digits, card.psn)
+        return PROFILES[card.profile].version.card_key(imk, card.pan.digits, card.psn)

@@ -8,6 +8,7 @@ __all__ = [
     "apdu",
     "arpc",
     "cryptogram",
+    "cryptogram_version",
     "dol",
     "errors",
     "iad",
