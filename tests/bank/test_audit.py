@@ -127,7 +127,7 @@ async def test_an_enrolment(branch: Branch) -> None:
         "at": "2026-03-02T09:00:00.000000+00:00",
         "attempt": "00" * 16,
         "prev": "00" * 32,
-        "cards": [[1, "sesame-card-1", 0], [2, "bank-card-1", 0]],
+        "cards": [[1, "sesame-card-2", 0], [2, "bank-card-1", 0]],
     }
 
 
@@ -153,7 +153,7 @@ async def test_an_accepted_login(branch: Branch) -> None:
         "device": "unknown",
         "failures": 0,
         "suspended_until": "",
-        "cards": [[1, "sesame-card-1", 3]],
+        "cards": [[1, "sesame-card-2", 3]],
     }
 
 

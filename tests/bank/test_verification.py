@@ -27,11 +27,11 @@ from sesame.bank.verification import (
     TwoCodesWanted,
     verify_login,
 )
-from sesame.cap import verification as cap_verification
 from sesame.cap.token import Code
 from sesame.custody.custodian import Fit, Inquiry
 from sesame.custody.errors import SealBroken
 from sesame.custody.keystore_custodian import KeystoreCustodian
+from sesame.emv import cryptogram_version
 from sesame.emv.cryptogram import cryptograms_by_atc
 from sesame.emv.keys import DesKey
 from sesame.store.engine import Store
@@ -137,7 +137,7 @@ async def test_either_of_two_cards_signs_in(branch: Branch) -> None:
     assert branch.last_atcs(DORA) == [3, 200]
     assert [line["cards"] for line in lines(branch, DORA.user_code)] == [
         [[2, "bank-card-1", 200]],
-        [[1, "sesame-card-1", 3]],
+        [[1, "sesame-card-2", 3]],
     ]
 
 
@@ -147,7 +147,7 @@ async def test_a_code_of_two_cards_advances_both(branch: Branch) -> None:
     assert isinstance(await branch.login(DORA, DORA.card.code(5)), Accepted)
     assert branch.last_atcs(DORA) == [5, 9]
     assert lines(branch, DORA.user_code)[0]["cards"] == [
-        [1, "sesame-card-1", 5],
+        [1, "sesame-card-2", 5],
         [2, "bank-card-1", 9],
     ]
 
@@ -873,7 +873,7 @@ def counted_cryptograms(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         computed.extend(atcs)
         return cryptograms_by_atc(card_key, atcs, before=before, after=after)
 
-    monkeypatch.setattr(cap_verification, "cryptograms_by_atc", counted)
+    monkeypatch.setattr(cryptogram_version, "cryptograms_by_atc", counted)
     return computed
 
 
