@@ -68,13 +68,31 @@ def parse_code(typed: str) -> Code:
         MalformedCode: anything else than eight digits remains, or *typed* is longer
             than 100 characters.
     """
-    if len(typed) > _LONGEST_TYPED:
-        raise MalformedCode
-    plain = unicodedata.normalize("NFKC", typed)
-    digits = "".join([c for c in plain if not _is_dropped(c)])
+    digits = _plain(typed)
     if len(digits) != CODE_DIGITS:
         raise MalformedCode
     return Code(digits)
+
+
+def parse_number(typed: str) -> Code:
+    """The same of any number of digits: leading zeros may be missing, or there may be more.
+
+    For cards that are not ours: some readers leave zeros out, some cards show nine digits.
+
+    Raises:
+        MalformedCode: no digit, or anything else than digits remains.
+    """
+    digits = _plain(typed)
+    if not digits:
+        raise MalformedCode
+    return Code(digits.zfill(CODE_DIGITS))
+
+
+def _plain(typed: str) -> str:
+    if len(typed) > _LONGEST_TYPED:
+        raise MalformedCode
+    plain = unicodedata.normalize("NFKC", typed)
+    return "".join([c for c in plain if not _is_dropped(c)])
 
 
 def show(token: int) -> str:

@@ -136,6 +136,12 @@ def first_candidate(last_atc: int, bits: int, low: int) -> int:
     return last_atc + 1 + (low - (last_atc + 1)) % (1 << bits)
 
 
+def claimable(profile: Profile, code: Code) -> range:
+    """Every ATC (1 to 65535) whose low bits are those in *code*, lowest first."""
+    first = first_candidate(0, profile.atc_bits, _low_bits(profile, code))
+    return range(first, HIGHEST_ATC + 1, profile.window + 1)
+
+
 def _low_bits(profile: Profile, code: Code) -> int:
     """The ATC's low bits that *code* holds."""
     return int.from_bytes(profile.selected(code.token).answer[1:3])

@@ -5,22 +5,15 @@ user of the machine could read in the list of processes.
 """
 
 import argparse
-import getpass
 import os
 import secrets
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 from sesame.cli.language import say
+from sesame.cli.passphrase import add_passphrase_file, ask_passphrase
 from sesame.custody.errors import KeystoreExists
 from sesame.custody.keystore import COST, Keystore
-from sesame.custody.passphrase import Passphrase, read_passphrase
-from sesame.errors import SesameError
-
-
-class NoPassphrase(SesameError):
-    """Nobody gave a passphrase. The message is for people, in their language."""
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -52,7 +45,7 @@ def run_create(arguments: argparse.Namespace) -> int:
         raise KeystoreExists(arguments.file)  # before somebody thinks up a passphrase
     keystore = Keystore.create(
         arguments.file,
-        _passphrase(arguments, twice=True),
+        ask_passphrase(arguments, twice=True),
         demo=arguments.demo,
         now=datetime.now(UTC),
         random=secrets.token_bytes,
@@ -74,7 +67,7 @@ def run_list(arguments: argparse.Namespace) -> int:
     Raises:
         SesameError: the keystore does not open; see `sentence`.
     """
-    _print_keys(Keystore.open(arguments.file, _passphrase(arguments)))
+    _print_keys(Keystore.open(arguments.file, ask_passphrase(arguments)))
     return 0
 
 
@@ -84,7 +77,7 @@ def run_check(arguments: argparse.Namespace) -> int:
     Raises:
         SesameError: as `run_list`.
     """
-    keystore = Keystore.open(arguments.file, _passphrase(arguments))
+    keystore = Keystore.open(arguments.file, ask_passphrase(arguments))
     # A keystore that opens has right check values, usages and parameters, or it does not open.
     print(
         say(
@@ -107,12 +100,7 @@ def run_check(arguments: argparse.Namespace) -> int:
 def _add_what_all_take(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help=say("le trousseau"))
     source = parser.add_mutually_exclusive_group()
-    source.add_argument(
-        "--passphrase-file",
-        type=Path,
-        metavar="FILE",
-        help=say("lire la phrase de passe dans ce fichier"),
-    )
+    add_passphrase_file(source)
     source.add_argument(
         "--passphrase-stdin",
         action="store_true",
@@ -135,24 +123,3 @@ def _print_keys(keystore: Keystore) -> None:
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(map(str.ljust, row, widths)).rstrip())
-
-
-def _passphrase(arguments: argparse.Namespace, *, twice: bool = False) -> Passphrase:
-    if arguments.passphrase_file is not None:
-        return read_passphrase(arguments.passphrase_file)
-    if arguments.passphrase_stdin:
-        return Passphrase.decode(sys.stdin.buffer.read())
-    if not sys.stdin.isatty():
-        raise NoPassphrase(
-            say(
-                "Il n’y a pas de terminal où taper la phrase de passe\u00a0: donnez "
-                "--passphrase-file ou --passphrase-stdin."
-            )
-        )
-    try:
-        typed = getpass.getpass(say("Phrase de passe\u00a0: "))
-        if twice and getpass.getpass(say("La même, encore une fois\u00a0: ")) != typed:
-            raise NoPassphrase(say("Les deux phrases de passe diffèrent\u00a0: recommencez."))
-    except EOFError:
-        raise NoPassphrase(say("Aucune phrase de passe n’a été tapée.")) from None
-    return Passphrase(typed)

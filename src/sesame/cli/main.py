@@ -18,6 +18,7 @@ COMMANDS = {
     "code": "sesame.cli.cards",
     "serve": "sesame.cli.serve",
     "keys": "sesame.cli.keys",
+    "verify": "sesame.cli.verify",
 }
 FAILED = 1
 _INTERRUPTED = 130  # 128 + SIGINT, as shells count

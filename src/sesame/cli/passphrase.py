@@ -1,0 +1,54 @@
+"""Where a command gets the keystore's passphrase from: a file, a pipe, or the terminal.
+
+Never an argument, which every user of the machine could read in the list of processes.
+"""
+
+import argparse
+import getpass
+import sys
+from pathlib import Path
+
+from sesame.cli.language import say
+from sesame.custody.passphrase import Passphrase, read_passphrase
+from sesame.errors import SesameError
+
+
+class NoPassphrase(SesameError):
+    """Nobody gave a passphrase. The message is for people, in their language."""
+
+
+def add_passphrase_file(parser: argparse._ActionsContainer) -> None:
+    """Add `--passphrase-file` to a command, or to a group of its options."""
+    parser.add_argument(
+        "--passphrase-file",
+        type=Path,
+        metavar="FILE",
+        help=say("lire la phrase de passe dans ce fichier"),
+    )
+
+
+def ask_passphrase(arguments: argparse.Namespace, *, twice: bool = False) -> Passphrase:
+    """The passphrase from where *arguments* say; typed *twice* for a new keystore.
+
+    Raises:
+        NoPassphrase: there is no terminal, or two typed ones differ.
+        PassphraseError: the file or what was typed is none.
+    """
+    if arguments.passphrase_file is not None:
+        return read_passphrase(arguments.passphrase_file)
+    if getattr(arguments, "passphrase_stdin", False):
+        return Passphrase.decode(sys.stdin.buffer.read())
+    if not sys.stdin.isatty():
+        raise NoPassphrase(
+            say(
+                "Il n’y a pas de terminal où taper la phrase de passe\u00a0: donnez "
+                "--passphrase-file ou --passphrase-stdin."
+            )
+        )
+    try:
+        typed = getpass.getpass(say("Phrase de passe\u00a0: "))
+        if twice and getpass.getpass(say("La même, encore une fois\u00a0: ")) != typed:
+            raise NoPassphrase(say("Les deux phrases de passe diffèrent\u00a0: recommencez."))
+    except EOFError:
+        raise NoPassphrase(say("Aucune phrase de passe n’a été tapée.")) from None
+    return Passphrase(typed)
