@@ -55,6 +55,15 @@ def test_the_recorded_fci() -> None:
     assert languages(fci) == ["fr", "en"]
 
 
+@pytest.mark.parametrize("scheme", [Scheme.VISA, Scheme.BELGIAN])
+def test_a_visa_payment_has_another_object_for_an_ipb(scheme: Scheme) -> None:
+    """One byte under 9F56: as if there were none, in Belgium too."""
+    objects = {tag: value for tag, value in OBJECTS.items() if tag != Tag.IPB}
+    without = Application.of(objects, scheme)
+    assert Application.of(objects | {Tag.IPB: b"\x80"}, scheme) == without
+    assert without.belgian is (scheme is Scheme.BELGIAN)
+
+
 def test_a_pdol_of_128_bytes_does_not_fit_its_template() -> None:
     """127 do."""
     assert len(pdol_values({Tag.PDOL: bytes.fromhex("DF017F")}, Scheme.DPA)) == 127

@@ -162,9 +162,13 @@ class Application:
         return Code.of(to_belgian(token) if self.belgian else token)
 
 
+# Of a Belgian card's payments nobody says which are Visa's.
+_VISA_PAYMENTS = frozenset({Scheme.VISA, Scheme.BELGIAN})
+
+
 def _ipb(objects: Mapping[int, bytes], scheme: Scheme) -> bytes | None:
     ipb = objects.get(Tag.IPB)
-    if ipb is not None and scheme is Scheme.VISA and len(ipb) < _ANSWER:
+    if ipb is not None and scheme in _VISA_PAYMENTS and len(ipb) < _ANSWER:
         return None  # there the tag is another object, of one byte
     return ipb
 
