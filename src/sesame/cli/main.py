@@ -19,6 +19,7 @@ COMMANDS = {
     "serve": "sesame.cli.serve",
     "keys": "sesame.cli.keys",
     "verify": "sesame.cli.verify",
+    "trace": "sesame.cli.trace",
 }
 FAILED = 1
 _INTERRUPTED = 130  # 128 + SIGINT, as shells count
