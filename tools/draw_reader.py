@@ -18,12 +18,12 @@ from sesame.reader.machine import (
     NOTICE,
     ON,
     POWERED,
-    TIME_OUT,
     Asked,
     CardInserted,
     CardMute,
     CardPowered,
     CardRemoved,
+    FunctionChosen,
     Key,
     KeyHeld,
     Reader,
@@ -41,10 +41,14 @@ _BLOCK = re.compile(r"(<!-- drawn: (\w+) -->\n).*?(<!-- end -->)", flags=re.DOTA
 
 _WORDS: Mapping[Trigger, str] = {
     Key.CODE: "Code",
+    Key.RESPOND: "Répondre",
+    Key.SIGN: "Signer",
+    Key.COMMA: "comma",
     Key.OK: "OK",
     Key.CORRECTION: "C",
     Key.ON: "on/off",
     KeyHeld: "C held",
+    FunctionChosen: "a program",
     CardInserted: "card in",
     CardRemoved: "card out",
     CardPowered: "ATR",
@@ -128,12 +132,10 @@ def _sources(states: set[State], trigger: Trigger) -> list[tuple[str, str]]:
         if states <= members and len(others) <= 1:
             deaf = [other for other in others if (other, trigger) not in Reader.TRANSITIONS]
             unless = "".join(f" (not in {state.value})" for state in deaf)
-            return [(name, _words(trigger, TIME_OUT) + unless)]
-    return [(_name(state), _words(trigger, NOTICE)) for state in State if state in states]
-
-
-def _words(trigger: Trigger, seconds: float) -> str:
-    return f"{seconds:.0f} s" if trigger is Tick else _WORDS[trigger]
+            words = "time-out" if trigger is Tick else _WORDS[trigger]
+            return [(name, words + unless)]
+    words = f"{NOTICE:.0f} s" if trigger is Tick else _WORDS[trigger]
+    return [(_name(state), words) for state in State if state in states]
 
 
 def _label(words: list[str]) -> str:
@@ -151,13 +153,30 @@ def screens() -> str:
     rows = ["| State | French | English |", "|---|---|---|"]
     for state in State:
         french, english = (
-            " / ".join(lines(Screen(state=state, language=language, typed=4, tries_left=2)))
+            " / ".join(lines(_example(state, language)))
             for language in (Language.FRENCH, Language.ENGLISH)
         )
         rows.append(f"| `{state.value}` | {french} | {english} |")
     return "\n".join(rows)
 
 
+def _example(state: State, language: Language) -> Screen:
+    return Screen(
+        state=state,
+        language=language,
+        typed=4,
+        entered=_ENTERED.get(state, ""),
+        amount=1250_00,
+        payee="34567890",
+        tries_left=2,
+    )
+
+
+_ENTERED = {
+    State.AWAITING_CHALLENGE: "27182818",
+    State.AWAITING_AMOUNT: "1250",
+    State.AWAITING_PAYEE: "34567890",
+}
 _DRAWINGS: Mapping[str, Callable[[], str]] = {"diagram": diagram, "screens": screens}
 
 

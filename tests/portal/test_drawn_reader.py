@@ -8,7 +8,7 @@ from sesame.catalogue import Language
 from sesame.portal.drawn_reader import CODE, FACES, LAST4, TRIES, Next, draw, lines_of, sentence_of
 from sesame.reader.machine import Key, Reader, Screen, State
 from sesame.reader.screens import lines
-from sesame.simulator.speech import speak
+from sesame.reader.speech import speak
 
 
 def _screens(language: Language) -> dict[str, Screen]:

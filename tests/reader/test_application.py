@@ -7,7 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sesame.cap.terminal_data import Scheme
+from sesame.cap.errors import IpbEmpty, IpbTooLong
+from sesame.cap.mode import NO_FLAGS, Iaf, Inputs, Mode
+from sesame.cap.tds import mix
+from sesame.cap.terminal_data import Scheme, scheme_of
+from sesame.cap.token import BELGIAN_IPB, VISA_DEFAULT_IPB, to_belgian
 from sesame.emv.apdu import AcType
 from sesame.emv.tags import Tag
 from sesame.emv.tlv import encode_one
@@ -125,15 +129,40 @@ def test_what_no_application_can_do_without(missing: Tag) -> None:
     """Named by its tag; an empty value is none."""
     with pytest.raises(CardUnfit, match=f"{missing:X}"):
         Application.of({k: v for k, v in OBJECTS.items() if k != missing}, Scheme.DPA)
-    with pytest.raises(CardUnfit, match=f"{missing:X}"):
+    with pytest.raises((CardUnfit, IpbEmpty), match=f"{missing:X}"):
         application(**{missing.name: b""})
 
 
-@pytest.mark.parametrize("ipb", ["0000", "07FFFFFF", "FFFFFFFFFFFF"])
-def test_an_ipb_that_does_not_make_eight_digits(ipb: str) -> None:
-    """No bit at all, or more than 26."""
-    with pytest.raises(CardUnfit, match="eight digits"):
+@pytest.mark.parametrize("ipb", ["00", "0000", "00" * 18])
+def test_an_ipb_without_a_bit(ipb: str) -> None:
+    """It makes no number: told before the PIN."""
+    with pytest.raises(IpbEmpty):
         application(IPB=bytes.fromhex(ipb))
+
+
+@pytest.mark.parametrize(
+    ("ipb", "shown"),
+    [
+        ("0003FFFFFF", 0x10CF17),  # 26 bits: eight digits
+        ("00FFFFFFFF", 0x0010CF17),  # 32 bits, and yet eight digits here
+        ("000000FFFFFFFF", 0xCF17CD2F),
+        ("0000000000FFFFFFFFFF", 0xCD2F3F3690),
+    ],
+)
+def test_a_bitmap_of_many_bits_shows_the_whole_number(ipb: str, shown: int) -> None:
+    """Eight digits, or as many as it takes: nothing is cut, which the bank would have to guess."""
+    made = application(IPB=bytes.fromhex(ipb))
+    assert made.code(Cryptogram.decode(ARQC)).digits == f"{shown:08d}"
+
+
+def test_bits_past_the_data_make_no_code() -> None:
+    """The recorded card sends 18 bytes; a bitmap may be longer, if nothing is chosen there."""
+    cryptogram = Cryptogram.decode(ARQC)
+    longer = application(IPB=OBJECTS[Tag.IPB].ljust(40, b"\x00"))
+    assert longer.code(cryptogram).digits == CODE.replace(" ", "")
+    beyond = application(IPB=bytes(18) + b"\x80")
+    with pytest.raises(IpbTooLong):
+        beyond.code(cryptogram)
 
 
 @pytest.mark.parametrize("list_", ["CDOL1", "CDOL2"])
@@ -144,23 +173,14 @@ def test_a_cdol_that_no_command_can_carry(list_: str) -> None:
     application(**{list_: bytes.fromhex("DF01FF")})
 
 
-@pytest.mark.parametrize("rules", ["0100", "0103", "4103", "0300", "1F03 0100", "5E03 4300"])
-def test_a_pin_that_the_card_checks(rules: str) -> None:
-    """Alone or with a signature, as first or later choice, with or without a successor."""
-    application(CVM_LIST=bytes(8) + bytes.fromhex(rules))
-
-
-@pytest.mark.parametrize("rules", ["", "1F03", "0200", "0001", "4203 0001", "0400"])
-def test_a_pin_that_the_card_does_not_check(rules: str) -> None:
-    """No rule, online, enciphered, or 01 in the second byte, where it is a condition."""
-    with pytest.raises(CardUnfit, match="8E"):
-        application(CVM_LIST=bytes(8) + bytes.fromhex(rules))
-
-
-def test_amounts_of_a_cvm_list_are_no_rules() -> None:
-    """Its first eight bytes."""
-    with pytest.raises(CardUnfit, match="8E"):
-        application(CVM_LIST=bytes.fromhex("01010101 01010101 1F03"))
+@pytest.mark.parametrize("rules", [None, b"", bytes(8), bytes.fromhex("0001020304050607 1F03")])
+def test_the_cvm_list_does_not_decide(rules: bytes | None) -> None:
+    """A card without one, or of other rules, is asked all the same: VERIFY says what it checks."""
+    objects = {tag: value for tag, value in OBJECTS.items() if tag != Tag.CVM_LIST}
+    if rules is not None:
+        objects[Tag.CVM_LIST] = rules
+    made = Application.of(objects, Scheme.DPA)
+    assert made.code(Cryptogram.decode(ARQC)).digits == CODE.replace(" ", "")
 
 
 @pytest.mark.parametrize(
@@ -171,6 +191,18 @@ def test_the_psn_comes_first_where_the_iaf_asks(iaf: str, psn: str, prefix: str)
     """B7 of its first byte."""
     made = application(IAF=bytes.fromhex(iaf), PSN=bytes.fromhex(psn))
     assert made.prefix.hex() == prefix
+
+
+def test_a_psn_that_comes_first_enters_the_number() -> None:
+    """A bitmap of such a card begins with a byte for it."""
+    made = application(IAF=b"\x40", PSN=b"\x07", IPB=bytes.fromhex("FF 00 00FF"))
+    assert made.code(Cryptogram.decode(ARQC)).digits == f"{0x0710:08d}"
+
+
+def test_an_iaf_of_seven_bytes() -> None:
+    """As bank cards have it: the first byte counts."""
+    made = application(IAF=bytes.fromhex("A0 000000000000"))
+    assert made.iaf == Iaf.AMOUNT | Iaf.AMOUNT_ONLY
 
 
 @pytest.mark.parametrize("psn", ["", "0001"])
@@ -230,6 +262,106 @@ def test_a_packed_cryptogram_of_ten_bytes() -> None:
     """CID, ATC and AC are eleven."""
     with pytest.raises(CardUnfit, match="10 bytes"):
         Cryptogram.decode(encode_one(0x80, bytes(10)))
+
+
+# ── Payment cards ────────────────────────────────────────────────────────────────────────────────
+
+PAYMENT = {tag: value for tag, value in OBJECTS.items() if tag not in (Tag.IPB, Tag.IAF)}
+
+
+def payment(scheme: Scheme, **changes: bytes) -> Application:
+    """A card that nobody personalised for codes, some objects added."""
+    return Application.of(PAYMENT | {Tag[name]: value for name, value in changes.items()}, scheme)
+
+
+def test_a_visa_card_without_a_bitmap_has_the_readers_own() -> None:
+    """33 bits of ATC, AC and IAD, as many digits as it takes."""
+    assert payment(Scheme.VISA).ipb == VISA_DEFAULT_IPB
+    # 10CF17 whole; of A48000, at the end, what 20B938 takes.
+    number = 0x10CF17 << 9 | 0b1_10000_000
+    assert payment(Scheme.VISA).code(Cryptogram.decode(ARQC)).digits == f"{number}"
+
+
+@pytest.mark.parametrize("ipb", [b"", b"\x01", bytes(10)])
+def test_on_a_visa_payment_card_the_tags_mean_something_else(ipb: bytes) -> None:
+    """There 9F56 has one byte and is no bitmap, and 9F55 is no IAF."""
+    made = payment(Scheme.VISA, IPB=ipb, IAF=b"\xc0", PSN=b"\x01")
+    assert (made.ipb, made.iaf, made.prefix) == (VISA_DEFAULT_IPB, NO_FLAGS, b"")
+
+
+def test_a_visa_card_with_a_bitmap_keeps_it() -> None:
+    """11 bytes can take something of all that a card answers."""
+    made = payment(Scheme.VISA, IPB=bytes(10) + b"\xff", IAF=b"\xc0", PSN=b"\x01")
+    assert (made.ipb, made.iaf, made.prefix) == (bytes(10) + b"\xff", 0xC0, b"\x01")
+
+
+@pytest.mark.parametrize("scheme", [Scheme.MASTERCARD, Scheme.MAESTRO, Scheme.CAP, Scheme.DPA])
+def test_others_need_a_bitmap_of_their_own(scheme: Scheme) -> None:
+    """No reader is known to have one for them."""
+    with pytest.raises(CardUnfit, match="9F56"):
+        payment(scheme)
+
+
+def test_a_belgian_card_without_a_bitmap_makes_belgian_numbers() -> None:
+    """Maestro and Visa alike: fixed bits, in an order of their own."""
+    made = payment(Scheme.BELGIAN, IAF=b"\x40", PSN=b"\x01")
+    assert (made.ipb, made.belgian, made.prefix) == (BELGIAN_IPB, True, b"")
+    token = 0x10 << 18 | 0x369044 & 0x3FFFF
+    assert made.code(Cryptogram.decode(ARQC)).digits == f"{to_belgian(token):08d}"
+
+
+def test_a_belgian_card_with_a_bitmap_uses_it() -> None:
+    """Then it is as every other card."""
+    made = payment(Scheme.BELGIAN, IPB=OBJECTS[Tag.IPB])
+    assert not made.belgian
+    assert made.code(Cryptogram.decode(ARQC)).digits == CODE.replace(" ", "")
+
+
+def test_bancontact_ignores_the_cards_bitmap() -> None:
+    """Its readers never look at it."""
+    made = payment(Scheme.BANCONTACT, IPB=OBJECTS[Tag.IPB])
+    assert (made.ipb, made.belgian) == (BELGIAN_IPB, True)
+
+
+def test_a_belgian_card_with_an_application_for_codes_uses_that() -> None:
+    """Nationality and bank only change what its payments make."""
+    fci = {Tag.CARDHOLDER_NATIONALITY: b"\x00\x56", Tag.BELGIAN_ISSUER: b"BKS05600000"}
+    assert scheme_of(Scheme.CAP, fci) is Scheme.CAP
+    assert not Application.of(OBJECTS | fci, Scheme.CAP).belgian
+    assert scheme_of(Scheme.MAESTRO, fci) is Scheme.BELGIAN
+
+
+# ── What is typed ────────────────────────────────────────────────────────────────────────────────
+
+TRANSFER = Inputs(mode=Mode.M1, challenge="34567890", amount=125050, currency="978")
+
+
+@pytest.mark.parametrize(
+    ("iaf", "amount", "currency"),
+    [("00", "", ""), ("80", "125050", "0978"), ("A0", "125050", "")],
+)
+def test_the_iaf_says_what_enters_beside_the_payee(iaf: str, amount: str, currency: str) -> None:
+    """Amount and currency, the amount alone, or neither; in both commands."""
+    made = application(IAF=bytes.fromhex(iaf), CDOL1=ELEMENTS, CDOL2=ELEMENTS)
+    for values in (made.cdol1_values(TRANSFER), made.cdol2_values(TRANSFER)):
+        assert values[:6].hex() == amount.zfill(12)
+        assert values[6:8].hex() == currency.zfill(4)
+        assert values[8:].hex() == "34567890"
+    assert not any(made.cdol1_values())
+
+
+ELEMENTS = bytes.fromhex("9F0206 5F2A02 9F3704")
+
+
+def test_fields_are_mixed_into_the_number() -> None:
+    """Mode 2 with TDS: the card is asked as for a login, the reader does the rest."""
+    made, cryptogram = application(), Cryptogram.decode(ARQC)
+    fields = ("125050", "34567890")
+    signed = Inputs(mode=Mode.TDS, fields=fields)
+    assert made.cdol1_values(signed) == made.cdol1_values()
+    data = bytes.fromhex("80 0010") + mix(bytes.fromhex("CF17CD2F3F369044"), fields)
+    mixed = Cryptogram.decode(encode_one(0x80, data + bytes.fromhex("06780A03A48000")))
+    assert made.code(cryptogram, signed) == made.code(mixed) != made.code(cryptogram)
 
 
 READERS: tuple[Callable[[bytes], object], ...] = (

@@ -20,7 +20,7 @@ def test_every_state_is_drawn_and_can_be_left() -> None:
     drawing = draw_reader.diagram()
     for state in State:
         assert f'state "{state.value}" as' in drawing
-    assert "    on --> off: 35 s, on/off (not in computing)" in drawing
+    assert "    on --> off: on/off (not in computing), time-out" in drawing
     assert "    card_removed --> awaiting_card: 3 s" in drawing
     assert "    powered --> card_removed: card out" in drawing
     assert "    card_blocked --> off: any key, card out" in drawing

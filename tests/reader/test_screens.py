@@ -1,31 +1,55 @@
 """Every screen fits a small display, in every language, and gives no code away."""
 
+import re
+from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 
 import pytest
 
 from sesame.catalogue import Language
-from sesame.reader.machine import Screen, State
+from sesame.reader.machine import SHOWN, Screen, State
 from sesame.reader.screens import HEIGHT, WIDTH, lines
 
+ENTERED = {
+    State.AWAITING_CHALLENGE: ("", "1", "99999999"),
+    State.AWAITING_AMOUNT: ("", "1", "1250", "12,", "9999999,99"),
+    State.AWAITING_PAYEE: ("", "3456", "34567890"),
+}
+CODES = ("3465 6023", "9999 9999 99")  # the longest that 33 bits make
 
-def screens(language: Language) -> list[Screen]:
+
+def screens(language: Language) -> Iterator[Screen]:
     """Every screen that the reader can show, longest dots and all."""
-    return [
-        Screen(
+    for state, tries_left, mute_times, last4 in product(
+        State, (1, 2, 15), (1, 2, 3, 4), ("", "4417")
+    ):
+        screen = Screen(
             state=state,
             language=language,
-            typed=typed,
-            too_short=too_short,
             tries_left=tries_left,
             mute_times=mute_times,
-            last4="4417",
-            code="3465 6023" if state is State.CODE_SHOWN else None,
+            last4=last4,
+            amount=999999999,
+            payee="34567890",
         )
-        for state, typed, too_short, tries_left, mute_times in product(
-            State, (0, 12), (False, True), (1, 2, 15), (1, 2, 3, 4)
-        )
-    ]
+        if state in SHOWN:
+            yield from (replace(screen, code=code) for code in CODES)
+        elif state is State.AWAITING_PIN:
+            for typed, too_short in product((0, 4, 12), (False, True)):
+                yield replace(screen, typed=typed, too_short=too_short)
+        elif state in ENTERED:
+            yield from _asking(screen)
+        else:
+            yield screen
+
+
+def _asking(screen: Screen) -> Iterator[Screen]:
+    for entered in ENTERED[screen.state]:
+        yield replace(screen, entered=entered)
+        yield replace(screen, entered=entered, zero=True)
+        if screen.state is not State.AWAITING_AMOUNT:
+            yield replace(screen, entered=entered, too_short=True)
 
 
 @pytest.mark.parametrize("language", Language)
@@ -49,7 +73,16 @@ def test_capitals_with_their_accents() -> None:
     for screen in screens(Language.FRENCH):
         assert all(line == line.upper() for line in lines(screen))
     said = "\n".join(line for screen in screens(Language.FRENCH) for line in lines(screen))
-    for word in ("INSÉREZ", "VÉRIFICATION…", "BLOQUÉE", "RETIRÉE", "EXPIRÉE", "SÉSAME", "À"):
+    for word in (
+        "INSÉREZ",
+        "VÉRIFICATION…",
+        "BLOQUÉE",
+        "RETIRÉE",
+        "EXPIRÉE",
+        "SÉSAME",
+        "À",
+        "ZÉRO",
+    ):
         assert word in said
 
 
@@ -57,7 +90,8 @@ def test_english_is_whole() -> None:
     """No French is left in it."""
     french = {line for screen in screens(Language.FRENCH) for line in lines(screen)}
     english = {line for screen in screens(Language.ENGLISH) for line in lines(screen)}
-    assert {line for line in french & english if line.strip("•")} == set()
+    # Digits, dots and the arrow are alike in both.
+    assert {line for line in french & english if re.search(r"[^\W\d]", line)} == set()
 
 
 def test_the_words_never_hold_the_code() -> None:
@@ -65,3 +99,56 @@ def test_the_words_never_hold_the_code() -> None:
     for screen in screens(Language.FRENCH):
         assert not any("3465" in line for line in lines(screen))
         assert "3465" not in repr(screen)
+
+
+@pytest.mark.parametrize(
+    ("entered", "french", "english"),
+    [
+        ("", "0,00\u00a0€", "€0.00"),
+        ("1", "1\u00a0€", "€1"),
+        ("1250", "1\u202f250\u00a0€", "€1,250"),
+        ("1250,", "1\u202f250,\u00a0€", "€1,250."),
+        ("0,5", "0,5\u00a0€", "€0.5"),
+        ("9999999,99", "9\u202f999\u202f999,99\u00a0€", "€9,999,999.99"),
+    ],
+)
+def test_an_amount_is_written_as_the_language_does(entered: str, french: str, english: str) -> None:
+    """While it is typed, nothing is added or left out but the groups."""
+    for language, words in ((Language.FRENCH, french), (Language.ENGLISH, english)):
+        screen = Screen(state=State.AWAITING_AMOUNT, language=language, entered=entered)
+        assert lines(screen)[1] == words
+
+
+@pytest.mark.parametrize(
+    ("amount", "french", "english"),
+    [
+        (125000, "1\u202f250,00\u00a0€", "€1,250.00"),
+        (1, "0,01\u00a0€", "€0.01"),
+        (123, "1,23\u00a0€", "€1.23"),
+    ],
+)
+def test_what_is_signed_is_shown_in_full(amount: int, french: str, english: str) -> None:
+    """All cents, all digits."""
+    for language, words, question in (
+        (Language.FRENCH, french, "OK\u00a0?"),
+        (Language.ENGLISH, english, "OK?"),
+    ):
+        screen = Screen(state=State.CONFIRMING, language=language, amount=amount, payee="34567890")
+        assert lines(screen) == (words, "→ 34567890", question)
+
+
+def test_code_is_never_said_alone() -> None:
+    """« Code secret » is the PIN, « code Sésame » what the reader makes: no third code."""
+    for screen in screens(Language.FRENCH):
+        for found in re.finditer(r"CODES?\b(?! (?:SECRET|SÉSAME)\b)", " ".join(lines(screen))):
+            pytest.fail(f"{found[0]} in {lines(screen)}")
+    for screen in screens(Language.ENGLISH):
+        for found in re.finditer(r"(?<!SÉSAME )CODES?\b", " ".join(lines(screen))):
+            pytest.fail(f"{found[0]} in {lines(screen)}")
+
+
+@pytest.mark.parametrize("language", Language)
+def test_what_was_made_is_told_apart(language: Language) -> None:
+    """A code, a response and a signature: each has words of its own."""
+    labels = {lines(Screen(state=state, language=language)) for state in SHOWN}
+    assert len(labels) == len(SHOWN) == 3

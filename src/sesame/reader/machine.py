@@ -5,13 +5,14 @@ both carry out the effects. The dialogue with the card is docs/reference/emv-cap
 the states are the rows of docs/reference/requirements.md, section 4.2.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum, unique
 from types import MappingProxyType
 from typing import ClassVar
 
-from sesame.cap.mode import LOGIN, Inputs
+from sesame.cap.mode import LOGIN, LONGEST_CHALLENGE, Inputs, Mode, signature
 from sesame.cap.terminal_data import AIDS, Scheme, scheme_of
 from sesame.cap.token import Code, show
 from sesame.catalogue import Language
@@ -45,11 +46,11 @@ from sesame.reader.application import (
     primitives,
 )
 
-TIME_OUT = 35.0  # seconds: a code lives as long, and so does a state in which nobody does anything
 NOTICE = 3.0  # seconds that « CARTE RETIRÉE » stays
+PAYEE = 8  # digits: the last ones of the payee's account
 _CODE_WARNINGS = (10, 5)  # seconds before the code goes
 _IDLE_WARNINGS = (5,)
-_LONGEST_PIN = 12  # digits
+_EURO = "978"  # ISO 4217
 _LANGUAGES = frozenset(Language)
 
 
@@ -64,12 +65,18 @@ class State(StrEnum):
     AWAITING_CARD = "awaiting-card"  # [3]
     READING = "reading"  # [2] everything that the card tells before the PIN
     MENU = "menu"  # [4]
+    AWAITING_CHALLENGE = "awaiting-challenge"  # [22] of « Répondre »
+    AWAITING_AMOUNT = "awaiting-amount"  # [10] of « Signer », as the two below
+    AWAITING_PAYEE = "awaiting-payee"  # [11]
+    CONFIRMING = "confirming"  # [12] what is about to be signed
     LAST_TRY = "last-try"  # [5] the warning before the PIN
     AWAITING_PIN = "awaiting-pin"  # [5]
     VERIFYING = "verifying"  # [6]
     COMPUTING = "computing"  # [7] between the first GENERATE AC and the answer to the second
     WRONG_PIN = "wrong-pin"  # [8]
     CODE_SHOWN = "code-shown"  # [9]
+    RESPONSE_SHOWN = "response-shown"  # [23] to a challenge
+    SIGNATURE_SHOWN = "signature-shown"  # [13]
     CARD_BLOCKED = "card-blocked"  # [14]
     CARD_MUTE = "card-mute"  # [15]
     CARD_UNKNOWN = "card-unknown"  # [16] no application that makes codes
@@ -83,11 +90,23 @@ class State(StrEnum):
 
 
 ON = frozenset(State) - {State.OFF}
+# Here a code is to be read, whatever it was made for.
+SHOWN = frozenset({State.CODE_SHOWN, State.RESPONSE_SHOWN, State.SIGNATURE_SHOWN})
+_SHOWN_FOR: Mapping[Mode, State] = {
+    Mode.M1: State.SIGNATURE_SHOWN,
+    Mode.M2: State.CODE_SHOWN,
+    Mode.TDS: State.SIGNATURE_SHOWN,
+    Mode.M3: State.RESPONSE_SHOWN,
+}
 # Here the card has power; everywhere else nobody keeps it from another program.
 POWERED = frozenset(
     {
         State.READING,
         State.MENU,
+        State.AWAITING_CHALLENGE,
+        State.AWAITING_AMOUNT,
+        State.AWAITING_PAYEE,
+        State.CONFIRMING,
         State.LAST_TRY,
         State.AWAITING_PIN,
         State.VERIFYING,
@@ -108,10 +127,20 @@ USELESS = frozenset(
         State.CARD_NOT_YET_VALID,
     }
 )
-_WITH_CODE = frozenset({State.COMPUTING, State.CODE_SHOWN})
+_WITH_CODE = SHOWN | {State.COMPUTING}
+_WITH_INPUTS = POWERED - {State.READING, State.MENU}
 _OF_NO_CARD = frozenset({State.OFF, State.AWAITING_CARD, State.READING})  # whose language it was
-_KEPT_ON_BY_KEYS = ON - {State.CODE_SHOWN, State.CARD_REMOVED}
+_KEPT_ON_BY_KEYS = ON - SHOWN - {State.CARD_REMOVED}
 _SELF_CHECKED = (State.READING, State.BATTERY_WEAK, State.BATTERY_EMPTY)
+_ASKED_FOR = (State.AWAITING_PIN, State.LAST_TRY)  # the PIN, once it is clear what for
+_BEFORE_PIN = (State.MENU, State.AWAITING_CHALLENGE, State.CONFIRMING)
+# What may be typed, as far as it has come. An amount is in euros, 9 999 999,99 at most.
+_TYPED: Mapping[State, re.Pattern[str]] = {
+    State.AWAITING_CHALLENGE: re.compile(rf"[0-9]{{1,{LONGEST_CHALLENGE}}}"),
+    State.AWAITING_AMOUNT: re.compile(r"(0|[1-9][0-9]{0,6})(,[0-9]{0,2})?"),
+    State.AWAITING_PAYEE: re.compile(rf"[0-9]{{1,{PAYEE}}}"),
+    State.AWAITING_PIN: re.compile(r"[0-9]{1,12}"),
+}
 
 
 @unique
@@ -129,6 +158,9 @@ class Key(StrEnum):
     DIGIT_8 = "8"
     DIGIT_9 = "9"
     CODE = "code"
+    RESPOND = "respond"
+    SIGN = "sign"
+    COMMA = ","  # before the cents, whatever the language writes there
     OK = "ok"
     CORRECTION = "c"
     ON = "on"  # on and off
@@ -144,6 +176,25 @@ class Battery(StrEnum):
     GOOD = "good"
     WEAK = "weak"  # will do for one exchange
     EMPTY = "empty"  # would fail in the middle of one, and that can harm the card
+
+
+@unique
+class DisplayTime(StrEnum):
+    """How long a code stays, and how long the reader waits for somebody who does nothing."""
+
+    SHORT = "35"
+    LONG = "90"
+    UNTIL_KEY = "until-key"  # the code; the reader waits longest then
+
+    @property
+    def of_code(self) -> int | None:
+        """Seconds that a code stays; None where only a key ends it."""
+        return {DisplayTime.SHORT: 35, DisplayTime.LONG: 90}.get(self)
+
+    @property
+    def idle(self) -> int:
+        """Seconds without a key after which every other state switches off."""
+        return self.of_code or 350
 
 
 # ── Events ───────────────────────────────────────────────────────────────────────────────────────
@@ -249,11 +300,17 @@ class Screen:
     state: State
     language: Language
     typed: int = 0  # digits of the PIN so far
-    too_short: bool = False  # OK came before the fourth digit
+    entered: str = ""  # the challenge, amount ("12,5") or payee so far, where one is asked for
+    too_short: bool = False  # OK came before all digits were there
+    zero: bool = False  # OK came after nothing but zeros, which are refused
+    amount: int = 0  # cents of a euro, to be confirmed
+    payee: str = ""  # 8 digits, to be confirmed
     tries_left: int | None = None  # of the PIN, where the card has said it
     mute_times: int = 0  # in a row, this one included
     last4: str = ""  # digits of the card number, in the menu
     code: str | None = field(default=None, repr=False)  # "0000 0000"
+    large: bool = False  # the code is to be as large as it can be
+    lasts: int | None = None  # seconds that the code stays in all; None where a key ends it
     ends_at: float | None = None  # when the code goes, in the seconds of `handle`
 
 
@@ -312,12 +369,23 @@ def _each(
     return {(state, trigger): transition for state in states for trigger in triggers}
 
 
+def _staying(
+    states: Iterable[State],
+    triggers: Iterable[Trigger],
+    action: Callable[..., list[Effect]],
+    *to: State,
+) -> dict[tuple[State, Trigger], Transition]:
+    """Rows that may leave each of *states* as it is."""
+    triggers = tuple(triggers)
+    return {(state, trigger): _to(action, state, *to) for state in states for trigger in triggers}
+
+
 @dataclass(slots=True, repr=False)
 class _Card:
     """What the reader knows of the card in its slot; forgotten with the card's power."""
 
     today: int | None = None
-    aids: list[bytes] = field(default_factory=list)  # still to be tried
+    aids: list[tuple[bytes, Scheme]] = field(default_factory=list)  # still to be tried
     refused: bool = False  # an application was there, and is closed
     scheme: Scheme = field(init=False)  # of the application that was tried last
     objects: dict[int, bytes] = field(default_factory=dict)  # by tag, until all records are read
@@ -331,35 +399,39 @@ class Reader:
     """A hand-held reader, switched off and empty.
 
     `language` is what its holder has chosen; None leaves the choice to the card, and is
-    French until there is one. `battery` may change at any time, as batteries do.
-    `applications` are the AIDs that it tries, in their order.
+    French until there is one. `display_time` is the holder's choice too: it may change while a
+    code is shown, and counts from when the code came. `battery` may change at any time, as
+    batteries do. `applications` are the AIDs that it tries, in their order.
     """
 
     def __init__(
         self,
         *,
         language: Language | None = None,
+        display_time: DisplayTime = DisplayTime.SHORT,
         battery: Battery = Battery.GOOD,
         applications: Mapping[bytes, Scheme] = AIDS,
     ) -> None:
-        self._applications = dict(applications)
         self.language = language
+        self.display_time = display_time
         self.battery = battery
         self.problem = ""  # why the last card was unfit, for engineers
+        self._applications = tuple(applications.items())
         self._state = State.OFF
-        self._at = 0.0  # of the event in hand
-        self._ends_at: float | None = None  # when the state ends by itself
-        self._warnings: tuple[int, ...] = ()  # seconds before that, not announced yet
+        self._at = 0.0  # of the event in hand, or of the last one
+        self._since = 0.0  # when the time of the state began
         self._card_in = False
         self._weak_accepted = False
         self._mute_times = 0  # in a row, off or not: cleaning a chip takes its time
         self._card = _Card()
         self._card_language: Language | None = None
         self._asked: Asked | None = None
-        self._digits = ""  # of the PIN
+        self._typed: dict[State, str] = {}  # where it was asked for; the PIN among it
         self._too_short = False
+        self._zero = False
         self._inputs = LOGIN
         self._code: Code | None = None
+        self._large = False
 
     @property
     def state(self) -> State:
@@ -368,24 +440,33 @@ class Reader:
 
     @property
     def deadline(self) -> float | None:
-        """When the next Tick matters, in the seconds of `handle`; None when switched off."""
+        """When the next Tick matters, in the seconds of `handle`; None where none does."""
         if self._ends_at is None:
             return None
-        return self._ends_at - max(self._warnings, default=0)
+        moments = (self._ends_at - seconds for seconds in self._warnings)
+        return min((moment for moment in moments if moment > self._at), default=self._ends_at)
 
     @property
     def screen(self) -> Screen:
         """What the display has to tell now."""
-        shown = self._state is State.CODE_SHOWN
+        shown = self._state in SHOWN
+        confirming = self._state is State.CONFIRMING
+        asked = self._state in _TYPED and self._state is not State.AWAITING_PIN
         return Screen(
             state=self._state,
             language=self.language or self._card_language or Language.FRENCH,
-            typed=len(self._digits),
+            typed=len(self._typed.get(State.AWAITING_PIN, "")),
+            entered=self._typed.get(self._state, "") if asked else "",
             too_short=self._too_short,
+            zero=self._zero,
+            amount=_cents(self._typed[State.AWAITING_AMOUNT]) if confirming else 0,
+            payee=self._typed[State.AWAITING_PAYEE] if confirming else "",
             tries_left=self._card.tries_left,
             mute_times=self._mute_times if self._state is State.CARD_MUTE else 0,
             last4=self._card.last4 if self._state is State.MENU else "",
             code=show(self._code.token) if shown and self._code else None,
+            large=self._large,
+            lasts=self.display_time.of_code if shown else None,
             ends_at=self._ends_at if shown else None,
         )
 
@@ -396,10 +477,9 @@ class Reader:
         their order, and what follows from them handed in before anything else.
         """
         before = self.screen
-        self._at = at
         if isinstance(event, CardPowered) and self._state is State.READING:
-            self._start_time()  # the slot may have waited for another program to free the card
-        effects = self._pass_time()  # what comes too late finds the reader as time has left it
+            self._since = at  # the slot may have waited for another program to free the card
+        effects = self._pass_time(at)  # what comes too late finds the reader as time has left it
         self._notice(event)
         trigger = self._trigger(event)
         transition = self.TRANSITIONS.get((self._state, trigger)) if trigger else None
@@ -414,14 +494,34 @@ class Reader:
             effects.insert(0, Show(self.screen))
         return effects
 
-    def _pass_time(self) -> list[Effect]:
-        if self._ends_at is None:
+    @property
+    def _ends_at(self) -> float | None:
+        """When the state ends by itself."""
+        match self._state:
+            case State.OFF:
+                return None
+            case State.CARD_REMOVED:
+                return self._since + NOTICE
+            case state if state in SHOWN:
+                lasts = self.display_time.of_code
+                return None if lasts is None else self._since + lasts
+        return self._since + self.display_time.idle
+
+    @property
+    def _warnings(self) -> tuple[int, ...]:
+        """Seconds before the end at which it is announced."""
+        if self._state is State.CARD_REMOVED:
+            return ()
+        return _CODE_WARNINGS if self._state in SHOWN else _IDLE_WARNINGS
+
+    def _pass_time(self, at: float) -> list[Effect]:
+        before, self._at = self._at, at
+        ends_at = self._ends_at
+        if ends_at is None:
             return []
-        left = self._ends_at - self._at
-        if left <= 0:
+        if at >= ends_at:
             return self.TRANSITIONS[self._state, Tick].action(self, Tick())
-        due = [seconds for seconds in self._warnings if left <= seconds]
-        self._warnings = self._warnings[len(due) :]
+        due = [seconds for seconds in self._warnings if before < ends_at - seconds <= at]
         return [Announce(due[-1])] if due else []
 
     def _notice(self, event: Event) -> None:
@@ -432,7 +532,7 @@ class Reader:
             case CardRemoved():
                 self._card_in = False
             case KeyPressed() | KeyHeld() if self._state in _KEPT_ON_BY_KEYS:
-                self._start_time()
+                self._since = self._at
 
     def _trigger(self, event: Event) -> Trigger | None:
         match event:
@@ -447,29 +547,23 @@ class Reader:
         return type(event)
 
     def _enter(self, state: State) -> list[Effect]:
-        """Change to *state*. PIN, code and card do not come along where they are not needed."""
+        """Change to *state*. What was typed, code and card come along only where needed."""
         switch_off = self._state in POWERED and state not in POWERED
         self._state = state
+        self._since = self._at
         self._asked = None
-        self._digits, self._too_short = "", False
+        self._too_short = self._zero = self._large = False
+        self._typed.pop(State.AWAITING_PIN, None)
+        if state not in _WITH_INPUTS:
+            self._typed.clear()
+            self._inputs = LOGIN
         if state not in _WITH_CODE:
             self._code = None
         if state not in POWERED:
             self._card = _Card()
         if state in _OF_NO_CARD:
             self._card_language = None
-        self._start_time()
         return [PowerOffCard()] if switch_off else []
-
-    def _start_time(self) -> None:
-        if self._state is State.OFF:
-            self._ends_at, self._warnings = None, ()
-        elif self._state is State.CARD_REMOVED:
-            self._ends_at, self._warnings = self._at + NOTICE, ()
-        else:
-            self._ends_at = self._at + TIME_OUT
-            shown = self._state is State.CODE_SHOWN
-            self._warnings = _CODE_WARNINGS if shown else _IDLE_WARNINGS
 
     def _ask(self, asked: Asked, command: Command) -> list[Effect]:
         self._asked = asked
@@ -520,8 +614,7 @@ class Reader:
         if not self._card.aids:
             refused = self._card.refused
             return self._enter(State.CARD_BLOCKED if refused else State.CARD_UNKNOWN)
-        aid = self._card.aids.pop(0)
-        self._card.scheme = self._applications[aid]
+        aid, self._card.scheme = self._card.aids.pop(0)
         return self._ask(Asked.APPLICATION, select(aid))
 
     def _application_found(self, event: CardAnswered) -> list[Effect]:
@@ -574,15 +667,87 @@ class Reader:
         self._card.tries_left = decode_tries(response.data) if response.ok else None
         return self._enter(State.CARD_BLOCKED if self._card.tries_left == 0 else State.MENU)
 
-    # The PIN, rows 4, 5, 6 and 8.
+    # What a key types, in every state that asks for something.
 
-    def _choose_code(self, event: Event) -> list[Effect]:
-        self._inputs = LOGIN
+    def _add(self, event: KeyPressed) -> list[Effect]:
+        typed = self._typed.get(self._state, "") + event.key
+        if self._state is State.AWAITING_AMOUNT:
+            # One zero stands before the comma where nothing else does, and only there.
+            euros, comma, cents = typed.partition(",")
+            typed = f"{int(euros or 0)}{comma}{cents}"
+        if _TYPED[self._state].fullmatch(typed):
+            self._typed[self._state] = typed
+        self._too_short = self._zero = False
+        return []
+
+    def _correct(self, event: Event) -> list[Effect]:
+        """One digit less; where there is none, one step back."""
+        typed = self._typed.get(self._state, "")
+        if not typed:
+            return self._step_back(event)
+        self._typed[self._state] = typed[:-1]
+        self._too_short = self._zero = False
+        return []
+
+    def _clear(self, _: Event) -> list[Effect]:
+        self._typed.pop(self._state, None)
+        self._too_short = self._zero = False
+        return []
+
+    def _step_back(self, _: Event) -> list[Effect]:
+        match self._state:
+            case State.AWAITING_CHALLENGE | State.AWAITING_AMOUNT:
+                return self._enter(State.MENU)
+            case State.AWAITING_PAYEE | State.CONFIRMING:
+                return self._enter(State.AWAITING_AMOUNT)
+        # From the PIN to what it was asked for.
+        if State.AWAITING_CHALLENGE in self._typed:
+            return self._enter(State.AWAITING_CHALLENGE)
+        signing = State.AWAITING_PAYEE in self._typed
+        return self._enter(State.CONFIRMING if signing else State.MENU)
+
+    # What a code is made for, rows 4, 10, 11, 12 and 22.
+
+    def _ask_challenge(self, _: Event) -> list[Effect]:
+        return self._enter(State.AWAITING_CHALLENGE)
+
+    def _accept_challenge(self, event: Event) -> list[Effect]:
+        challenge = self._typed.get(self._state, "")
+        self._too_short = not challenge
+        # With zeros the card would make the code of a login.
+        self._zero = bool(challenge) and not int(challenge)
+        if self._too_short or self._zero:
+            return []
+        self._inputs = Inputs(mode=Mode.M3, challenge=challenge)
+        return self._ask_pin(event)
+
+    def _ask_amount(self, _: Event) -> list[Effect]:
+        return self._enter(State.AWAITING_AMOUNT)
+
+    def _accept_amount(self, _: Event) -> list[Effect]:
+        self._zero = not _cents(self._typed.get(self._state, ""))
+        return [] if self._zero else self._enter(State.AWAITING_PAYEE)
+
+    def _accept_payee(self, _: Event) -> list[Effect]:
+        payee = self._typed.get(self._state, "")
+        self._too_short = len(payee) < PAYEE
+        self._zero = not self._too_short and not int(payee)
+        return [] if self._too_short or self._zero else self._enter(State.CONFIRMING)
+
+    def _confirm(self, event: Event) -> list[Effect]:
+        self._inputs = signature(
+            self._card.application.iaf,
+            amount=_cents(self._typed[State.AWAITING_AMOUNT]),
+            payee=self._typed[State.AWAITING_PAYEE],
+            currency=_EURO,
+        )
         return self._ask_pin(event)
 
     def _choose(self, event: FunctionChosen) -> list[Effect]:
         self._inputs = event.inputs
         return self._ask_pin(event)
+
+    # The PIN, rows 5, 6 and 8.
 
     def _ask_pin(self, _: Event) -> list[Effect]:
         last = self._card.tries_left == 1
@@ -594,21 +759,9 @@ class Reader:
     def _back_to_menu(self, _: Event) -> list[Effect]:
         return self._enter(State.MENU)
 
-    def _add_digit(self, event: KeyPressed) -> list[Effect]:
-        self._digits, self._too_short = (self._digits + event.key)[:_LONGEST_PIN], False
-        return []
-
-    def _delete_digit(self, _: Event) -> list[Effect]:
-        self._digits, self._too_short = self._digits[:-1], False
-        return []
-
-    def _clear_digits(self, _: Event) -> list[Effect]:
-        self._digits, self._too_short = "", False
-        return []
-
     def _try_pin(self, _: Event) -> list[Effect]:
         try:
-            pin = Pin(self._digits)
+            pin = Pin(self._typed.get(self._state, ""))
         except MalformedPin:
             self._too_short = True
             return []
@@ -625,7 +778,7 @@ class Reader:
         self._card.tries_left = left  # the card's own count, not ours
         return self._enter(State.WRONG_PIN if left else State.CARD_BLOCKED)
 
-    # The code, rows 7 and 9.
+    # The code, rows 7, 9, 13 and 23.
 
     def _cryptogram_made(self, event: CardAnswered) -> list[Effect]:
         if not event.response.ok:
@@ -646,7 +799,18 @@ class Reader:
         # The second cryptogram says nothing to us, and the card's power goes before the code comes.
         if self._code is None:
             return self._enter(State.CARD_UNFIT)
-        return [*self._enter(State.CODE_SHOWN), Announce(int(TIME_OUT))]
+        effects = self._enter(_SHOWN_FOR[self._inputs.mode])
+        lasts = self.display_time.of_code
+        return effects if lasts is None else [*effects, Announce(lasts)]
+
+    def _enlarge(self, _: Event) -> list[Effect]:
+        """Show the code large; said again each time, whether that changes the display or not."""
+        large, self._large = self._large, True
+        return [Show(self.screen)] if large else []
+
+    def _leave_by_ok(self, event: Event) -> list[Effect]:
+        """OK is a slip where time ends the code, and an end like another where only keys do."""
+        return self._switch_off(event) if self._ends_at is None else []
 
     # The table
 
@@ -687,14 +851,25 @@ class Reader:
             (State.READING, Asked.TRIES): _to(
                 _tries_found, State.MENU, State.CARD_BLOCKED, State.CARD_UNFIT
             ),
-            (State.MENU, Key.CODE): _to(_choose_code, State.AWAITING_PIN, State.LAST_TRY),
-            (State.MENU, FunctionChosen): _to(_choose, State.AWAITING_PIN, State.LAST_TRY),
+            (State.MENU, Key.CODE): _to(_ask_pin, *_ASKED_FOR),
+            (State.MENU, Key.RESPOND): _to(_ask_challenge, State.AWAITING_CHALLENGE),
+            (State.MENU, Key.SIGN): _to(_ask_amount, State.AWAITING_AMOUNT),
+            (State.MENU, FunctionChosen): _to(_choose, *_ASKED_FOR),
+            **_staying(_TYPED, DIGITS, _add),
+            (State.AWAITING_AMOUNT, Key.COMMA): _to(_add, State.AWAITING_AMOUNT),
+            **_staying(_TYPED, [KeyHeld], _clear),
+            **_staying([State.AWAITING_CHALLENGE], [Key.CORRECTION], _correct, State.MENU),
+            **_staying([State.AWAITING_CHALLENGE], [Key.OK], _accept_challenge, *_ASKED_FOR),
+            **_staying([State.AWAITING_AMOUNT], [Key.CORRECTION], _correct, State.MENU),
+            **_staying([State.AWAITING_AMOUNT], [Key.OK], _accept_amount, State.AWAITING_PAYEE),
+            **_staying([State.AWAITING_PAYEE], [Key.CORRECTION], _correct, State.AWAITING_AMOUNT),
+            **_staying([State.AWAITING_PAYEE], [Key.OK], _accept_payee, State.CONFIRMING),
+            (State.CONFIRMING, Key.CORRECTION): _to(_step_back, State.AWAITING_AMOUNT),
+            (State.CONFIRMING, Key.OK): _to(_confirm, *_ASKED_FOR),
             (State.LAST_TRY, Key.OK): _to(_await_pin, State.AWAITING_PIN),
-            (State.LAST_TRY, Key.CORRECTION): _to(_back_to_menu, State.MENU),
-            **_each([State.AWAITING_PIN], DIGITS, _to(_add_digit, State.AWAITING_PIN)),
-            (State.AWAITING_PIN, Key.CORRECTION): _to(_delete_digit, State.AWAITING_PIN),
-            (State.AWAITING_PIN, KeyHeld): _to(_clear_digits, State.AWAITING_PIN),
-            (State.AWAITING_PIN, Key.OK): _to(_try_pin, State.VERIFYING, State.AWAITING_PIN),
+            (State.LAST_TRY, Key.CORRECTION): _to(_step_back, *_BEFORE_PIN),
+            **_staying([State.AWAITING_PIN], [Key.CORRECTION], _correct, *_BEFORE_PIN),
+            **_staying([State.AWAITING_PIN], [Key.OK], _try_pin, State.VERIFYING),
             (State.VERIFYING, Asked.PIN): _to(
                 _pin_judged,
                 State.COMPUTING,
@@ -708,14 +883,22 @@ class Reader:
                 _cryptogram_made, State.COMPUTING, State.CARD_REFUSED
             ),
             (State.COMPUTING, Asked.AAC): _to(
-                _transaction_closed, State.CODE_SHOWN, State.CARD_UNFIT
+                _transaction_closed, *_SHOWN_FOR.values(), State.CARD_UNFIT
             ),
-            (State.CODE_SHOWN, Key.CORRECTION): _to(_switch_off, State.OFF),
+            **_staying(SHOWN, [Key.DIGIT_0], _enlarge),
+            **_staying(SHOWN, [Key.OK], _leave_by_ok, State.OFF),
+            **_each(SHOWN, [Key.CORRECTION], _to(_switch_off, State.OFF)),
             **_each([State.CARD_BLOCKED], [*Key, CardRemoved], _to(_switch_off, State.OFF)),
             (State.CARD_REMOVED, CardInserted): _to(_check_battery, *_SELF_CHECKED),
             (State.CARD_REMOVED, Tick): _to(_await_card, State.AWAITING_CARD),
         }
     )
+
+
+def _cents(amount: str) -> int:
+    """What a typed *amount* of euros comes to; nothing typed is nothing."""
+    euros, _, cents = amount.partition(",")
+    return int(f"{euros or 0}{cents:<02}")
 
 
 def _spoken(preferred: Iterable[str]) -> Language | None:

@@ -6,7 +6,9 @@ Nothing here repeats a code: a face shows `Screen.code` large, and under no othe
 
 from collections.abc import Mapping
 
-from sesame.catalogue import N_, translator
+from babel.numbers import format_decimal, get_decimal_symbol
+
+from sesame.catalogue import N_, Language, translator
 from sesame.reader.machine import Screen, State
 
 WIDTH = 20  # characters
@@ -17,17 +19,23 @@ _WORDS: Mapping[State, str] = {
     State.AWAITING_CARD: N_("LECTEUR SÉSAME\nINSÉREZ VOTRE CARTE"),
     State.READING: N_("LECTEUR SÉSAME\nPATIENTEZ…"),
     State.MENU: N_("CHOISISSEZ\nUNE FONCTION"),
+    State.AWAITING_CHALLENGE: N_("NOMBRE À RECOPIER ?"),
+    State.AWAITING_AMOUNT: N_("MONTANT ?"),
+    State.AWAITING_PAYEE: N_("BÉNÉFICIAIRE ?"),
+    State.CONFIRMING: N_("{amount}\n→ {payee}\nOK ?"),
     State.LAST_TRY: N_("DERNIER ESSAI\nAPPUYEZ SUR OK"),
     State.AWAITING_PIN: N_("CODE SECRET ?"),
     State.VERIFYING: N_("VÉRIFICATION…"),
     State.COMPUTING: N_("CALCUL…"),
     State.WRONG_PIN: N_("CODE SECRET FAUX\nRESTE {tries} ESSAIS\nAPPUYEZ SUR OK"),
     State.CODE_SHOWN: N_("CODE SÉSAME"),
+    State.RESPONSE_SHOWN: N_("RÉPONSE SÉSAME"),
+    State.SIGNATURE_SHOWN: N_("SIGNATURE SÉSAME"),
     State.CARD_BLOCKED: N_("CARTE BLOQUÉE\nAPPELEZ VOTRE BANQUE"),
     State.CARD_MUTE: N_("CARTE ILLISIBLE\nPUCE VERS LE HAUT"),
     State.CARD_UNKNOWN: N_("CARTE NON RECONNUE\nRETIREZ LA CARTE"),
     State.CARD_UNFIT: N_("CARTE INUTILISABLE\nAPPELEZ VOTRE BANQUE"),
-    State.CARD_REFUSED: N_("LA CARTE N’A PAS\nDONNÉ DE CODE\nRECOMMENCEZ"),
+    State.CARD_REFUSED: N_("LA CARTE A REFUSÉ\nRECOMMENCEZ"),
     State.CARD_EXPIRED: N_("CARTE EXPIRÉE\nRETIREZ LA CARTE"),
     State.CARD_NOT_YET_VALID: N_("CARTE PAS ENCORE\nVALABLE\nRETIREZ LA CARTE"),
     State.CARD_REMOVED: N_("CARTE RETIRÉE"),
@@ -38,7 +46,23 @@ _LAST_WRONG_PIN = N_("CODE SECRET FAUX\nDERNIER ESSAI\nAPPUYEZ SUR OK")
 _CLEAN = N_("CARTE ILLISIBLE\nNETTOYEZ LA PUCE")
 _REPLACE = N_("CARTE À REMPLACER\nAPPELEZ VOTRE BANQUE")
 _CARD = N_("CARTE …{last4}")
-_TOO_SHORT = N_("4 CHIFFRES")
+_EUROS = N_("{amount} €")
+_NOTHING = "0,00"  # where no amount has been typed
+_TOO_SHORT: Mapping[State, str] = {
+    State.AWAITING_CHALLENGE: N_("1 À 8 CHIFFRES"),
+    State.AWAITING_PAYEE: N_("IL FAUT 8 CHIFFRES"),
+    State.AWAITING_PIN: N_("4 CHIFFRES"),
+}
+_ZERO = N_("PAS ZÉRO")
+_OF_THE_ACCOUNT = N_("8 DERNIERS CHIFFRES")
+_TYPED = frozenset(
+    {
+        State.AWAITING_CHALLENGE,
+        State.AWAITING_AMOUNT,
+        State.AWAITING_PAYEE,
+        State.AWAITING_PIN,
+    }
+)
 _CLEAN_AFTER = 3  # times that the chip was mute
 
 
@@ -50,14 +74,45 @@ def lines(screen: Screen) -> tuple[str, ...]:
     if screen.state is State.OFF:
         return ()
     _ = translator(screen.language)
-    said = _(_sentence(screen)).format(tries=screen.tries_left).split("\n")
-    if screen.state is State.AWAITING_PIN:
-        said.append("•" * screen.typed)
-        if screen.too_short:
-            said.append(_(_TOO_SHORT))
+    amount = f"{screen.amount // 100},{screen.amount % 100:02}"
+    words = _(_sentence(screen)).format(
+        tries=screen.tries_left, amount=euros(amount, screen.language), payee=screen.payee
+    )
+    said = words.split("\n")
+    if screen.state in _TYPED:
+        said.append(typed(screen))
+        if note := _note(screen):
+            said.append(_(note))
     if screen.state is State.MENU and screen.last4:
         said.append(_(_CARD).format(last4=screen.last4))
     return tuple(said)
+
+
+def typed(screen: Screen) -> str:
+    """What has been typed, as the display shows it; of a PIN only dots."""
+    match screen.state:
+        case State.AWAITING_PIN:
+            return "•" * screen.typed
+        case State.AWAITING_AMOUNT:
+            return euros(screen.entered or _NOTHING, screen.language)
+    return screen.entered
+
+
+def euros(typed: str, language: Language) -> str:
+    """An amount as *language* writes it; *typed* has a comma and cents, or none yet."""
+    whole, comma, cents = typed.partition(",")
+    sign = get_decimal_symbol(language) if comma else ""
+    amount = format_decimal(int(whole), locale=language) + sign + cents
+    return translator(language)(_EUROS).format(amount=amount)
+
+
+def _note(screen: Screen) -> str:
+    """What stands below the digits: why they were refused, or which are meant."""
+    if screen.too_short:
+        return _TOO_SHORT[screen.state]
+    if screen.zero:
+        return _ZERO
+    return _OF_THE_ACCOUNT if screen.state is State.AWAITING_PAYEE else ""
 
 
 def _sentence(screen: Screen) -> str:

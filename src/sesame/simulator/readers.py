@@ -28,9 +28,9 @@ from sesame.reader.machine import (
 )
 from sesame.reader.screens import lines
 from sesame.reader.slot import Clock, run
+from sesame.reader.speech import speak, speak_time
 from sesame.reader.virtual_slot import VirtualSlot
 from sesame.simulator.errors import NoReaderLeft, ReaderForgotten
-from sesame.simulator.speech import speak, speak_time
 
 MOST = 256  # readers open at once
 IDLE = 150.0  # seconds without a word from its window, which speaks every minute at least

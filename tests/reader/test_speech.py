@@ -3,15 +3,15 @@
 import pytest
 
 from sesame.catalogue import Language
-from sesame.reader.machine import Screen, State
-from sesame.simulator.speech import speak, speak_time
+from sesame.reader.machine import SHOWN, Screen, State
+from sesame.reader.speech import speak, speak_time
 
 FRENCH, ENGLISH = Language.FRENCH, Language.ENGLISH
 
 
 def test_a_code_is_read_digit_by_digit() -> None:
     """In two groups, and with the time that is left."""
-    screen = Screen(state=State.CODE_SHOWN, language=FRENCH, code="3465 6023", ends_at=35.0)
+    screen = Screen(state=State.CODE_SHOWN, language=FRENCH, code="3465 6023", lasts=35)
     assert speak(screen) == (
         "Votre code Sésame\u00a0: 3 4 6 5, 6 0 2 3. Vous avez 35\u00a0secondes."
     )
@@ -19,7 +19,7 @@ def test_a_code_is_read_digit_by_digit() -> None:
 
 def test_a_code_is_read_in_english() -> None:
     """The same code, other words."""
-    screen = Screen(state=State.CODE_SHOWN, language=ENGLISH, code="3465 6023", ends_at=35.0)
+    screen = Screen(state=State.CODE_SHOWN, language=ENGLISH, code="3465 6023", lasts=35)
     assert speak(screen) == "Your Sésame code: 3 4 6 5, 6 0 2 3. You have 35 seconds."
 
 
@@ -64,7 +64,7 @@ def test_typed_digits_are_counted() -> None:
 @pytest.mark.parametrize("state", list(State))
 def test_every_screen_has_words(state: State, language: Language) -> None:
     """None is silent, none shouts."""
-    code = "1234 5678" if state is State.CODE_SHOWN else None
+    code = "1234 5678" if state in SHOWN else None
     words = speak(Screen(state=state, language=language, tries_left=2, code=code))
     assert words
     assert words != words.upper()

@@ -1,0 +1,98 @@
+"""What the reader says aloud: its display in sentence case, digits one by one.
+
+Nothing is said that the display does not show; of a PIN, how many digits there are. A face hands
+the sentences to a voice, or to the screen reader of whoever uses one (WCAG 2.2, 4.1.3).
+"""
+
+import re
+from collections.abc import Mapping
+
+from babel.numbers import get_decimal_symbol
+
+from sesame.catalogue import N_, Language, translator
+from sesame.reader.machine import SHOWN, Screen, State
+from sesame.reader.screens import lines, typed
+
+_OFF = N_("Le lecteur est éteint.")
+_CODE: Mapping[State, str] = {
+    State.CODE_SHOWN: N_("Votre code Sésame\u00a0: {digits}."),
+    State.RESPONSE_SHOWN: N_("Votre réponse Sésame\u00a0: {digits}."),
+    State.SIGNATURE_SHOWN: N_("Votre signature Sésame\u00a0: {digits}."),
+}
+_LASTS = N_("Vous avez {seconds}\u00a0secondes.")
+_PIN_TYPED = N_("Chiffres saisis\u00a0: {typed}.")
+_TYPED = N_("Saisi\u00a0: {typed}.")
+_COMMA = N_("{number} virgule")
+_CONFIRM = N_("{amount} vers {payee}. OK\u00a0?")
+_EURO, _EUROS = N_("{number}\u00a0euro"), N_("{number}\u00a0euros")
+_CENT, _CENTS = N_("{number}\u00a0centime"), N_("{number}\u00a0centimes")
+_AND = N_("{euros} et {cents}")
+_CODE_GOES = N_("Encore {seconds}\u00a0secondes.")
+_READER_GOES = N_("Le lecteur s’éteint dans {seconds}\u00a0secondes.")
+
+_CAPITALS = {"ok": "OK", "pin": "PIN", "sésame": "Sésame"}  # which sentences keep
+_KEPT = re.compile(rf"\b({'|'.join(_CAPITALS)})\b")
+
+
+def speak(screen: Screen) -> str:
+    """The sentence for what *screen* shows.
+
+    A code is said with the time that it lasts; enlarged, without, for some of it has gone.
+    """
+    _ = translator(screen.language)
+    match screen:
+        case Screen(state=State.OFF):
+            return _(_OFF)
+        case Screen(code=str(code)):
+            said = _(_CODE[screen.state]).format(digits=_digits(code))
+            if screen.lasts is not None and not screen.large:
+                said += " " + _(_LASTS).format(seconds=screen.lasts)
+            return said
+        case Screen(state=State.CONFIRMING):
+            amount = _money(screen.amount, screen.language)
+            return _(_CONFIRM).format(amount=amount, payee=_digits(screen.payee))
+        case Screen(too_short=False, zero=False, typed=count) if count:
+            return _(_PIN_TYPED).format(typed=count)
+        case Screen(too_short=False, zero=False, entered=entered) if entered:
+            return _(_TYPED).format(typed=_entered(screen))
+    return _in_sentence_case(screen)
+
+
+def speak_time(seconds: int, state: State, language: Language) -> str:
+    """The warning that so many *seconds* are left in *state*."""
+    sentence = _CODE_GOES if state in SHOWN else _READER_GOES
+    return translator(language)(sentence).format(seconds=seconds)
+
+
+def _in_sentence_case(screen: Screen) -> str:
+    """The lines of the display, without what has been typed."""
+    hidden = typed(screen)
+    said = ", ".join(line for line in lines(screen) if line != hidden)
+    said = said.replace("?,", "?").capitalize()
+    return _KEPT.sub(lambda word: _CAPITALS[word[0]], said)
+
+
+def _digits(text: str) -> str:
+    """One by one, with a pause between groups."""
+    return ", ".join(" ".join(group) for group in text.split())
+
+
+def _entered(screen: Screen) -> str:
+    """A challenge or a payee digit by digit, an amount as the number that it is so far."""
+    if screen.state is not State.AWAITING_AMOUNT:
+        return _digits(screen.entered)
+    euros, comma, cents = screen.entered.partition(",")
+    if comma and not cents:
+        return translator(screen.language)(_COMMA).format(number=euros)
+    return screen.entered.replace(",", get_decimal_symbol(screen.language))
+
+
+def _money(amount: int, language: Language) -> str:
+    """An *amount* of cents in words that need no punctuation."""
+    _ = translator(language)
+    euros, cents = divmod(amount, 100)
+    said_euros = _(_EURO if euros == 1 else _EUROS).format(number=euros)
+    said_cents = _(_CENT if cents == 1 else _CENTS).format(number=cents)
+    if not cents:
+        return said_euros
+    return _(_AND).format(euros=said_euros, cents=said_cents) if euros else said_cents
