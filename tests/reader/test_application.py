@@ -325,7 +325,10 @@ def test_bancontact_ignores_the_cards_bitmap() -> None:
 
 def test_a_belgian_card_with_an_application_for_codes_uses_that() -> None:
     """Nationality and bank only change what its payments make."""
-    fci = {Tag.CARDHOLDER_NATIONALITY: b"\x00\x56", Tag.BELGIAN_ISSUER: b"BKS05600000"}
+    fci: dict[int, bytes] = {
+        Tag.CARDHOLDER_NATIONALITY: b"\x00\x56",
+        Tag.BELGIAN_ISSUER: b"BKS05600000",
+    }
     assert scheme_of(Scheme.CAP, fci) is Scheme.CAP
     assert not Application.of(OBJECTS | fci, Scheme.CAP).belgian
     assert scheme_of(Scheme.MAESTRO, fci) is Scheme.BELGIAN
