@@ -12,7 +12,7 @@ from sesame.cap.profiles import BANK_CARD, SESAME_CARD
 from sesame.cap.token import Code, compress, show
 from sesame.cap.verification import KeyedCard, match
 from sesame.card.chip import Chip
-from sesame.card.memory import CardImage, Counters, Record
+from sesame.card.memory import Application, CardImage, Counters, Record
 from sesame.emv.apdu import AcType, Command, Response, get_data, read_record, select, verify
 from sesame.emv.cryptogram import Padding, application_cryptogram
 from sesame.emv.iad import Cvr, VisaIad
@@ -42,6 +42,7 @@ from tests.card.cards import (
 
 OK = 0x9000
 A_CDA = Command(0x80, 0xAE, 0x90, 0x00, CDOL1_DATA)
+APPROVED = Command(0x80, 0xAE, 0x40, 0x00, b"00" + CDOL1_DATA)  # the second: ARC 00, a TC asked
 
 
 def cid_of(answer: Response) -> int:
@@ -412,14 +413,107 @@ def test_no_answer_leaves_when_the_counters_cannot_be_kept(command: Command) -> 
 # ── Cryptograms ──────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_card_never_approves() -> None:
-    """TC asked: an ARQC the first time, an AAC the second; CID b8-b7 are never 01."""
-    for image, aid in [(sesame_image(), DPA), (bank_image(), PAYMENT)]:
+def test_nothing_is_approved_before_the_bank_is_asked() -> None:
+    """TC asked: an ARQC the first time, whatever the card is for."""
+    for image, aid in [(sesame_image(), DPA), (bank_image(), DPA), (bank_image(), PAYMENT)]:
         hand = Hand(image=image)
         hand.begin(aid)
         hand.send(RIGHT)
         assert cid_of(hand.first_ac(AcType.TC)) == 0x80
-        assert cid_of(hand.second_ac(AcType.TC)) == 0x00
+        assert cid_of(hand.second_ac(AcType.TC)) == 0x00  # ARC Z3: it could not be asked
+
+
+@pytest.mark.parametrize("image", [bank_image(), payment_image()])
+def test_a_payment_that_the_bank_approves_is_completed(image: CardImage) -> None:
+    """TC asked after an ARQC, ARC 00: a TC whose CVR says so, and 9F13 on disk before it."""
+    hand = Hand(image=image, counters=Counters(atc=12, pin_tries_left=3, last_online_atc=9))
+    hand.begin(PAYMENT)
+    hand.send(RIGHT)
+    hand.first_ac()
+    kept = len(hand.kept)
+    answer = hand.send(APPROVED)
+    assert (cid_of(answer), atc_of(answer)) == (0x40, 13)
+    assert iad_of(answer).cvr == Cvr(0x648000)  # second AC a TC, first an ARQC, PIN performed
+    assert hand.kept[kept:] == [Counters(atc=13, pin_tries_left=3, last_online_atc=13)]
+    assert hand.send(get_data(Tag.LAST_ONLINE_ATC)).data == bytes.fromhex("9F1302000D")
+    message = CDOL1_DATA + bytes.fromhex("1000 000D 06011203648000")
+    expected = application_cryptogram(
+        common_session_key(PAYMENT_KEY, 13), message, Padding.METHOD_2
+    )
+    assert find(decode(answer.data), Tag.AC) == expected
+    assert hand.send(APPROVED).sw == hand.second_ac().sw == hand.sw(RIGHT) == 0x6985
+
+
+def test_a_payment_is_the_bank_s_to_approve_also_without_the_pin() -> None:
+    """The CVR tells that the PIN was not given, or wrong."""
+    for commands, cvr in [([], 0x608000), ([WRONG], 0x668000)]:
+        hand = Hand(image=bank_image())
+        hand.begin(PAYMENT)
+        for command in commands:
+            hand.send(command)
+        hand.first_ac()
+        answer = hand.send(APPROVED)
+        assert (cid_of(answer), iad_of(answer).cvr) == (0x40, Cvr(cvr))
+
+
+@pytest.mark.parametrize("arc", [b"05", b"51", b"Y3", b"Z3", b"Y1", b"0\x00", b"\x00\x00"])
+def test_no_other_word_of_the_bank_completes_a_payment(arc: bytes) -> None:
+    """An AAC, and 9F13 stays."""
+    hand = Hand(image=bank_image())
+    hand.begin(PAYMENT)
+    hand.send(RIGHT)
+    hand.first_ac()
+    assert cid_of(hand.send(Command(0x80, 0xAE, 0x40, 0x00, arc + CDOL1_DATA))) == 0x00
+    assert hand.last.last_online_atc == 0
+
+
+def test_a_payment_is_completed_only_when_that_is_asked() -> None:
+    """An AAC asked is an AAC, though the bank approves."""
+    hand = Hand(image=bank_image())
+    hand.begin(PAYMENT)
+    hand.send(RIGHT)
+    hand.first_ac()
+    assert cid_of(hand.send(replace(APPROVED, p1=AcType.AAC))) == 0x00
+    assert hand.last.last_online_atc == 0
+
+
+def _for_codes() -> list[Application]:
+    """What makes codes: by its name, by a longer one, by its bitmap alone; strict or not."""
+    own = sesame_image().applications[0]
+    others = [replace(own, aid=DPA + b"\x01"), replace(own, aid=PAYMENT)]
+    lenient = [replace(application, strict=False) for application in (own, *others)]
+    unmapped = replace(payment_image().applications[0], aid=DPA)
+    return [own, *others, *lenient, unmapped]
+
+
+@pytest.mark.parametrize("application", _for_codes(), ids=range(7))
+def test_an_application_that_makes_codes_never_approves(application: Application) -> None:
+    """TC asked after an ARQC, ARC 00: an AAC all the same, and 9F13 stays."""
+    hand = Hand(image=with_application(sesame_image(), application))
+    hand.begin(application.aid)
+    hand.send(RIGHT)
+    assert cid_of(hand.first_ac()) == 0x80
+    answer = hand.send(APPROVED)
+    assert (cid_of(answer), iad_of(answer).cvr) == (0x00, Cvr(0x248000))
+    assert hand.last.last_online_atc == 0
+
+
+def test_no_tc_leaves_when_the_counters_cannot_be_kept() -> None:
+    """What `persist` raises goes through, and 9F13 is what it was."""
+    armed = False
+
+    def persist(_: Counters) -> None:
+        if armed:
+            raise OSError("disk full")
+
+    chip = Chip(bank_image(), Counters(atc=0, pin_tries_left=3), persist)
+    for command in (select(PAYMENT), GPO, RIGHT, COMMANDS["GENERATE AC 80"]):
+        chip.respond(command.encode())
+    armed = True
+    with pytest.raises(OSError, match="disk full"):
+        chip.respond(APPROVED.encode())
+    last = Response.decode(chip.respond(get_data(Tag.LAST_ONLINE_ATC).encode()))
+    assert last.data == bytes.fromhex("9F13020000")
 
 
 def test_without_the_right_pin_the_code_application_declines() -> None:
@@ -674,6 +768,7 @@ def test_another_key_makes_another_code() -> None:
 
 SENSIBLE = [
     *COMMANDS.values(),
+    APPROVED,
     select(PAYMENT),
     select(PAYMENT[:5]),
     read_record(1, 2),
@@ -681,7 +776,8 @@ SENSIBLE = [
     replace(RIGHT, data=bytes.fromhex("24123AFFFFFFFFFF")),
 ]
 _HEADERS = st.sampled_from(SENSIBLE).map(lambda command: command.encode()[:4])
-_WAYS = [[command.encode() for command in way] for way in WAYS.values() if way]
+_ASKED = [select(PAYMENT), GPO, RIGHT, COMMANDS["GENERATE AC 80"]]  # the bank, of a payment
+_WAYS = [[command.encode() for command in way] for way in [*WAYS.values(), _ASKED] if way]
 # What is said next: a way into some state, one command of a terminal, or bytes.
 SAID = st.one_of(
     st.sampled_from(_WAYS),
@@ -713,7 +809,7 @@ def test_any_conversation_leaves_the_chip_whole(
 
     The ATC goes up by one with a good GPO and in no other way; a try comes back with a
     right PIN only, and every wrong one costs one; the counters are kept before the answer;
-    nothing is approved, and no code leaves before the right PIN.
+    a payment alone is approved, and by the word for it; no code leaves before the right PIN.
     """
     hand = Hand(image=image, counters=counters)
     verified = for_codes = False
@@ -733,13 +829,16 @@ def test_any_conversation_leaves_the_chip_whole(
         else:
             assert after.pin_tries_left == before.pin_tries_left - wrong
         assert answer.sw != 0x63C0 | 0x0F
-        assert len(hand.kept) - writes == begun + wrong + 2 * right
+        completed = answer.ok and raw[1:2] == b"\xae" and cid_of(answer) == 0x40
+        assert after.last_online_atc == (after.atc if completed else before.last_online_atc)
+        assert len(hand.kept) - writes == begun + wrong + 2 * right + completed
 
         if answer.ok and raw[1:2] == b"\xa4":
             verified, for_codes = False, DPA in answer.data
         verified = (verified or right) and not wrong
         if answer.ok and raw[1:2] == b"\xae":
-            assert cid_of(answer) in (0x00, 0x80)
+            assert cid_of(answer) in (0x00, 0x80) or (completed and not for_codes)
+            assert not completed or raw[:7] == APPROVED.encode()[:7]
             assert atc_of(answer) == after.atc
             assert verified or not for_codes or cid_of(answer) == 0x00
     hand.send(select(DPA))

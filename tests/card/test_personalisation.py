@@ -67,6 +67,7 @@ def test_the_code_application_is_what_the_bank_predicts(
     assert (application.cvn, application.dki) == (profile.version.cvn, DKI)
     assert application.cvr | PIN_VERIFIED_ARQC == profile.cvr
     assert application.strict
+    assert not application.pays
     assert objects(application)[Tag.IPB] == profile.ipb
     assert objects(application)[Tag.IAF] == bytes([profile.iaf])
 
@@ -112,6 +113,7 @@ def test_the_payment_application_carries_no_bitmap() -> None:
     assert values[Tag.CARDHOLDER_NAME] == b"MARTIN/ELODIE"
     assert values[Tag.PAN] == bytes.fromhex(PAN.digits)
     assert not application.strict
+    assert application.pays
 
 
 def test_a_new_card_has_made_no_transaction() -> None:

@@ -42,6 +42,7 @@ _NONE = (0,)
 
 # The terminal's words for "I could not ask the bank": it approves, it declines.
 _UNABLE_TO_GO_ONLINE = frozenset({b"Y3", b"Z3"})
+_APPROVED = b"00"  # and the bank's own, ISO 8583: it was asked, and it approves
 
 
 @unique
@@ -53,7 +54,7 @@ class State(Enum):
     SELECTED = auto()  # an application is selected
     INITIATED = auto()  # a transaction has begun: it has an ATC
     AC1 = auto()  # the bank is asked: an ARQC has left
-    CLOSED = auto()  # declined; what follows is a new SELECT
+    CLOSED = auto()  # declined or approved; what follows is a new SELECT
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ _RULES: Mapping[tuple[int, int], _Rule] = MappingProxyType(
 _INSTRUCTIONS = frozenset(ins for _, ins in _RULES)
 
 # What is asked where -> what the answer is, and where the chip stands then. What is
-# missing is refused. Nothing is ever approved: a TC is in no answer.
+# missing is refused. A TC is in no answer: the one that there is, is `_approved`'s.
 _CRYPTOGRAMS: Mapping[tuple[State, AcType], tuple[AcType, State]] = MappingProxyType(
     {
         (State.INITIATED, AcType.ARQC): (AcType.ARQC, State.AC1),
@@ -254,11 +255,15 @@ class Chip:
         dol = application.cdol1 if first else application.cdol2
         if len(command.data) != dol_length(dol):
             return Response(Sw.WRONG_LENGTH)
+        values = split(dol, command.data)
+        arc = values.get(Tag.ARC)
         if application.strict and self._pin != Cvr.PIN_PERFORMED:
             step = (AcType.AAC, State.CLOSED)
+        elif self._approved(AcType(command.p1), arc):
+            self._keep(replace(self._counters, last_online_atc=self._counters.atc))
+            step = (AcType.TC, State.CLOSED)
         kind, self._state = step
-        values = split(dol, command.data)
-        cvr = self._first_cvr(kind) if first else self._second_cvr(values.get(Tag.ARC))
+        cvr = self._first_cvr(kind) if first else self._second_cvr(kind, arc)
         return Response(Sw.OK, self._cryptogram(kind, fill(STANDARD_ELEMENTS, values), cvr))
 
     _ANSWERS: ClassVar[Mapping[int, Callable[["Chip", Command], Response]]] = MappingProxyType(
@@ -277,14 +282,27 @@ class Chip:
         self._records = records
         self._pin = Cvr(0)
 
+    def _approved(self, asked: AcType, arc: bytes | None) -> bool:
+        """Whether a TC is due: a payment, the bank was asked about it, and it approves.
+
+        The word for that is the terminal's: without a key the chip cannot prove the bank's.
+        """
+        return (
+            self._application.pays
+            and self._state is State.AC1
+            and asked is AcType.TC
+            and arc == _APPROVED
+        )
+
     def _first_cvr(self, kind: AcType) -> Cvr:
         arqc = Cvr.FIRST_AC_ARQC if kind is AcType.ARQC else Cvr(0)
         return Cvr.SECOND_AC_NOT_REQUESTED | arqc | self._observed()
 
-    def _second_cvr(self, arc: bytes | None) -> Cvr:
-        """There is a second one only after an ARQC, and it is always an AAC."""
+    def _second_cvr(self, kind: AcType, arc: bytes | None) -> Cvr:
+        """There is a second one only after an ARQC: a TC or an AAC."""
+        tc = Cvr.SECOND_AC_TC if kind is AcType.TC else Cvr(0)
         unable = Cvr.UNABLE_TO_GO_ONLINE if arc in _UNABLE_TO_GO_ONLINE else Cvr(0)
-        return Cvr.FIRST_AC_ARQC | unable | self._observed()
+        return Cvr.FIRST_AC_ARQC | tc | unable | self._observed()
 
     def _observed(self) -> Cvr:
         blocked = self._counters.pin_tries_left == 0

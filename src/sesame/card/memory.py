@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum, unique
 
-from sesame.cap.terminal_data import STANDARD_ELEMENTS
+from sesame.cap.terminal_data import AIDS, STANDARD_ELEMENTS
 from sesame.cap.verification import HIGHEST_ATC
 from sesame.card.errors import PersonalisationError
 from sesame.emv.cryptogram_version import VISA_18
@@ -142,6 +142,15 @@ class Application:
         return decode_dol(self._object(Tag.CDOL2))
 
     @property
+    def pays(self) -> bool:
+        """Whether it may answer a TC: one that makes codes never does.
+
+        It makes codes by the name under which readers look for them, or by an IPB (9F56).
+        """
+        named = any(self.aid.startswith(aid) for aid in AIDS)
+        return not named and self._found(Tag.IPB) is None
+
+    @property
     def afl(self) -> bytes:
         """94: four bytes for each run of neighbouring records, Book 3, 10.2.
 
@@ -166,10 +175,14 @@ class Application:
         return _fci(self.aid, about, languages)
 
     def _object(self, tag: Tag) -> bytes:
-        for record in self.records:
-            if (value := find(decode(record.value), tag)) is not None:
-                return value
-        raise PersonalisationError(f"{self!r} has no {tag:X}: personalise it in a record")
+        value = self._found(tag)
+        if value is None:
+            raise PersonalisationError(f"{self!r} has no {tag:X}: personalise it in a record")
+        return value
+
+    def _found(self, tag: Tag) -> bytes | None:
+        objects = (o for record in self.records for o in decode(record.value))
+        return find(objects, tag)
 
     def _cvm_rules(self) -> bytes:
         """The first byte of each rule of the CVM list."""
@@ -308,7 +321,7 @@ class Counters:
 
     atc: int  # of the last transaction, 0 to 65535
     pin_tries_left: int  # 0 to 15; at 0 the PIN is blocked
-    last_online_atc: int = 0  # 0 to 65535
+    last_online_atc: int = 0  # of the last payment that the bank approved, 0 to 65535
 
     def __post_init__(self) -> None:
         atcs = (self.atc, self.last_online_atc)
