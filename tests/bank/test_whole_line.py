@@ -1,4 +1,4 @@
-"""The whole line: chip, reader, custody and bank, on what hypothesis makes of a card's life."""
+"""The whole line: chip, reader, till, custody and bank, on what hypothesis makes of a life."""
 
 import asyncio
 import shutil
@@ -23,14 +23,16 @@ from sesame.cap.profiles import SESAME_CARD
 from sesame.cap.token import Code
 from sesame.card.card_file import create, open_card
 from sesame.card.memory import CardData
-from sesame.card.personalisation import sesame_card
+from sesame.card.personalisation import bank_card, sesame_card
 from sesame.custody.keystore_custodian import KeystoreIssuingCustodian
 from sesame.emv.apdu import AcType, generate_ac, get_processing_options, select, verify
+from sesame.emv.keys import DesKey
 from sesame.emv.pin import Pin, pin_block
 from sesame.reader.code import WrongPin, make_code
 from sesame.reader.slot import Clock
 from sesame.reader.virtual_slot import VirtualSlot
-from tests.bank.branch import VERA, custody_keys, open_bank
+from sesame.simulator.till import Counted, Paid, Purchase, pay
+from tests.bank.branch import OMAR, VERA, Person, custody_keys, open_bank
 
 _PIN = Pin("4711")
 _CLOCK = Clock(seconds=lambda: 0.0, today=lambda: 20261123)
@@ -42,6 +44,7 @@ class Life:
 
     bank: Bank
     path: Path
+    person: Person = VERA
     unused: list[Code] = field(default_factory=list)  # older than the last accepted: overtaken
 
     def code(self, pin: Pin = _PIN) -> Code | None:
@@ -56,7 +59,7 @@ class Life:
             self.bank,
             Attempt(
                 id=self.bank.random_bytes(ATTEMPT_ID_LENGTH),
-                user_code=VERA.user_code,
+                user_code=self.person.user_code,
                 code=code,
                 origin=Origin(Door.PORTAL, "192.0.2.7"),
             ),
@@ -84,6 +87,45 @@ def test_what_chip_and_reader_make_signs_in_once_and_nothing_else_does(
     """Fresh codes are accepted, used and overtaken ones refused, whatever came between."""
     with TemporaryDirectory() as folder:
         asyncio.run(_live(enrolled, Path(folder), acts))
+
+
+async def test_payments_do_not_stop_the_codes(enrolled: Path, tmp_path: Path) -> None:
+    """A bank card pays three times, and its next code signs in; so does one after 254 more.
+
+    One after 255 asks too much of a single code: its ATC is beyond the window.
+    """
+    record = OMAR.card.record
+    custodian = KeystoreIssuingCustodian(custody_keys())
+    data = CardData(
+        name="OMAR BELKACEM",
+        pan=record.pan,
+        psn=record.psn,
+        pin=_PIN,
+        effective=date(2025, 1, 1),
+        expiry=date(2030, 1, 1),
+    )
+    path = tmp_path / "card"
+    payment_key = DesKey(bytes.fromhex("FEDCBA9876543210 89ABCDEF01234567"))
+    dpa_key = await custodian.card_key(record)
+    create(path, *bank_card(data, dki=record.dki, dpa_key=dpa_key, payment_key=payment_key))
+    bank = open_bank(Path(shutil.copy(enrolled, tmp_path / "bank.db")))
+    life = Life(bank, path, OMAR)
+    assert _pay(path, 3) == Paid(Counted(record.pan.last4, 2, 3))
+    for payments, accepted in [(0, True), (254, True), (255, False)]:
+        _pay(path, payments)
+        code = life.code()
+        assert code is not None
+        assert await life.offer(code) == accepted
+    await bank.store.close()
+
+
+def _pay(path: Path, times: int) -> object:
+    """What the till says of the last of so many payments."""
+    said: object = None
+    for _ in range(times):
+        purchase = Purchase(amount=12_50, today=_CLOCK.today(), un=bytes(4))
+        said = pay(VirtualSlot(path), _PIN, purchase)
+    return said
 
 
 async def _live(enrolled: Path, folder: Path, acts: list[tuple[str, int]]) -> None:
