@@ -186,6 +186,13 @@ class Readers:
                 await self._exchange(place, card, path)
                 return place.face
 
+    @asynccontextmanager
+    async def taken(self, name: str) -> AsyncIterator[None]:
+        """Have the drawer's card *name* in hand: out of every reader, and in none meanwhile."""
+        async with self._table:
+            await self._fetch(name)
+            yield
+
     async def remove(self, reader_id: str) -> Face:
         """Pull the card out, if there is one."""
         async with self._at(reader_id) as place:

@@ -17,6 +17,7 @@ from sesame.reader.slot import CLOCK, Clock
 from sesame.simulator.api import api_routes
 from sesame.simulator.drawer import Drawer, Kind, Oddity
 from sesame.simulator.readers import Readers
+from sesame.simulator.till_pages import Till, TillCard, till_routes
 from sesame.web.guard import require_same_origin
 from sesame.web.headers import CSP_WITH_SCRIPT, SecurityHeaders
 from sesame.web.institution import Institution
@@ -125,6 +126,16 @@ def build(simulator: Simulator) -> ASGIApp:
             Route("/", get_table),
             Route(_RESET, reset, methods=["GET", "POST"]),
             *api_routes(readers, simulator.drawer, simulator.public_origin),
+            *till_routes(
+                Till(
+                    readers=readers,
+                    renderer=renderer,
+                    cards=lambda: _at_the_till(simulator.drawer()),
+                    clock=simulator.clock,
+                    random_bytes=simulator.random_bytes,
+                    public_origin=simulator.public_origin,
+                )
+            ),
             Route("/favicon.ico", get_favicon),
             Route("/robots.txt", get_robots),
             language_route(secure=simulator.https),
@@ -166,3 +177,31 @@ def _table(simulator: Simulator, request: Request) -> TablePage:
         ],
         just_renewed="neuf" in request.query_params,
     )
+
+
+def _at_the_till(drawer: Drawer) -> list[TillCard]:
+    customers = [
+        TillCard(
+            name=customer.user_code,
+            title=customer.name,
+            sort=_KINDS[customer.kind],
+            look=customer.kind.value,
+            pin=customer.pin,
+            path=customer.card,
+            makes_codes=True,
+        )
+        for customer in drawer.customers
+    ]
+    odd_cards = [
+        TillCard(
+            name=odd.oddity.value,
+            title=_ODDITIES[odd.oddity][0],
+            sort=_ODDITIES[odd.oddity][1],
+            look="odd",
+            pin=odd.pin,
+            path=odd.card,
+            makes_codes=False,
+        )
+        for odd in drawer.odd_cards
+    ]
+    return customers + odd_cards
