@@ -5,7 +5,17 @@ import pytest
 from sesame.cap.profiles import PROFILES
 from sesame.cap.token import parse_code, show
 from sesame.catalogue import Language
-from sesame.portal.drawn_reader import CODE, FACES, LAST4, TRIES, Next, draw, lines_of, sentence_of
+from sesame.portal.drawn_reader import (
+    CODE,
+    FACES,
+    LAST4,
+    PAYEE,
+    TRIES,
+    Next,
+    draw,
+    lines_of,
+    sentence_of,
+)
 from sesame.reader.machine import Key, Reader, Screen, State
 from sesame.reader.screens import lines
 from sesame.reader.speech import speak
@@ -19,6 +29,7 @@ def _screens(language: Language) -> dict[str, Screen]:
 
     return {state.value: screen(state) for state in State} | {
         State.MENU.value: screen(State.MENU, last4=LAST4),
+        State.CONFIRMING.value: screen(State.CONFIRMING, amount=1250_00, payee=PAYEE),
         State.WRONG_PIN.value: screen(State.WRONG_PIN, tries_left=TRIES),
         State.CARD_MUTE.value: screen(State.CARD_MUTE, mute_times=1),
         "pin-typed": screen(State.AWAITING_PIN, typed=4),

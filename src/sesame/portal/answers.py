@@ -67,6 +67,9 @@ class AnswerPage:
 
 _CALL = N_("Appelez-nous : le numéro est sur cette page.")
 _TAKE_OUT = N_("Retirez la carte.")
+_BACK_TO_MENU = N_("Appuyez sur « C » jusqu’à ce que l’écran affiche « CHOISISSEZ ».")
+_THEN_CODE = N_("Pour vous connecter, appuyez ensuite sur la touche « Code ».")
+_NO_DICTATION = N_("Quelqu’un vous dicte des chiffres au téléphone ? Raccrochez et appelez-nous.")
 _ONE_MORE_ERROR = N_("Une erreur de plus, et la carte se bloque.")
 _LAST_TRY_ADVICE = (
     N_("Cherchez d’abord votre code secret, tranquillement. Rien ne presse."),
@@ -138,6 +141,42 @@ ANSWERS = (
         calm=False,
     ),
     Answer(
+        name="nombre-a-recopier",
+        face="awaiting-challenge",
+        title=N_("Le lecteur demande un nombre"),
+        meaning=N_("Vous avez appuyé sur la touche « Répondre »."),
+        do=(_BACK_TO_MENU, _THEN_CODE, _NO_DICTATION),
+        step=4,
+    ),
+    Answer(
+        name="montant",
+        face="awaiting-amount",
+        title=N_("Le lecteur demande un montant"),
+        meaning=N_("Vous avez appuyé sur la touche « Signer ». Elle sert pour un virement."),
+        do=(_BACK_TO_MENU, _THEN_CODE, _NO_DICTATION),
+        step=4,
+    ),
+    Answer(
+        name="beneficiaire",
+        face="awaiting-payee",
+        title=N_("Le lecteur demande le compte du bénéficiaire"),
+        meaning=N_("C’est le compte qui reçoit l’argent. Ses 8 derniers chiffres suffisent."),
+        do=(_BACK_TO_MENU, _THEN_CODE, _NO_DICTATION),
+        step=4,
+    ),
+    Answer(
+        name="confirmation",
+        face="confirming",
+        title=N_("Le lecteur montre ce que vous allez signer"),
+        meaning=N_("L’écran affiche le montant, puis les 8 derniers chiffres du compte."),
+        do=(
+            N_("C’est bien ce que vous voulez payer ? Appuyez sur « OK »."),
+            N_("Un chiffre est faux ? Appuyez sur « C » pour revenir au montant."),
+            _NO_DICTATION,
+        ),
+        step=4,
+    ),
+    Answer(
         name="verification",
         face="verifying",
         title=N_("La carte vérifie votre code secret"),
@@ -164,6 +203,28 @@ ANSWERS = (
             N_("Le code a disparu trop vite ? Faites-en un autre, cela ne coûte rien."),
         ),
         step=8,
+    ),
+    Answer(
+        name="reponse-sesame",
+        face="response-shown",
+        title=N_("Votre réponse Sésame est là"),
+        meaning=N_("Elle répond au nombre que vous avez tapé, et ne sert à rien d’autre."),
+        do=(
+            N_("Recopiez ses 8 chiffres dans la page qui vous a donné le nombre."),
+            N_("Pour vous connecter, il faut un code Sésame : recommencez avec « Code »."),
+        ),
+        step=4,
+    ),
+    Answer(
+        name="signature-sesame",
+        face="signature-shown",
+        title=N_("Votre signature Sésame est là"),
+        meaning=N_("Elle vaut pour ce montant et ce compte, et pour rien d’autre."),
+        do=(
+            N_("Recopiez ses 8 chiffres dans la page de votre virement."),
+            N_("Pour vous connecter, il faut un code Sésame : recommencez avec « Code »."),
+        ),
+        step=4,
     ),
     Answer(
         name="code-secret-faux",
@@ -283,7 +344,7 @@ ANSWERS = (
     Answer(
         name="pas-de-code",
         face="card-refused",
-        title=N_("La carte n’a pas donné de code"),
+        title=N_("La carte a refusé de faire un code"),
         meaning=N_("Cela peut arriver une fois. Ce n’est pas une erreur de votre part."),
         do=(
             _TAKE_OUT,

@@ -30,6 +30,7 @@ class Face:
 
     words: tuple[str, ...] = ()  # on the display, French; none when it is switched off
     typed: int | None = None  # dots below the first words
+    spoken: str = ""  # the words as a voice says them, where that is more than reading them
     code: bool = False  # the display shows a code and its 35 seconds
     card: bool = True  # stands in the reader
     next: Next | None = None
@@ -54,6 +55,18 @@ FACES: Mapping[str, Face] = {
     ),
     "reading": Face(words=(N_("LECTEUR SÉSAME\nPATIENTEZ…"),)),
     "menu": Face(words=(N_("CHOISISSEZ\nUNE FONCTION"), N_("CARTE …{last4}")), next=Next.CODE),
+    "awaiting-challenge": Face(words=(N_("NOMBRE À RECOPIER ?"),), typed=0, next=Next.DIGITS),
+    "awaiting-amount": Face(
+        words=(N_("MONTANT ?"), N_("0,00 €")), spoken=N_("Montant ?"), next=Next.DIGITS
+    ),
+    "awaiting-payee": Face(
+        words=(N_("BÉNÉFICIAIRE ?"), N_("8 DERNIERS CHIFFRES")), typed=0, next=Next.DIGITS
+    ),
+    "confirming": Face(
+        words=(N_("{amount}\n→ {payee}\nOK ?"),),
+        spoken=N_("{amount} vers {payee}. OK ?"),
+        next=Next.OK,
+    ),
     "last-try": Face(words=(N_("DERNIER ESSAI\nAPPUYEZ SUR OK"),), next=Next.OK),
     "awaiting-pin": Face(words=(N_("CODE SECRET ?"),), typed=0, next=Next.DIGITS),
     "verifying": Face(words=(N_("VÉRIFICATION…"),)),
@@ -62,13 +75,13 @@ FACES: Mapping[str, Face] = {
         words=(N_("CODE SECRET FAUX\nRESTE {tries} ESSAIS\nAPPUYEZ SUR OK"),), next=Next.OK
     ),
     "code-shown": Face(words=(N_("CODE SÉSAME"),), code=True),
+    "response-shown": Face(words=(N_("RÉPONSE SÉSAME"),), code=True),
+    "signature-shown": Face(words=(N_("SIGNATURE SÉSAME"),), code=True),
     "card-blocked": Face(words=(N_("CARTE BLOQUÉE\nAPPELEZ VOTRE BANQUE"),), next=Next.CARD_OUT),
     "card-mute": Face(words=(N_("CARTE ILLISIBLE\nPUCE VERS LE HAUT"),), next=Next.CARD_OUT),
     "card-unknown": Face(words=(N_("CARTE NON RECONNUE\nRETIREZ LA CARTE"),), next=Next.CARD_OUT),
     "card-unfit": Face(words=(N_("CARTE INUTILISABLE\nAPPELEZ VOTRE BANQUE"),), next=Next.CARD_OUT),
-    "card-refused": Face(
-        words=(N_("LA CARTE N’A PAS\nDONNÉ DE CODE\nRECOMMENCEZ"),), next=Next.CARD_OUT
-    ),
+    "card-refused": Face(words=(N_("LA CARTE A REFUSÉ\nRECOMMENCEZ"),), next=Next.CARD_OUT),
     "card-expired": Face(words=(N_("CARTE EXPIRÉE\nRETIREZ LA CARTE"),), next=Next.CARD_OUT),
     "card-not-yet-valid": Face(
         words=(N_("CARTE PAS ENCORE\nVALABLE\nRETIREZ LA CARTE"),), next=Next.CARD_OUT
@@ -90,6 +103,8 @@ FACES: Mapping[str, Face] = {
 # What stands in the places of these words, in every drawing.
 TRIES = 2
 LAST4 = "1234"
+AMOUNT, SPOKEN_AMOUNT = N_("1 250,00 €"), N_("1250 euros")
+PAYEE = "34567890"
 CODE = "0000 0000"
 
 _OFF = N_("Dessin du lecteur Sésame. L’écran est vide : le lecteur est éteint.")
@@ -134,7 +149,8 @@ def draw(face: Face, language: Language) -> Drawing:
 def lines_of(face: Face, language: Language) -> tuple[str, ...]:
     """What the display says, line by line, without the code."""
     say = translator(language)
-    said = [say(words).format(tries=TRIES, last4=LAST4).split("\n") for words in face.words]
+    places = {"tries": TRIES, "last4": LAST4, "amount": say(AMOUNT), "payee": PAYEE}
+    said = [say(words).format(**places).split("\n") for words in face.words]
     if face.typed is not None:
         said.insert(1, ["•" * face.typed])
     return tuple(line for sentence in said for line in sentence)
@@ -142,6 +158,9 @@ def lines_of(face: Face, language: Language) -> tuple[str, ...]:
 
 def sentence_of(face: Face, language: Language) -> str:
     """The words of the display as a sentence: capitals are spelt out by some voices."""
+    if face.spoken:
+        say = translator(language)
+        return say(face.spoken).format(amount=say(SPOKEN_AMOUNT), payee=" ".join(PAYEE))
     said = ", ".join(line for line in lines_of(face, language) if line.strip("•"))
     said = said.replace("?,", "?").capitalize()
     return _KEPT.sub(lambda word: _CAPITALS[word[0]], said)
