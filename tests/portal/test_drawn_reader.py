@@ -2,7 +2,7 @@
 
 import pytest
 
-from sesame.cap.profiles import PROFILES
+from sesame.cap.profiles import ISSUED
 from sesame.cap.token import parse_code, show
 from sesame.catalogue import Language
 from sesame.portal.drawn_reader import (
@@ -79,7 +79,7 @@ def test_dots_and_zeros_are_heard_too() -> None:
     code = draw(FACES["code-shown"], Language.FRENCH)
     assert code.code == CODE == show(0)
     assert "0 0 0 0, 0 0 0 0" in code.label
-    assert not any(profile.fits(int(parse_code(CODE).digits)) for profile in PROFILES.values())
+    assert not any(profile.fits(int(parse_code(CODE).digits)) for profile in ISSUED.values())
 
 
 def test_the_keys_drawn_are_the_readers() -> None:
