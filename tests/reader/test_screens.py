@@ -1,55 +1,13 @@
 """Every screen fits a small display, in every language, and gives no code away."""
 
 import re
-from collections.abc import Iterator
-from dataclasses import replace
-from itertools import product
 
 import pytest
 
 from sesame.catalogue import Language
 from sesame.reader.machine import SHOWN, Screen, State
 from sesame.reader.screens import HEIGHT, WIDTH, lines
-
-ENTERED = {
-    State.AWAITING_CHALLENGE: ("", "1", "99999999"),
-    State.AWAITING_AMOUNT: ("", "1", "1250", "12,", "9999999,99"),
-    State.AWAITING_PAYEE: ("", "3456", "34567890"),
-}
-CODES = ("3465 6023", "9999 9999 99")  # the longest that 33 bits make
-
-
-def screens(language: Language) -> Iterator[Screen]:
-    """Every screen that the reader can show, longest dots and all."""
-    for state, tries_left, mute_times, last4 in product(
-        State, (1, 2, 15), (1, 2, 3, 4), ("", "4417")
-    ):
-        screen = Screen(
-            state=state,
-            language=language,
-            tries_left=tries_left,
-            mute_times=mute_times,
-            last4=last4,
-            amount=999999999,
-            payee="34567890",
-        )
-        if state in SHOWN:
-            yield from (replace(screen, code=code) for code in CODES)
-        elif state is State.AWAITING_PIN:
-            for typed, too_short in product((0, 4, 12), (False, True)):
-                yield replace(screen, typed=typed, too_short=too_short)
-        elif state in ENTERED:
-            yield from _asking(screen)
-        else:
-            yield screen
-
-
-def _asking(screen: Screen) -> Iterator[Screen]:
-    for entered in ENTERED[screen.state]:
-        yield replace(screen, entered=entered)
-        yield replace(screen, entered=entered, zero=True)
-        if screen.state is not State.AWAITING_AMOUNT:
-            yield replace(screen, entered=entered, too_short=True)
+from tests.reader.displays import screens
 
 
 @pytest.mark.parametrize("language", Language)

@@ -162,7 +162,7 @@ def sentence_of(face: Face, language: Language) -> str:
         say = translator(language)
         return say(face.spoken).format(amount=say(SPOKEN_AMOUNT), payee=" ".join(PAYEE))
     said = ", ".join(line for line in lines_of(face, language) if line.strip("•"))
-    said = said.replace("?,", "?").capitalize()
+    said = said.replace("?,", "?").replace(LAST4, " ".join(LAST4)).capitalize()
     return _KEPT.sub(lambda word: _CAPITALS[word[0]], said)
 
 

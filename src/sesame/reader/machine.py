@@ -65,7 +65,7 @@ class State(StrEnum):
     AWAITING_CARD = "awaiting-card"  # [3]
     READING = "reading"  # [2] everything that the card tells before the PIN
     MENU = "menu"  # [4]
-    AWAITING_CHALLENGE = "awaiting-challenge"  # [22] of « Répondre »
+    AWAITING_CHALLENGE = "awaiting-challenge"  # [23] of « Répondre »
     AWAITING_AMOUNT = "awaiting-amount"  # [10] of « Signer », as the two below
     AWAITING_PAYEE = "awaiting-payee"  # [11]
     CONFIRMING = "confirming"  # [12] what is about to be signed
@@ -75,7 +75,7 @@ class State(StrEnum):
     COMPUTING = "computing"  # [7] between the first GENERATE AC and the answer to the second
     WRONG_PIN = "wrong-pin"  # [8]
     CODE_SHOWN = "code-shown"  # [9]
-    RESPONSE_SHOWN = "response-shown"  # [23] to a challenge
+    RESPONSE_SHOWN = "response-shown"  # [24] to a challenge
     SIGNATURE_SHOWN = "signature-shown"  # [13]
     CARD_BLOCKED = "card-blocked"  # [14]
     CARD_MUTE = "card-mute"  # [15]
@@ -706,7 +706,7 @@ class Reader:
         signing = State.AWAITING_PAYEE in self._typed
         return self._enter(State.CONFIRMING if signing else State.MENU)
 
-    # What a code is made for, rows 4, 10, 11, 12 and 22.
+    # What a code is made for, rows 4, 10, 11, 12 and 23.
 
     def _ask_challenge(self, _: Event) -> list[Effect]:
         return self._enter(State.AWAITING_CHALLENGE)
@@ -778,7 +778,7 @@ class Reader:
         self._card.tries_left = left  # the card's own count, not ours
         return self._enter(State.WRONG_PIN if left else State.CARD_BLOCKED)
 
-    # The code, rows 7, 9, 13 and 23.
+    # The code, rows 7, 9, 13 and 24.
 
     def _cryptogram_made(self, event: CardAnswered) -> list[Effect]:
         if not event.response.ok:

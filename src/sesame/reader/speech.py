@@ -31,6 +31,7 @@ _CODE_GOES = N_("Encore {seconds}\u00a0secondes.")
 _READER_GOES = N_("Le lecteur s’éteint dans {seconds}\u00a0secondes.")
 
 _CAPITALS = {"ok": "OK", "pin": "PIN", "sésame": "Sésame"}  # which sentences keep
+_LONG_NUMBER = re.compile(r"\d{3,}")  # the end of a card's
 _KEPT = re.compile(rf"\b({'|'.join(_CAPITALS)})\b")
 
 
@@ -69,6 +70,7 @@ def _in_sentence_case(screen: Screen) -> str:
     hidden = typed(screen)
     said = ", ".join(line for line in lines(screen) if line != hidden)
     said = said.replace("?,", "?").capitalize()
+    said = _LONG_NUMBER.sub(lambda digits: _digits(digits[0]), said)
     return _KEPT.sub(lambda word: _CAPITALS[word[0]], said)
 
 
