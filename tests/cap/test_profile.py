@@ -13,7 +13,7 @@ from sesame.cap.mode import Iaf
 from sesame.cap.profile import Profile, answer
 from sesame.cap.profiles import BANK_CARD, PROFILES, SESAME_CARD
 from sesame.cap.token import BELGIAN_IPB, VISA_DEFAULT_IPB, Code
-from sesame.emv.cryptogram_version import MCHIP_10, MCHIP_12
+from sesame.emv.cryptogram_version import MCHIP_10, MCHIP_12, VERSIONS
 from sesame.emv.iad import PIN_VERIFIED_ARQC, Cvr, MChipCvr, VisaIad
 from sesame.emv.keys import Tree
 from tests.cap.strategies import make_profile, profiles
@@ -127,6 +127,8 @@ def replace_in(profile: Profile, **changes: object) -> Profile:
             "3 bits of the CVR of sesame-card-2 vary unseen",
             "shows them through the IPB; 4 variants",
         ),
+        ({"varying": 1 << 24}, "that the CVR has not", "it has 3 bytes"),
+        ({"version": VERSIONS["visa-22"]}, "cannot be read", "Personalise CVN 18"),
         ({"belgian": True}, "is not what the Belgian function takes", "name 0000FF"),
         ({"ipb": VISA_DEFAULT_IPB}, "selects 33 bits:", "personalise 9F56 with 16 to 26"),
         (

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from sesame.cap.profiles import PROFILES
 from sesame.custody.custodian import IssuingCustodian
 from sesame.custody.keystore import Keystore
 from sesame.custody.keystore_custodian import KeystoreIssuingCustodian
@@ -16,7 +17,9 @@ def _on_a_keystore(folder: Path) -> IssuingCustodian:
     quick_keystore(path)
     for key in (issuer_key("dpa-02"), issuer_key("dpa-03", bytes(range(16)))):
         Keystore.add(path, PASSPHRASE, key, random=chance(key.label))
-    return KeystoreIssuingCustodian(Keystore.open(path, PASSPHRASE), random=chance("custodian"))
+    return KeystoreIssuingCustodian(
+        Keystore.open(path, PASSPHRASE), random=chance("custodian"), profiles=PROFILES
+    )
 
 
 # Each has the standard keys of a demonstration, the published issuer key as dpa-02, and

@@ -8,7 +8,8 @@ import pytest
 from sesame.cap.mode import LOGIN, Inputs, Mode
 from sesame.cap.profiles import PROFILES, SESAME_CARD
 from sesame.cap.token import Code
-from sesame.custody.custodian import CardRecord, IssuingCustodian, KeyRef
+from sesame.cap.verification import pair_candidates
+from sesame.custody.custodian import CardRecord, Inquiry, IssuingCustodian, KeyRef, Question
 from sesame.custody.errors import KeyMissing
 from sesame.custody.explain import Explanation, Outcome, explain
 from sesame.custody.keystore_custodian import KeystoreIssuingCustodian
@@ -27,7 +28,7 @@ FIELDS = Inputs(mode=Mode.TDS, fields=("125000", "34567890"))
 @pytest.fixture
 def custodian(tmp_path: Path) -> IssuingCustodian:
     """The standard keys of a demonstration."""
-    return KeystoreIssuingCustodian(quick_keystore(tmp_path / "keys"))
+    return KeystoreIssuingCustodian(quick_keystore(tmp_path / "keys"), profiles=PROFILES)
 
 
 async def code_at(
@@ -68,6 +69,43 @@ async def test_a_code_of_other_inputs(custodian: IssuingCustodian) -> None:
     assert await explain(custodian, CARD, 0, signed) == Explanation(Outcome.WRONG)
     other = replace(SIGNATURE, amount=125001)
     assert await explain(custodian, CARD, 0, signed, other) == Explanation(Outcome.WRONG)
+
+
+@pytest.mark.parametrize(
+    ("profile", "inputs"),
+    [
+        ("bank-card-1", Inputs(mode=Mode.M1, amount=50000)),
+        ("bank-card-1", Inputs(mode=Mode.M1, challenge="12345678", amount=50000)),
+        (SESAME_CARD.name, Inputs(mode=Mode.M1, challenge="12345678")),
+        (SESAME_CARD.name, Inputs(mode=Mode.M1, amount=1, currency="978")),
+        (SESAME_CARD.name, Inputs(mode=Mode.M3, challenge="0000")),
+        (SESAME_CARD.name, Inputs(mode=Mode.M3)),
+    ],
+)
+async def test_what_the_card_never_sees_is_not_compared(
+    custodian: IssuingCustodian, profile: str, inputs: Inputs
+) -> None:
+    """A login's code, or a response, would fit it just as well."""
+    card = replace(CARD, profile=profile)
+    code = await code_at(custodian, 7, inputs, card)
+    assert await explain(custodian, card, 0, code, inputs) == Explanation(Outcome.UNBOUND)
+    sealed = await custodian.register(card, b"row")
+    question = Question(sealed, b"row", (7,))
+    assert await custodian.match([Inquiry(code, (question,), inputs)]) == [()]
+
+
+@pytest.mark.parametrize(
+    ("atc", "outcome"),
+    [(2048, Outcome.AHEAD), (2049, Outcome.LOST), (60_000, Outcome.LOST)],
+)
+async def test_a_card_that_ran_far_ahead(
+    custodian: IssuingCustodian, atc: int, outcome: Outcome
+) -> None:
+    """Two codes in a row reach 64 windows: what the bank does, `explain` says."""
+    code, following = await code_at(custodian, atc), await code_at(custodian, atc + 1)
+    assert await explain(custodian, CARD, 0, code) == Explanation(outcome, atc)
+    ahead = pair_candidates(SESAME_CARD, 0, code, following).ahead
+    assert ((atc, atc + 1) in ahead) is (outcome is Outcome.AHEAD)
 
 
 async def test_a_code_of_no_such_card(custodian: IssuingCustodian) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext
 
 from sesame.cap import verification
 from sesame.cap.mode import LOGIN, Inputs
-from sesame.cap.profiles import BANK_CARD
+from sesame.cap.profiles import BANK_CARD, PROFILES
 from sesame.cap.token import Code
 from sesame.cap.verification import KeyedCard, Pair
 from sesame.custody import keystore_custodian
@@ -223,3 +223,15 @@ async def test_no_key_prints_itself(keystore: Keystore) -> None:
         for secret in secrets:
             assert secret.hex() not in text.lower()
             assert repr(secret) not in text
+
+
+async def test_only_issued_profiles_are_registered(keystore: Keystore) -> None:
+    """Another bitmap for the same key would show more of its cryptograms."""
+    custodian = KeystoreIssuingCustodian(keystore)
+    foreign = replace(CARD, profile="dpa-fr")
+    for refused in (custodian.register(foreign, b"row"), custodian.card_key(foreign)):
+        with pytest.raises(ProfileUnknown, match="dpa-fr"):
+            await refused
+    sealed = await KeystoreIssuingCustodian(keystore, profiles=PROFILES).register(foreign, b"row")
+    with pytest.raises(ProfileUnknown, match="dpa-fr"):
+        await custodian.match([Inquiry(WRONG, (Question(sealed, b"row", (1,)),))])

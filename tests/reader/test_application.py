@@ -20,6 +20,7 @@ from sesame.reader.application import (
     Application,
     Cryptogram,
     Validity,
+    cdol1_values,
     decode_options,
     decode_tries,
     languages,
@@ -282,7 +283,7 @@ def test_a_visa_card_without_a_bitmap_has_the_readers_own() -> None:
     assert payment(Scheme.VISA).code(Cryptogram.decode(ARQC)).digits == f"{number}"
 
 
-@pytest.mark.parametrize("ipb", [b"", b"\x01", bytes(10)])
+@pytest.mark.parametrize("ipb", [b"", b"\x01"])
 def test_on_a_visa_payment_card_the_tags_mean_something_else(ipb: bytes) -> None:
     """There 9F56 has one byte and is no bitmap, and 9F55 is no IAF."""
     made = payment(Scheme.VISA, IPB=ipb, IAF=b"\xc0", PSN=b"\x01")
@@ -290,9 +291,25 @@ def test_on_a_visa_payment_card_the_tags_mean_something_else(ipb: bytes) -> None
 
 
 def test_a_visa_card_with_a_bitmap_keeps_it() -> None:
-    """11 bytes can take something of all that a card answers."""
-    made = payment(Scheme.VISA, IPB=bytes(10) + b"\xff", IAF=b"\xc0", PSN=b"\x01")
-    assert (made.ipb, made.iaf, made.prefix) == (bytes(10) + b"\xff", 0xC0, b"\x01")
+    """Also one that is shorter than what a card answers."""
+    for ipb in (bytes(10) + b"\xff", b"\x00\x00\xff"):
+        made = payment(Scheme.VISA, IPB=ipb, IAF=b"\xc0", PSN=b"\x01")
+        assert (made.ipb, made.iaf, made.prefix) == (ipb, 0xC0, b"\x01")
+
+
+def test_on_a_belgian_payment_card_too() -> None:
+    """Nobody says whether it is a Visa card: one byte is no bitmap, and 9F55 then no IAF."""
+    made = payment(Scheme.BELGIAN, IPB=b"\x01", IAF=b"\xc0", PSN=b"\x01")
+    assert (made.ipb, made.belgian, made.iaf) == (BELGIAN_IPB, True, NO_FLAGS)
+
+
+def test_the_first_command_of_a_card_that_makes_no_codes() -> None:
+    """Its CDOL1 is all that it takes."""
+    objects: dict[int, bytes] = {Tag.CDOL1: bytes.fromhex("9F0206 9F3704"), Tag.IAF: b"\x80"}
+    inputs = Inputs(mode=Mode.M1, challenge="12", amount=5)
+    assert cdol1_values(objects, Scheme.CAP, inputs) == bytes.fromhex("000000000005 00000012")
+    with pytest.raises(CardUnfit, match="no CDOL1"):
+        cdol1_values({}, Scheme.CAP, inputs)
 
 
 @pytest.mark.parametrize("scheme", [Scheme.MASTERCARD, Scheme.MAESTRO, Scheme.CAP, Scheme.DPA])

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sesame.cap.mode import Inputs, Mode
 from sesame.emv.apdu import Ins
 from sesame.reader.errors import (
     CardBlocked,
@@ -174,7 +175,7 @@ def test_commands_that_differ() -> None:
             lambda v: v["expect"]["generate_ac"][1].update(challenge="x"),
             r"generate_ac\[1\]: a chal",
         ),
-        (lambda v: v["expect"]["generate_ac"][1].update(amount="1,5"), r"generate_ac\[1\].amount"),
+        (lambda v: v["expect"]["generate_ac"][1].update(amount="1;5"), r"generate_ac\[1\]: an am"),
         (lambda v: v["expect"].update(generate_ac=7), r"expect.generate_ac: Expected"),
         (lambda v: v["expect"].update(otp_value=7), "makes no code"),
     ],
@@ -184,6 +185,39 @@ def test_commands_that_cannot_be_compared(change: Callable[[Vector], None], reas
     played = play(_record_with(change))
     assert played.failed
     assert re.search(reason, str(played.refusal))
+
+
+@pytest.mark.parametrize("currency", ["978", "0978", "EUR"])
+def test_a_currency_by_any_name(currency: str) -> None:
+    """By its letters, by three digits, or by four as the card gets them."""
+    assert Session.of(vector("cap_be-m1") | {"inputs": {"currency": currency}}).inputs == Inputs(
+        mode=Mode.M1, currency="978"
+    )
+
+
+def test_commands_of_a_card_without_a_bitmap() -> None:
+    """It makes no code; its commands are the same."""
+    found = vector("barclays_record")
+    record = found["exchanges"][0]
+    ipb = "9F56128000FF000000000001FFFF00000000000000"
+    assert ipb in record["response"]
+    record["response"] = record["response"].replace(ipb, "").replace("7068", "7053", 1)
+    assert not play(found).failed
+
+
+def test_the_scheme_tells_two_applications_apart() -> None:
+    """Both were asked for a code, and no AID says which one the vector means."""
+    dpa, cap = vector("visa_dpa_fr"), vector("cap_be-m1")
+    found = cap | {"aid": None, "exchanges": [*dpa["exchanges"], *cap["exchanges"]]}
+    assert play(found).result is Result.OK
+
+
+@pytest.mark.parametrize("sw", ["6112", "6C12"])
+def test_a_session_with_t_0_in_it(sw: str) -> None:
+    """It is refused, and says what to write instead."""
+    found = vector("cap_be-m1")
+    found["exchanges"][0]["response"] = sw
+    assert "are to be folded" in str(play(found).refusal)
 
 
 # ── Where a session and our reader part ──────────────────────────────────────────────────────────
@@ -450,7 +484,7 @@ def test_a_layout(found: Vector, number: int) -> None:
     ("found", "reason"),
     [
         pytest.param(made_up(record={"9F56": "00" * 11}), "IPB selects nothing", id="no bit"),
-        pytest.param(made_up(record={"9F56": ""}), "IPB selects nothing", id="an empty bitmap"),
+        pytest.param(made_up(record={"9F56": ""}), "no IPB", id="an empty bitmap"),
         pytest.param(
             made_up(record={"9F56": BITMAP + "00" * 7 + "01"}), "byte 19", id="bits past the data"
         ),
@@ -515,10 +549,10 @@ def test_a_part_that_is_missing(part: str) -> None:
         ({"inputs": {"challenge": 1234}}, "inputs.challenge"),
         ({"inputs": {"tds": "1234"}}, "inputs.tds"),
         ({"inputs": {"tds": [1]}}, "inputs.tds[0]"),
-        ({"inputs": {"amount": "1 000"}}, "inputs.amount"),
-        ({"inputs": {"amount": "12345678901"}}, "inputs.amount"),
+        ({"inputs": {"amount": "1 000"}}, "inputs"),
+        ({"inputs": {"amount": "12345678901"}}, "inputs"),
         ({"inputs": {"challenge": "123456789"}}, "inputs"),
-        ({"inputs": {"currency": "EUR"}}, "inputs"),
+        ({"inputs": {"currency": "EURO"}}, "inputs"),
         ({"mode": "M2", "inputs": {"challenge": "1"}}, "inputs"),
         ({"mode": "M2+TDS"}, "inputs"),
         ({"aid": "A0"}, "aid"),

@@ -18,6 +18,7 @@ LONGEST_AMOUNT = 12  # digits, in minor units: 9F02 has 6 bytes
 MOST_FIELDS = 10
 LONGEST_FIELD = 10  # digits
 
+_AMOUNT = re.compile(r"([0-9]{1,10})(?:[.,]([0-9]{1,2}))?")
 _CHALLENGE = re.compile(r"[0-9]{0,8}")
 _CURRENCY = re.compile(r"[0-9]{3}")
 _FIELD = re.compile(r"[0-9]{1,10}")
@@ -111,6 +112,18 @@ class Inputs:
 
 
 LOGIN = Inputs()  # our « Code »
+
+
+def parse_amount(typed: str) -> int:
+    """An amount as people write it, `1250`, `12,5` or `12.50`, in minor units.
+
+    Raises:
+        MalformedInputs: anything else, or more than ten digits before the point.
+    """
+    found = _AMOUNT.fullmatch(typed)
+    if found is None:
+        raise MalformedInputs("an amount is written 1234.56, with at most 10 digits before")
+    return int(found[1] + (found[2] or "").ljust(2, "0"))
 
 
 def wants_currency(iaf: Iaf) -> bool:

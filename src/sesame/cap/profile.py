@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from sesame.cap.errors import ProfileError
-from sesame.cap.mode import LOGIN, NO_FLAGS, Iaf, Inputs
+from sesame.cap.mode import LOGIN, NO_FLAGS, Iaf, Inputs, Mode, wants_currency
 from sesame.cap.terminal_data import Scheme, standard_elements
 from sesame.cap.token import (
     BELGIAN_IPB,
@@ -20,6 +20,7 @@ from sesame.cap.token import (
     to_belgian,
 )
 from sesame.emv.cryptogram_version import (
+    VISA_22,
     AnyCvr,
     CryptogramVersion,
     SessionKeyMethod,
@@ -135,6 +136,21 @@ class Profile:
         for more in _subsets(self.varying & ~shown):
             yield layout.encode(dki, self.version.cvn, base | more, self.iad_rest)
 
+    def binds(self, inputs: Inputs) -> bool:
+        """Whether a code of *inputs* can be told from one of another mode, and of less.
+
+        In mode 1 the card must take the amount, and there must be one; in mode 3 the challenge
+        must not be zero. Else the card's command is that of another mode, and so is the code
+        (docs/reference/emv-cap.md, section 7).
+        """
+        match inputs.mode:
+            case Mode.M1:
+                takes_currency = wants_currency(self.iaf) or not inputs.currency
+                return bool(self.iaf & Iaf.AMOUNT and inputs.amount) and takes_currency
+            case Mode.M3:
+                return any(inputs.un)
+        return True
+
     def head(self, inputs: Inputs) -> bytes:
         """29 bytes of terminal data and the AIP: how the message of *inputs* begins."""
         if inputs is LOGIN:
@@ -231,6 +247,16 @@ class Profile:
                     "Personalise a card that says so, for nothing else may verify "
                     "(docs/reference/emv-cap.md, section 12.4)"
                 )
+        if self.varying >> 8 * layout.cvr_length:
+            raise ProfileError(
+                f"a bit of {self.name} varies that the CVR has not: "
+                f"it has {layout.cvr_length} bytes"
+            )
+        if self.version is VISA_22:
+            raise ProfileError(
+                f"the CVR of {self.name} cannot be read: where the IAD format of CVN 22 has it "
+                "is not known here. Personalise CVN 18, whose cryptogram is the same"
+            )
         undisclosed = self.varying & ~self._shown(layout.cvr_at, layout.cvr_length)
         if 1 << undisclosed.bit_count() > MOST_VARIANTS:
             raise ProfileError(

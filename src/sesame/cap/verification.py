@@ -100,6 +100,9 @@ class KeyedCard(NamedTuple):
 def match(card: KeyedCard, atcs: Sequence[int], code: Code, inputs: Inputs = LOGIN) -> list[bool]:
     """Whether *card* makes *code* of *inputs* at each of *atcs* (0 to 65535).
 
+    Nothing matches where *inputs* make the same command as others would: a login's code is no
+    signature of an amount that the card never saw (`Profile.binds`).
+
     All of them are computed, and compared without an early end, so that the time tells
     nothing. The code's bits are put back to where the card had them, once, and meet the
     same bits of every predicted answer there.
@@ -107,6 +110,7 @@ def match(card: KeyedCard, atcs: Sequence[int], code: Code, inputs: Inputs = LOG
     profile, dki, psn, key = card
     typed = profile.selected(code.token)
     possible = profile.fits(code.token)  # or a bit of the code is lost
+    possible &= profile.binds(inputs)
     possible &= _same(typed.psn, bytes.fromhex(psn), profile.psn_mask)
     head = profile.head(inputs)
     fits = [False] * len(atcs)

@@ -1,6 +1,7 @@
 """The tree of commands. Errors become one line on standard error, and an exit status."""
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -29,6 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that *arguments* name; the program's own where None."""
     words = sys.argv[1:] if arguments is None else arguments
     named = [word for word in words[:1] if word in COMMANDS]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # an old terminal loses no line
     parsed = parser(named or tuple(COMMANDS)).parse_args(words)
     try:
         status: int = parsed.run(parsed)

@@ -36,9 +36,17 @@ def ask_passphrase(arguments: argparse.Namespace, *, twice: bool = False) -> Pas
     """
     if arguments.passphrase_file is not None:
         return read_passphrase(arguments.passphrase_file)
-    if getattr(arguments, "passphrase_stdin", False):
+    through_stdin = getattr(arguments, "passphrase_stdin", None)  # None: it reads other things
+    if through_stdin:
         return Passphrase.decode(sys.stdin.buffer.read())
     if not sys.stdin.isatty():
+        if through_stdin is None:
+            raise NoPassphrase(
+                say(
+                    "Il n’y a pas de terminal où taper la phrase de passe\u00a0: donnez "
+                    "--passphrase-file."
+                )
+            )
         raise NoPassphrase(
             say(
                 "Il n’y a pas de terminal où taper la phrase de passe\u00a0: donnez "

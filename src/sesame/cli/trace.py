@@ -98,7 +98,7 @@ def _as_json(name: str, played: Played) -> str:
     if isinstance(played.refusal, CommandDiffers):
         refusal |= {"sent": played.refusal.sent, "recorded": played.refusal.recorded}
     known = {member: number for member, number in numbers.items() if number is not None}
-    return json.dumps({**members, **known, **refusal}, ensure_ascii=False)
+    return json.dumps({**members, **known, **refusal}, ensure_ascii=True)
 
 
 SENTENCES |= {

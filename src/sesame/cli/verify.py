@@ -9,11 +9,10 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from sesame.cap.errors import MalformedCode, MalformedInputs
-from sesame.cap.mode import LOGIN, Iaf, Inputs, Mode, signature, wants_currency
+from sesame.cap.mode import Iaf, Inputs, Mode, parse_amount, signature, wants_currency
 from sesame.cap.profiles import PROFILES
 from sesame.cap.token import Code, parse_number
 from sesame.cap.verification import HIGHEST_ATC
@@ -33,7 +32,15 @@ from sesame.reader.application import primitives
 from sesame.reader.virtual_slot import VirtualSlot
 
 _EURO = "978"
-_MODES = ("code", "respond", "sign", "m1", "tds")
+_RECORDS = range(1, 256)
+# By the reader's keys, and by what the recorded sessions call them.
+_MODES = {
+    "code": Mode.M2,
+    "respond": Mode.M3,
+    "sign": None,  # mode 1 or TDS: the card's IAF says which
+    "m1": Mode.M1,
+    "tds": Mode.TDS,
+}
 
 
 class Unusable(SesameError):
@@ -71,10 +78,19 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("--psn", default="00", help=say("le PSN de la carte, deux chiffres (00)"))
     parser.add_argument("--dki", default="01", help=say("le DKI, un octet hexadécimal (01)"))
-    parser.add_argument("--mode", default="code", choices=_MODES, help=say("ce qui a été demandé"))
+    parser.add_argument(
+        "--mode",
+        default="code",
+        choices=_MODES,
+        metavar="MODE",
+        help=say(
+            "la touche\u00a0: code (M2), respond (M3), sign (M1 ou M2+TDS, selon la carte)\u202f; "
+            "ou m1, tds"
+        ),
+    )
     parser.add_argument("--challenge", default="", metavar="DIGITS", help=say("le défi tapé"))
     parser.add_argument("--amount", metavar="EUROS", help=say("le montant tapé\u00a0: 1250,00"))
-    parser.add_argument("--currency", default=_EURO, help=say("sa monnaie, ISO 4217 (978)"))
+    parser.add_argument("--currency", metavar="DIGITS", help=say("sa monnaie, ISO 4217 (978)"))
     parser.add_argument(
         "--payee", default="", metavar="DIGITS", help=say("les derniers chiffres du bénéficiaire")
     )
@@ -106,15 +122,8 @@ def run(arguments: argparse.Namespace) -> int:
         pan=pan, psn=psn, profile=profile.name, key=KeyRef(arguments.key), dki=_dki(arguments.dki)
     )
     code = _ask_code()
-    found = asyncio.run(explain(KeystoreCustodian(keystore), record, last_atc, code, inputs))
-    if inputs != LOGIN and not inputs.bound(profile.iaf):
-        print(
-            say(
-                "Attention\u00a0: rien de ce qui a été tapé n’entre dans le cryptogramme de cette "
-                "carte. C’est un code de connexion."
-            ),
-            file=sys.stderr,
-        )
+    custodian = KeystoreCustodian(keystore, profiles=PROFILES)
+    found = asyncio.run(explain(custodian, record, last_atc, code, inputs))
     return _report(found, last_atc, profile.window)
 
 
@@ -136,6 +145,14 @@ _WHY_NOT: Mapping[Outcome, str] = {
         "Code trop en avance\u00a0: son compteur (ATC) est {atc}, à plus de {window} du dernier "
         "accepté ({last}). Deux codes de suite seraient acceptés."
     ),
+    Outcome.LOST: N_(
+        "Code perdu\u00a0: son compteur (ATC) est {atc}, trop loin du dernier accepté ({last}) "
+        "même pour deux codes de suite. Remplacez la carte."
+    ),
+    Outcome.UNBOUND: N_(
+        "Rien à vérifier\u00a0: ce qui a été tapé n’entre pas, ou pas en entier, dans le "
+        "cryptogramme de cette carte. Un code d’un autre mode serait le même."
+    ),
     Outcome.LOGIN_CODE: N_(
         "C’est un code de connexion, au compteur (ATC) {atc}\u00a0: rien n’a été tapé dans le "
         "lecteur."
@@ -149,43 +166,36 @@ _WHY_NOT: Mapping[Outcome, str] = {
 
 
 def _inputs(arguments: argparse.Namespace, iaf: Iaf) -> Inputs:
+    """What was typed. Nothing that is given is left out: the mode takes it, or refuses."""
+    mode = _MODES[arguments.mode]
     try:
-        match arguments.mode:
-            case "respond":
-                return Inputs(mode=Mode.M3, challenge=arguments.challenge)
-            case "sign":
-                return signature(
-                    iaf,
-                    amount=_cents(arguments.amount),
-                    payee=arguments.payee,
-                    currency=arguments.currency,
-                )
-            case "m1":
-                return Inputs(
-                    mode=Mode.M1,
-                    challenge=arguments.challenge,
-                    amount=_cents(arguments.amount),
-                    currency=arguments.currency if wants_currency(iaf) else "",
-                )
-            case "tds":
-                return Inputs(mode=Mode.TDS, fields=tuple(arguments.field))
+        amount = parse_amount(arguments.amount or "0")
+        if mode is None:
+            _refuse_beside(arguments, "challenge", "field")
+            return signature(
+                iaf, amount=amount, payee=arguments.payee, currency=arguments.currency or _EURO
+            )
+        _refuse_beside(arguments, "payee")
+        currency = arguments.currency or ""
+        if mode is Mode.M1 and wants_currency(iaf):
+            currency = currency or _EURO
+        return Inputs(
+            mode=mode,
+            challenge=arguments.challenge,
+            amount=amount,
+            currency=currency,
+            fields=tuple(arguments.field),
+        )
     except MalformedInputs as error:
         raise Unusable(
             say("Ce qui a été tapé n’en est pas\u00a0: {why}.").format(why=error)
         ) from None
-    return LOGIN
 
 
-def _cents(amount: str | None) -> int:
-    try:
-        cents = Decimal((amount or "0").replace(",", ".")) * 100
-    except InvalidOperation:
-        cents = Decimal("NaN")
-    if not cents.is_finite() or cents != int(cents):
-        raise Unusable(
-            say("Un montant s’écrit en euros, avec deux décimales au plus\u00a0: 1250,00.")
-        )
-    return int(cents)
+def _refuse_beside(arguments: argparse.Namespace, *names: str) -> None:
+    for name in names:
+        if getattr(arguments, name):
+            raise MalformedInputs(f"mode {arguments.mode} takes no {name}")
 
 
 def _card(arguments: argparse.Namespace, aid: bytes) -> tuple[Pan, str]:
@@ -200,7 +210,13 @@ def _card(arguments: argparse.Namespace, aid: bytes) -> tuple[Pan, str]:
     with VirtualSlot(arguments.card) as slot:
         slot.power_on()
         slot.transmit(select(aid))
-        found = primitives(slot.transmit(read_record(1, 1)).data)
+        # Without GET PROCESSING OPTIONS, which would move the counter.
+        found: dict[int, bytes] = {}
+        for number in _RECORDS:
+            answer = slot.transmit(read_record(1, number))
+            if not answer.ok:
+                break
+            found |= primitives(answer.data)
     if Tag.PAN not in found or Tag.PSN not in found:
         raise Unusable(say("Cette carte n’a pas l’application de ce profil."))
     return Pan.decode(found[Tag.PAN]), found[Tag.PSN].hex()

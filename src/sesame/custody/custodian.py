@@ -61,7 +61,7 @@ class CardRecord:
 
     pan: Pan  # at most 16 digits
     psn: str  # two digits
-    profile: str  # a name in `cap.profile.PROFILES`
+    profile: str  # a name in `cap.profiles.PROFILES`
     key: KeyRef  # the issuer key its own key was derived from
     dki: int  # one byte, as in the card's IAD
 
@@ -197,6 +197,7 @@ class Custodian(Protocol):
         Raises:
             KeyMissing: there is no issuer key of that label.
             WrongUsage: the key is not the issuer key of a CAP application.
+            ProfileUnknown: this custody takes no cards of that profile.
         """
         ...
 

@@ -206,7 +206,7 @@ class SealBroken(CustodyError):
 
 
 class ProfileUnknown(CustodyError):
-    """The sealed card names a profile that `cap.profile.PROFILES` does not hold."""
+    """The sealed card names a profile that this custody does not hold."""
 
     def __init__(self, profile: str) -> None:
         super().__init__(f"no profile {profile!r} here: was the card registered by a later sesame?")

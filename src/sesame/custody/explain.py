@@ -10,7 +10,7 @@ from enum import StrEnum, unique
 from sesame.cap.mode import LOGIN, Inputs
 from sesame.cap.profiles import PROFILES
 from sesame.cap.token import Code
-from sesame.cap.verification import claimable
+from sesame.cap.verification import REACH, claimable
 from sesame.custody.custodian import ATCS_PER_CARD, CardRecord, Custodian, Inquiry, Question
 
 _CONTEXT = b"explain"  # the seal is used here and forgotten
@@ -23,7 +23,9 @@ class Outcome(StrEnum):
     FITS = "fits"  # it would be accepted
     USED = "used"  # its ATC is at or below the last accepted one
     AHEAD = "ahead"  # its ATC lies beyond the window: two codes in a row would be accepted
+    LOST = "lost"  # farther than two codes reach
     LOGIN_CODE = "login-code"  # something was to be typed, and nothing was
+    UNBOUND = "unbound"  # what was typed makes the command of another mode: nothing to compare
     IMPOSSIBLE = "impossible"  # no card of this profile shows such a number
     WRONG = "wrong"  # no ATC makes it
 
@@ -48,6 +50,8 @@ async def explain(
         KeyMissing, WrongUsage: there is no issuer key for codes of that label.
     """
     profile = PROFILES[card.profile]
+    if not profile.binds(inputs):
+        return Explanation(Outcome.UNBOUND)
     if not profile.fits(code.token):
         return Explanation(Outcome.IMPOSSIBLE)
     sealed = await custodian.register(card, _CONTEXT)
@@ -63,10 +67,15 @@ async def explain(
 
     fits = await fitting(inputs)
     if above := [atc for atc in fits if atc > last_atc]:
-        reach = Outcome.FITS if above[0] - last_atc <= profile.window else Outcome.AHEAD
-        return Explanation(reach, above[0])
+        return Explanation(_reached(above[0] - last_atc, profile.window), above[0])
     if fits:
         return Explanation(Outcome.USED, fits[-1])
-    if inputs.bound(profile.iaf) and (fits := await fitting(LOGIN)):
+    if inputs != LOGIN and (fits := await fitting(LOGIN)):
         return Explanation(Outcome.LOGIN_CODE, fits[-1])
     return Explanation(Outcome.WRONG)
+
+
+def _reached(distance: int, window: int) -> Outcome:
+    if distance <= window:
+        return Outcome.FITS
+    return Outcome.AHEAD if distance <= REACH * (window + 1) else Outcome.LOST

@@ -7,9 +7,10 @@ for whom that is too much.
 
 import hmac
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from sesame.cap.profiles import PROFILES, SESAME_CARD
+from sesame.cap.profile import Profile
+from sesame.cap.profiles import ISSUED, SESAME_CARD
 from sesame.cap.verification import KeyedCard, Pair, match, match_pairs
 from sesame.custody.custodian import (
     ATCS_PER_CARD,
@@ -46,10 +47,24 @@ _MAC_USAGES = (KeyUsage.AUDIT, KeyUsage.SESSION)
 
 
 class KeystoreCustodian(Custodian):
-    """A `Custodian` on an opened keystore. It writes to nothing."""
+    """A `Custodian` on an opened keystore. It writes to nothing.
 
-    def __init__(self, keystore: Keystore, *, random: Random = secrets.token_bytes) -> None:
+    Args:
+        keystore: the keys.
+        random: chance, for nonces and the decoy.
+        profiles: those that a card may be registered under, and no other: several bitmaps for
+            one key would show more of a cryptogram than one.
+    """
+
+    def __init__(
+        self,
+        keystore: Keystore,
+        *,
+        random: Random = secrets.token_bytes,
+        profiles: Mapping[str, Profile] = ISSUED,
+    ) -> None:
         self._random = random
+        self._profiles = profiles
         self._usages = {key.label: key.usage for key in keystore.keys}
         self._issuer_keys = {
             key.label: DesKey(key.value) for key in keystore.keys if key.usage in ISSUER_USAGES
@@ -72,6 +87,7 @@ class KeystoreCustodian(Custodian):
 
     async def register(self, card: CardRecord, context: bytes) -> bytes:
         """*card* sealed for *context*, under a nonce by chance: see `Custodian.register`."""
+        self._profile(card.profile)
         self._issuer_key(card.key.label, KeyUsage.ISSUER_AC)
         return self._seal.close(SealedCard.of(card), context, self._random(NONCE))
 
@@ -116,13 +132,16 @@ class KeystoreCustodian(Custodian):
                 card = self._seal.open(question.sealed, question.context)
             except SealBroken as broken:
                 raise broken.asked(inquiry=number, question=place) from None
-            try:
-                profile = PROFILES[card.profile]
-            except KeyError:
-                raise ProfileUnknown(card.profile) from None
+            profile = self._profile(card.profile)
             imk = self._issuer_key(card.key, KeyUsage.ISSUER_AC)
             key = profile.version.card_key(imk, card.pan, card.psn)
             yield KeyedCard(profile, card.dki, card.psn, key)
+
+    def _profile(self, name: str) -> Profile:
+        try:
+            return self._profiles[name]
+        except KeyError:
+            raise ProfileUnknown(name) from None
 
     def _issuer_key(self, label: str, *usages: KeyUsage) -> DesKey:
         try:
@@ -140,4 +159,4 @@ class KeystoreIssuingCustodian(KeystoreCustodian, IssuingCustodian):
     async def card_key(self, card: CardRecord) -> DesKey:
         """The key of *card*, derived as its profile says (EMV 4.4 Book 2, A1.4)."""
         imk = self._issuer_key(card.key.label, *ISSUER_USAGES)
-        return PROFILES[card.profile].version.card_key(imk, card.pan.digits, card.psn)
+        return self._profile(card.profile).version.card_key(imk, card.pan.digits, card.psn)

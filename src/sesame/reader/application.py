@@ -122,9 +122,7 @@ class Application:
     @classmethod
     def of(cls, objects: Mapping[int, bytes], scheme: Scheme) -> Self:
         """Read the application out of its FCI and records, by tag."""
-        for tag in (Tag.CDOL1, Tag.CDOL2):
-            if not objects.get(tag):
-                raise CardUnfit(f"the card has no {tag.name} ({tag:X}): it cannot make codes")
+        _check_there(objects, Tag.CDOL1, Tag.CDOL2)
         ipb = _ipb(objects, scheme)
         belgian = scheme is Scheme.BANCONTACT or (ipb is None and scheme is Scheme.BELGIAN)
         if belgian:
@@ -162,23 +160,36 @@ class Application:
         return Code.of(to_belgian(token) if self.belgian else token)
 
 
+def cdol1_values(objects: Mapping[int, bytes], scheme: Scheme, inputs: Inputs) -> bytes:
+    """What the first GENERATE AC carries, of a card that need not be able to make codes."""
+    _check_there(objects, Tag.CDOL1)
+    values = terminal_data(scheme, inputs, _iaf(objects, scheme))
+    return fill(_cdol(objects[Tag.CDOL1]), values)
+
+
 # Of a Belgian card's payments nobody says which are Visa's.
 _VISA_PAYMENTS = frozenset({Scheme.VISA, Scheme.BELGIAN})
 
 
 def _ipb(objects: Mapping[int, bytes], scheme: Scheme) -> bytes | None:
-    ipb = objects.get(Tag.IPB)
-    if ipb is not None and scheme in _VISA_PAYMENTS and len(ipb) < _ANSWER:
-        return None  # there the tag is another object, of one byte
+    ipb = objects.get(Tag.IPB) or None
+    if ipb and scheme in _VISA_PAYMENTS and len(ipb) == 1:
+        return None  # there the tag is another object
     return ipb
 
 
 def _iaf(objects: Mapping[int, bytes], scheme: Scheme) -> Iaf:
     """The first byte of 9F55; missing, or in an application that means another object: zero."""
     iaf = objects.get(Tag.IAF)
-    if not iaf or (scheme is Scheme.VISA and _ipb(objects, scheme) is None):
+    if not iaf or (scheme in _VISA_PAYMENTS and _ipb(objects, scheme) is None):
         return NO_FLAGS
     return Iaf(iaf[0])
+
+
+def _check_there(objects: Mapping[int, bytes], *tags: Tag) -> None:
+    for tag in tags:
+        if not objects.get(tag):
+            raise CardUnfit(f"the card has no {tag.name} ({tag:X}): it cannot make codes")
 
 
 def _cdol(data: bytes) -> tuple[DolEntry, ...]:

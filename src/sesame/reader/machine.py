@@ -651,11 +651,12 @@ class Reader:
         card = self._card
         if card.records:
             return self._ask(Asked.RECORD, read_record(*card.records.pop(0)))
-        validity = Validity.of(card.objects)
-        if card.today and validity.expiry and card.today > validity.expiry:
-            return self._enter(State.CARD_EXPIRED)
-        if card.today and validity.effective and card.today < validity.effective:
-            return self._enter(State.CARD_NOT_YET_VALID)
+        if card.today:  # or there is no calendar to hold a date against
+            validity = Validity.of(card.objects)
+            if validity.expiry and card.today > validity.expiry:
+                return self._enter(State.CARD_EXPIRED)
+            if validity.effective and card.today < validity.effective:
+                return self._enter(State.CARD_NOT_YET_VALID)
         card.application = Application.of(card.objects, card.scheme)
         card.last4 = card.application.last4
         card.objects = {}  # the card number was among them

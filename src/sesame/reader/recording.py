@@ -15,7 +15,7 @@ from typing import Any, Self, TypeVar
 import msgspec
 
 from sesame.cap.errors import MalformedInputs
-from sesame.cap.mode import Inputs, Mode
+from sesame.cap.mode import Inputs, Mode, parse_amount
 from sesame.cap.terminal_data import ALL_AIDS, Scheme, scheme_of
 from sesame.cap.token import Code
 from sesame.emv.apdu import (
@@ -34,7 +34,7 @@ from sesame.emv.pin import Pin
 from sesame.emv.tags import Tag
 from sesame.emv.tlv import encode_one
 from sesame.errors import SesameError
-from sesame.reader.application import Application, Cryptogram, primitives
+from sesame.reader.application import Cryptogram, cdol1_values, primitives
 from sesame.reader.code import NoCode, make_code
 from sesame.reader.errors import (
     CardBlocked,
@@ -54,6 +54,7 @@ from sesame.reader.slot import Clock
 SCHEMA = "emv-cap-vectors/1"
 KIND = "traces"
 
+_UNFOLDED = (0x61, 0x6C)  # SW1 of T=0's length handling
 _NEEDED = ("id", "scheme", "mode", "inputs", "exchanges")
 _COMMANDS_ONLY = "DOL"  # the mode of a vector without a code
 _VERIFY = "VERIFY"  # a step that may be blackened: nobody reads it
@@ -65,7 +66,9 @@ _PIN = Pin("1234")
 _CLOCK = Clock(seconds=lambda: 0.0, today=lambda: None)
 
 _AID = range(5, 17)  # bytes
-_AMOUNT = re.compile(r"([0-9]{1,10})(?:\.([0-9]{1,2}))?")
+# ISO 4217, of the countries whose banks have used such readers.
+_CURRENCIES = {"CHF": "756", "EUR": "978", "GBP": "826", "SEK": "752", "USD": "840"}
+_BCD_CURRENCY = 4  # digits
 _NUMBER = re.compile(r"[0-9]{1,1000}")
 
 # What stands in for the steps that a vector lacks, where its `fields` tell what they said.
@@ -193,7 +196,7 @@ class Session:
             if fields and fields.ipb:
                 aid = aid or _aid_of(scheme)
                 exchanges = [*_made_up(fields, aid), *exchanges]
-        aid = _used(aid, exchanges)
+        aid = _used(aid, scheme, exchanges)
         if ALL_AIDS.get(aid) is Scheme.BANCONTACT and scheme in _PAYMENTS:
             scheme = Scheme.BANCONTACT  # its column of terminal data is not always told apart
         return cls(RecordedCard(_of_application(aid, exchanges)), aid, scheme, inputs)
@@ -236,8 +239,11 @@ def _answered(response: Response) -> str:
     return f"{response.sw:04X}" if kind is None else kind.name
 
 
-def _used(aid: bytes, exchanges: Iterable["Exchange"]) -> bytes:
-    """The AID of the application that made the code, as it was selected: *aid* tells which."""
+def _used(aid: bytes, scheme: Scheme, exchanges: Iterable["Exchange"]) -> bytes:
+    """The AID of the application that made the code, as it was selected.
+
+    *aid* tells which, then whether it was asked for a code, then *scheme*.
+    """
     selected: dict[bytes, bool] = {}  # and whether it was asked for a code
     for owner, one in _owned(exchanges):
         if owner is not None:
@@ -247,7 +253,11 @@ def _used(aid: bytes, exchanges: Iterable["Exchange"]) -> bytes:
         return aid
     # Readers may select by the beginning of a name: EMV 4.4 Book 1, 12.3.
     fitting = [name for name in selected if name.startswith(aid) or aid.startswith(name)]
-    return max(fitting, key=lambda name: selected[name], default=aid)
+    return max(
+        fitting,
+        key=lambda name: (selected[name], ALL_AIDS.get(name) is scheme),
+        default=aid,
+    )
 
 
 def _of_application(aid: bytes, exchanges: Iterable["Exchange"]) -> list["Exchange"]:
@@ -386,8 +396,8 @@ def _compare_commands(
             objects |= primitives(one.response.data)
     for number, built in enumerate((expect and expect.generate_ac) or ()):
         place = f"expect.generate_ac[{number}]"
-        application = Application.of(objects, scheme_of(scheme, objects))
-        ours = generate_ac(AcType.ARQC, application.cdol1_values(_inputs(place, Mode.M1, built)))
+        inputs = _inputs(place, Mode.M1, built)
+        ours = generate_ac(AcType.ARQC, cdol1_values(objects, scheme_of(scheme, objects), inputs))
         theirs = _command(f"{place}.command", built.command)
         if without_le(ours) != without_le(theirs):
             raise CommandDiffers(place, without_le(ours), without_le(theirs))
@@ -490,20 +500,18 @@ def _inputs(place: str, mode: Mode, typed: _Typed) -> Inputs:
         return Inputs(
             mode=mode,
             challenge=typed.challenge or "",
-            amount=_minor_units(f"{place}.amount", typed.amount or "0"),
-            currency=typed.currency or "",
+            amount=parse_amount(typed.amount or "0"),
+            currency=_currency(typed.currency or ""),
             fields=tuple(typed.tds or ()),
         )
     except MalformedInputs as error:
         raise PartMalformed(place, str(error)) from None
 
 
-def _minor_units(place: str, amount: str) -> int:
-    """An amount as it was typed, `1234.56` or `12`, in hundredths."""
-    found = _AMOUNT.fullmatch(amount)
-    if not found:
-        raise PartMalformed(place, "an amount is written 1234.56, with at most 10 digits before")
-    return int(found[1] + (found[2] or "").ljust(2, "0"))
+def _currency(typed: str) -> str:
+    """A currency by its letters, by three digits, or by four as the card gets them."""
+    digits = _CURRENCIES.get(typed, typed)
+    return digits[1:] if len(digits) == _BCD_CURRENCY and digits[0] == "0" else digits
 
 
 def _exchanges(exchanges: Iterable[_Exchange]) -> list[Exchange]:
@@ -526,9 +534,12 @@ def _command(place: str, text: str) -> Command:
 
 def _response(place: str, text: str) -> Response:
     try:
-        return Response.decode(_hex(place, text))
+        response = Response.decode(_hex(place, text))
     except MalformedApdu as error:
         raise PartMalformed(place, str(error)) from None
+    if response.sw >> 8 in _UNFOLDED:
+        raise PartMalformed(place, "61xx and 6Cxx are to be folded: write the answer behind them")
+    return response
 
 
 def _hex(place: str, text: str) -> bytes:
