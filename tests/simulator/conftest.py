@@ -5,10 +5,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from sesame.reader.slot import Clock
 from sesame.simulator.routes import build
+from tests.simulator.browser import Open
 from tests.simulator.table import TODAY, Table, fill, launch, serve
 
 
@@ -40,3 +41,32 @@ def chromium() -> Iterator[Browser]:
         browser = launch(playwright.chromium)
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def open_page(chromium: Browser, address: str) -> Iterator[Open]:
+    """Opens the page in a browser of its own; at the end none of them has complained."""
+    complaints: list[str] = []
+    contexts = []
+
+    def open_page(
+        width: int = 1280, height: int = 900, *, at: str = "/", script: str = "", **how: object
+    ) -> Page:
+        context = chromium.new_context(
+            base_url=address,
+            viewport={"width": width, "height": height},
+            **how,  # type: ignore[arg-type]  # the test's own words
+        )
+        contexts.append(context)
+        context.add_init_script(script)
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda said: complaints.append(said.text))
+        page.goto(at)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    # Chromium itself writes a line for every answer of 4xx and every request that fails.
+    assert [words for words in complaints if not words.startswith("Failed to load resource")] == []

@@ -51,7 +51,7 @@ async def test_a_dialogue(client: httpx.AsyncClient) -> None:
         "lines": [],
         "code": None,
         "seconds_left": None,
-        "announce": "",
+        "announce": "Le lecteur est éteint.",
         "announced": 0,
         "card": None,
     }

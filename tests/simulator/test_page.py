@@ -1,68 +1,16 @@
 """The page in Debian's Chromium: by mouse, by keyboard alone, in two windows, without script."""
 
 import re
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from sesame.simulator.routes import build
+from tests.simulator.browser import Open, code_on, insert, press, violations
 from tests.simulator.table import CAMILLE, INES, PIN, WRONG_PIN, Table, serve
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.needs("fonts-dejavu-core")]
-
-CODE = re.compile(r"\d{4} \d{4}")
-WCAG = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
-
-Open = Callable[..., Page]
-
-
-@pytest.fixture
-def open_page(chromium: Browser, address: str) -> Iterator[Open]:
-    """Opens the page in a browser of its own; at the end none of them has complained."""
-    complaints: list[str] = []
-    contexts = []
-
-    def open_page(width: int = 1280, height: int = 900, *, at: str = "/", **how: object) -> Page:
-        context = chromium.new_context(
-            base_url=address,
-            viewport={"width": width, "height": height},
-            **how,  # type: ignore[arg-type]  # the test's own words
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda said: complaints.append(said.text))
-        page.goto(at)
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    # Chromium itself writes a line for every answer of 4xx and every request that fails.
-    assert [words for words in complaints if not words.startswith("Failed to load resource")] == []
-
-
-def insert(page: Page, card: str, how: str = "insert") -> None:
-    """Take *card* out of the drawer and put it in."""
-    page.locator(f'[data-card="{card}"] [data-event="{how}"]').click()
-    expect(page.locator("#card")).to_be_visible()
-
-
-def press(page: Page, *names: str) -> None:
-    """Press keys of the drawing by what they are called."""
-    for name in names:
-        page.locator("#keys").get_by_role("button", name=name, exact=True).click()
-
-
-def code_on(page: Page) -> str:
-    """The code on the display, once it is there."""
-    digits = page.locator("#digits")
-    expect(digits).to_have_text(CODE)
-    return digits.inner_text()
-
 
 # ── Making a code ────────────────────────────────────────────────────────────────────────────────
 
@@ -392,12 +340,6 @@ def test_axe_finds_nothing(open_page: Open, width: int, language: str) -> None:
     page.goto("/remise-a-neuf")
     found += violations(page)
     assert found == []
-
-
-def violations(page: Page) -> list[str]:
-    """What axe finds, in words."""
-    results = Axe().run(page, options=WCAG).response["violations"]
-    return [f"{rule['id']}: {node['html']}" for rule in results for node in rule["nodes"]]
 
 
 @pytest.mark.parametrize(("width", "height"), [(320, 640), (400, 700), (1280, 720), (1366, 640)])

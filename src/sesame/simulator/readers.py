@@ -77,7 +77,7 @@ class _Place:
         self.lock = asyncio.Lock()
         self.seen = clock.seconds()
         self._clock = clock
-        self._announce = ""
+        self._announce = speak(self.reader.screen)
         self._announced = 0
 
     async def run(self, event: Event) -> None:
@@ -94,6 +94,12 @@ class _Place:
             for effect in shown:
                 if isinstance(effect, Announce):
                     self._say(speak_time(effect.seconds, screen.state, screen.language))
+
+    def translate(self, language: Language) -> None:
+        """Go on in *language*; what the reader shows is said again in it."""
+        if self.reader.language is not language:
+            self.reader.language = language
+            self._say(speak(self.reader.screen))
 
     def _say(self, sentence: str) -> None:
         self._announce = sentence
@@ -161,7 +167,7 @@ class Readers:
     async def look(self, reader_id: str, language: Language) -> Face:
         """What the reader shows, from now on in *language*."""
         async with self._at(reader_id) as place:
-            place.reader.language = language
+            place.translate(language)
             await place.run(Tick())
             return place.face
 

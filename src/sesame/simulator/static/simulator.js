@@ -1,5 +1,6 @@
 // What the page does: it hands keys and cards to its reader on the server, and shows its face.
-// The reader decides everything; only the code is wiped here too, the moment its time is over.
+// The reader decides everything, also what is said aloud; only the code is wiped here too, the
+// moment its time is over, and with it what is being said of it.
 
 const find = (id) => document.getElementById(id);
 const device = find("device");
@@ -12,11 +13,30 @@ const HELD = 800; // milliseconds after which a key counts as kept down
 const NAME_WIDTH = 180; // of the card's 216: a longer name is pressed together
 const GONE = 410; // the server has put the reader away
 
-let reader = sessionStorage.getItem("reader"); // its id; a page loaded again keeps its reader
+let reader = recall("sessionStorage", "reader"); // its id; a page loaded again keeps its reader
 let announced = 0; // the last announcement that was read aloud
+let announcement = ""; // and its words
 let endsAt = null; // when the code goes, as Date.now() counts
 let nextLook;
 let counting;
+
+// ── What the browser keeps, where it lets a page keep anything ───────────────────────────────────
+
+function recall(storage, name) {
+  try {
+    return window[storage].getItem(name);
+  } catch {
+    return null;
+  }
+}
+
+function remember(storage, name, value) {
+  try {
+    window[storage].setItem(name, value);
+  } catch {
+    // Then it holds for this page only.
+  }
+}
 
 // ── With the server, one thing after the other ───────────────────────────────────────────────────
 
@@ -45,7 +65,8 @@ async function askReader(method, tail, body) {
   const opened = await ask("POST", "/readers", {});
   reader = opened.id;
   announced = opened.face.announced;
-  sessionStorage.setItem("reader", reader);
+  announcement = opened.face.announce;
+  remember("sessionStorage", "reader", reader);
   return body ? ask(method, `/readers/${reader}${tail}`, body) : opened.face;
 }
 
@@ -57,6 +78,7 @@ function look() {
 }
 
 function happen(event, place = device) {
+  takeTheFloor();
   inTurn(async () => {
     try {
       show(await askReader("POST", "/events", event));
@@ -97,7 +119,8 @@ function show(face) {
   showCard(face.card);
   if (face.announced !== announced) {
     announced = face.announced;
-    find("announce").textContent = face.announce;
+    announcement = face.announce;
+    say(announcement);
   }
 }
 
@@ -107,6 +130,8 @@ function showCode(code, secondsLeft) {
   spoken.textContent = code;
   find("digits").replaceChildren(spoken, ...[...code].map(drawDigit));
   find("digits").hidden = find("countdown").hidden = false;
+  find("copy-code").hidden = !navigator.clipboard;
+  device.classList.add("has-code");
   endsAt = Date.now() + 1000 * secondsLeft;
   counting ??= setInterval(count, 200);
   count();
@@ -135,14 +160,24 @@ function count() {
 }
 
 function wipe() {
-  if (counting === undefined) return;
+  const code = shownCode();
+  if (!code) return;
+  hush();
   clearInterval(counting);
   counting = undefined;
   endsAt = null;
-  find("digits").hidden = find("countdown").hidden = true;
+  announcement = "";
+  if (copied) emptyClipboard(code);
+  if (document.activeElement === find("copy-code")) device.focus({ preventScroll: true });
+  find("digits").hidden = find("countdown").hidden = find("copy-code").hidden = true;
   find("digits").replaceChildren();
   find("lines").textContent = "";
   find("announce").textContent = "";
+  device.classList.remove("has-code");
+}
+
+function shownCode() {
+  return find("digits").textContent.replace(" ", "");
 }
 
 function showCard(seen) {
@@ -152,6 +187,7 @@ function showCard(seen) {
     find("card-sort").textContent = tile.querySelector(".sort").textContent;
     card.setAttribute("class", `card ${tile.dataset.look}${seen.wrongly ? " wrongly" : ""}`);
   }
+  if (card.hasAttribute("hidden") === Boolean(tile)) hush(); // what was said is the old card's
   card.toggleAttribute("hidden", !tile);
   if (tile) emboss(tile.querySelector("h3").textContent);
   if (!tile && document.activeElement === find("pull")) device.focus();
@@ -174,6 +210,118 @@ function emboss(name) {
   if (holder.getComputedTextLength() > NAME_WIDTH) holder.setAttribute("textLength", NAME_WIDTH);
 }
 
+// ── What is said ─────────────────────────────────────────────────────────────────────────────────
+
+// The words go to screen readers by #announce, and to the page's own voice where it is on. Only one
+// of the two speaks: two voices at once cannot be understood, and silence must hold for both.
+const BREATH = 60; // milliseconds: Chromium swallows what is said right after a cancel()
+const speech = window.speechSynthesis;
+const windows = new BroadcastChannel("voice");
+let aloud = recall("localStorage", "reader-voice") === "on";
+let floor = true; // of several windows, the one in which something was last done speaks
+let utterance; // kept: browsers forget one that nobody holds, in the middle of a word
+let aboutToSpeak;
+
+function say(words) {
+  find("announce").textContent = words;
+  hush();
+  if (!aloud || !floor || document.hidden || !words || !ownVoice()) return;
+  const sentence = new SpeechSynthesisUtterance(words);
+  sentence.lang = document.documentElement.lang;
+  sentence.voice = ownVoice();
+  sentence.onend = () => {
+    if (utterance === sentence) utterance = undefined;
+  };
+  utterance = sentence;
+  aboutToSpeak = setTimeout(() => speech.speak(sentence), BREATH);
+}
+
+function hush() {
+  if (!utterance) return;
+  clearTimeout(aboutToSpeak);
+  utterance = undefined;
+  speech.cancel();
+}
+
+// A voice that works on this device: others would send the code to somebody's server.
+function ownVoice() {
+  const { lang } = document.documentElement;
+  const fit = (speech?.getVoices() ?? []).filter(
+    (voice) => voice.localService && voice.lang.toLowerCase().startsWith(lang)
+  );
+  return fit.find((voice) => voice.default) ?? fit[0];
+}
+
+function takeTheFloor() {
+  floor = true;
+  windows.postMessage("voice");
+}
+
+windows.addEventListener("message", () => {
+  floor = false;
+  hush();
+});
+
+function showVoice() {
+  const able = Boolean(ownVoice());
+  const on = aloud && able;
+  find("aloud").checked = on;
+  find("aloud").disabled = !able;
+  find("no-voice").hidden = able;
+  find("voice-on").hidden = !on;
+  find("announce").setAttribute("aria-live", on ? "off" : "polite");
+}
+
+function setVoice(on) {
+  hush();
+  aloud = on;
+  remember("localStorage", "reader-voice", on ? "on" : "off");
+  showVoice();
+  takeTheFloor();
+  if (on) say(announcement);
+}
+
+function toggleVoice() {
+  if (ownVoice()) setVoice(!aloud);
+  else say(find("no-voice").textContent); // to a screen reader, if there is one
+}
+
+speech?.addEventListener("voiceschanged", showVoice); // Chromium finds its voices late
+document.addEventListener("keydown", hush, { capture: true }); // any key, as screen readers do
+find("silence").addEventListener("click", hush);
+find("aloud").addEventListener("change", () => setVoice(find("aloud").checked));
+
+// ── The settings ─────────────────────────────────────────────────────────────────────────────────
+
+const sizes = [...document.querySelectorAll('[name="size"]')];
+
+function showSize(size) {
+  const chosen = sizes.find((radio) => radio.value === size) ?? sizes[0];
+  chosen.checked = true;
+  device.dataset.size = chosen.value;
+}
+
+for (const radio of sizes) {
+  radio.addEventListener("change", () => {
+    remember("localStorage", "reader-size", radio.value);
+    showSize(radio.value);
+  });
+}
+
+// Another window with a reader of the same holder.
+addEventListener("storage", ({ key, newValue }) => {
+  if (key === "reader-size") showSize(newValue);
+  if (key === "reader-voice") {
+    hush();
+    aloud = newValue === "on";
+    showVoice();
+  }
+});
+
+showSize(recall("localStorage", "reader-size"));
+showVoice();
+find("settings").hidden = false;
+
 // ── What people do ───────────────────────────────────────────────────────────────────────────────
 
 function takeInHand() {
@@ -181,7 +329,7 @@ function takeInHand() {
   device.scrollIntoView({ block: "nearest" });
 }
 
-const KEYS = { Enter: "ok", Backspace: "c", Escape: "on", c: "code", C: "code" };
+const KEYS = { enter: "ok", backspace: "c", escape: "on", c: "code" };
 
 // Shortcuts hold only while the reader has the focus (WCAG 2.1.4).
 device.addEventListener("keydown", (event) => {
@@ -189,28 +337,37 @@ device.addEventListener("keydown", (event) => {
   if (event.target !== device && ["Enter", " "].includes(event.key)) return; // the button's own
   // By place too: the digits of a French keyboard need Shift.
   const digit = /^(?:Digit)?(\d)$/;
-  const key = KEYS[event.key] ?? (digit.exec(event.code) ?? digit.exec(event.key))?.[1];
-  if (event.key === "Delete") happen({ event: "hold", key: "c" });
+  const name = event.key.toLowerCase();
+  const key = KEYS[name] ?? (digit.exec(event.code) ?? digit.exec(event.key))?.[1];
+  if (name === "delete") happen({ event: "hold", key: "c" });
+  else if (name === "v") toggleVoice();
   else if (key) press(key);
   else return;
   event.preventDefault();
 });
 
 function press(key) {
-  const button = device.querySelector(`[data-key="${key}"]`);
+  hush();
+  if (!/\d/.test(key)) light(device.querySelector(`[data-key="${key}"]`)); // digits are PINs
+  happen({ event: "key", key });
+}
+
+function light(button) {
   button.classList.add("pressed");
   setTimeout(() => button.classList.remove("pressed"), 120);
-  happen({ event: "key", key });
+}
+
+// A finger leaves the focus on the reader, so that Enter goes on meaning OK.
+for (const button of [...device.querySelectorAll("[data-key], .copy"), find("silence")]) {
+  button.addEventListener("mousedown", (event) => {
+    event.preventDefault();
+    device.focus({ preventScroll: true });
+  });
 }
 
 for (const button of device.querySelectorAll("[data-key]")) {
   let holding;
   let held = false;
-  // A finger leaves the focus on the reader, so that Enter goes on meaning OK.
-  button.addEventListener("mousedown", (event) => {
-    event.preventDefault();
-    device.focus({ preventScroll: true });
-  });
   button.addEventListener("pointerdown", () => {
     held = false;
     holding = setTimeout(() => {
@@ -228,7 +385,10 @@ for (const button of device.querySelectorAll("[data-key]")) {
   });
 }
 
-find("pull").addEventListener("click", () => happen({ event: "remove" }));
+find("pull").addEventListener("click", () => {
+  hush(); // nothing is said of a card that is pulled
+  happen({ event: "remove" });
+});
 
 for (const tile of document.querySelectorAll("[data-card]")) {
   for (const button of tile.querySelectorAll("[data-event]")) {
@@ -241,17 +401,51 @@ for (const tile of document.querySelectorAll("[data-card]")) {
   tile.querySelector(".choices").hidden = false;
 }
 
+// ── Copying ──────────────────────────────────────────────────────────────────────────────────────
+
+let copied = false; // the code that is shown
+
+async function copy(text, button) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    return false; // the browser does not let us
+  }
+  button.dataset.label ??= button.textContent;
+  button.textContent = button.dataset.copied;
+  button.classList.add("done");
+  say(button.textContent);
+  setTimeout(() => {
+    button.textContent = button.dataset.label;
+    button.classList.remove("done");
+  }, 2000);
+  return true;
+}
+
+// Only if it is still there, and where we may look without a question to whoever sits there.
+async function emptyClipboard(code) {
+  copied = false;
+  try {
+    const permission = await navigator.permissions.query({ name: "clipboard-read" });
+    if (permission.state !== "granted") return;
+    if ((await navigator.clipboard.readText()) === code) await navigator.clipboard.writeText("");
+  } catch {
+    // The page is not in front, or no page may ask: the clipboard is left as it is.
+  }
+}
+
 if (navigator.clipboard) {
   for (const button of document.querySelectorAll("[data-copy]")) {
     button.hidden = false;
-    button.addEventListener("click", async () => {
-      await navigator.clipboard.writeText(button.dataset.copy);
-      find("announce").textContent = button.dataset.copied;
-      button.classList.add("done");
-      setTimeout(() => button.classList.remove("done"), 2000);
-    });
+    button.addEventListener("click", () => copy(button.dataset.copy, button));
   }
 }
+
+find("copy-code").addEventListener("click", async () => {
+  copied = await copy(shownCode(), find("copy-code"));
+});
+
+// ── Windows ──────────────────────────────────────────────────────────────────────────────────────
 
 const apart = find("apart");
 apart.hidden = window.opener !== null;
@@ -261,9 +455,16 @@ apart.addEventListener("click", () => {
 });
 
 // No code in a page that is kept aside; the first look when somebody is back.
-addEventListener("pagehide", wipe);
+addEventListener("pagehide", () => {
+  hush();
+  wipe();
+});
 addEventListener("pageshow", () => {
   if (window.opener) takeInHand(); // the small window is there for the reader
+  takeTheFloor();
   look();
 });
-document.addEventListener("visibilitychange", () => document.hidden || look());
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) hush();
+  else look();
+});

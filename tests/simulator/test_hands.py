@@ -1,0 +1,431 @@
+"""The reader for every hand: its voice, its size, and the code that is copied.
+
+The browser's speech is replaced by a recorder: what Chromium would say, and when it was silenced.
+"""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.simulator.browser import Open, code_on, insert, press, violations
+from tests.simulator.table import CAMILLE, INES, PIN
+
+pytestmark = [pytest.mark.needs("chromium"), pytest.mark.needs("fonts-dejavu-core")]
+
+SILENCE = "(silence)"
+# The first French voice is somebody's server: it would be told the code.
+RECORDER = """
+window.heard = [];
+window.voices = [
+  { lang: "fr-FR", name: "far", localService: false, default: true },
+  { lang: "en_GB", name: "english", localService: true },
+  { lang: "fr_FR", name: "french", localService: true },
+];
+window.SpeechSynthesisUtterance = class { constructor(text) { this.text = text; } };
+Object.defineProperty(window, "speechSynthesis", { value: {
+  addEventListener(_name, listener) { window.findVoices = listener; },
+  getVoices: () => voices,
+  cancel: () => heard.push("(silence)"),
+  speak({ text, lang, voice }) {
+    if (voice.lang.slice(0, 2) !== lang || voice.name === "far") throw Error("a foreign voice");
+    heard.push(text);
+  },
+} });
+"""
+
+
+class Ears:
+    """What is heard of a page: the only way in which these tests look at it."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self._from = 0
+
+    def all(self) -> list[str]:
+        """Everything since the page was opened, silences too."""
+        heard: list[str] = self.page.evaluate("heard")
+        return heard
+
+    def wait(self, words: str) -> str:
+        """Listen until something begins with *words*; says the whole sentence."""
+        self.page.wait_for_function(
+            "([words, from]) => heard.slice(from).some((said) => said.startsWith(words))",
+            arg=[words, self._from],
+        )
+        heard = self.all()
+        at = next(n for n in range(self._from, len(heard)) if heard[n].startswith(words))
+        self._from = at + 1
+        return heard[at]
+
+
+@pytest.fixture
+def listening(open_page: Open) -> tuple[Page, Ears]:
+    """A page with a card in and its voice on, by keyboard alone."""
+    page = open_page(script=RECORDER)
+    insert(page, INES)
+    page.keyboard.press("v")
+    ears = Ears(page)
+    ears.wait("Choisissez")
+    return page, ears
+
+
+# ── The voice ────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_it_is_silent_before_it_is_asked(open_page: Open) -> None:
+    """Whoever has a screen reader hears that, and nothing else."""
+    page = open_page(script=RECORDER)
+    insert(page, INES)
+    press(page, "Code", *PIN, "OK")
+    code_on(page)
+    assert page.evaluate("heard") == []
+    expect(page.locator("#announce")).to_have_attribute("aria-live", "polite")
+    expect(page.locator("#silence")).to_be_hidden()
+
+
+def test_each_sentence_is_said_once(listening: tuple[Page, Ears]) -> None:
+    """In the order of the display, and the one before it is cut off."""
+    page, ears = listening
+    page.keyboard.press("c")
+    ears.wait("Code secret")
+    page.keyboard.press("1")
+    ears.wait("Chiffres saisis")
+    page.wait_for_timeout(1500)  # the page has looked at its reader again
+    assert ears.all() == [
+        "Choisissez, une fonction, carte …6 7 8 8",
+        SILENCE,
+        "Code secret\u00a0?",
+        SILENCE,
+        "Chiffres saisis\u00a0: 1.",
+    ]
+
+
+def test_nothing_is_said_twice(listening: tuple[Page, Ears]) -> None:
+    """While the voice is on, the announcements to screen readers rest; the panel says so."""
+    page, _ = listening
+    announce = page.locator("#announce")
+    expect(announce).to_have_attribute("aria-live", "off")
+    page.locator("#settings summary").click()
+    expect(page.get_by_label("Lire l’écran à voix haute")).to_be_checked()
+    expect(page.locator("#voice-hint")).to_contain_text("n’annoncent plus")
+    page.locator("#device").focus()
+    page.keyboard.press("v")
+    expect(announce).to_have_attribute("aria-live", "polite")
+
+
+@pytest.mark.parametrize("told", ["Control", "Tab", "v", "Silence", "the panel"])
+def test_silence_at_once_when_told(listening: tuple[Page, Ears], told: str) -> None:
+    """In the moment of the key: nothing waits for the server, and nothing is left to be said."""
+    page, ears = listening
+    page.keyboard.press("c")
+    page.keyboard.type(PIN)
+    page.keyboard.press("Enter")
+    ears.wait("Votre code Sésame")
+    page.route("**/readers/**", lambda _route: None)  # never answered
+    if told == "Silence":
+        page.get_by_role("button", name="Silence").click()
+    elif told == "the panel":
+        page.locator("#settings summary").click()
+        page.get_by_label("Lire l’écran à voix haute").uncheck()
+    else:
+        page.keyboard.press(told)
+    assert ears.all()[-1] == SILENCE
+    page.wait_for_timeout(300)
+    assert ears.all()[-1] == SILENCE
+
+
+def test_silence_before_the_first_word(listening: tuple[Page, Ears]) -> None:
+    """A key that comes before the voice has begun keeps it from beginning."""
+    page, ears = listening
+    heard = ears.all()
+    page.evaluate(
+        """() => { device.dispatchEvent(new KeyboardEvent("keydown", { key: "v" }));
+                   device.dispatchEvent(new KeyboardEvent("keydown", { key: "v" }));
+                   device.dispatchEvent(new KeyboardEvent("keydown", { key: "Control" })); }"""
+    )
+    page.wait_for_timeout(300)
+    assert set(ears.all()[len(heard) :]) == {SILENCE}
+
+
+def test_a_pulled_card_silences(listening: tuple[Page, Ears]) -> None:
+    """At once, whoever pulls it and wherever: nothing goes on about a card that is gone."""
+    page, ears = listening
+    page.keyboard.press("c")
+    page.keyboard.type(PIN)
+    page.keyboard.press("Enter")
+    ears.wait("Votre code Sésame")
+    page.locator(f"#put-{INES}").click()  # « Retirer », in the drawer
+    expect(page.locator("#card")).to_be_hidden()
+    assert ears.all()[-1] == SILENCE
+    code_on(page)  # it stays to be read
+
+
+def test_a_page_that_is_left_is_silent(listening: tuple[Page, Ears]) -> None:
+    """Hidden, it also says nothing new."""
+    page, ears = listening
+    page.evaluate(
+        """() => { Object.defineProperty(document, "hidden", { value: true, configurable: true });
+                   document.dispatchEvent(new Event("visibilitychange")); }"""
+    )
+    assert ears.all()[-1] == SILENCE
+    page.keyboard.press("c")
+    expect(page.locator("#lines")).to_contain_text("CODE SECRET")
+    page.wait_for_timeout(300)
+    assert ears.all()[-1] == SILENCE
+
+
+def test_the_voice_ends_with_the_code(open_page: Open) -> None:
+    """The page wipes the code by itself, and what is being said of it."""
+    page = open_page(script=RECORDER)
+    page.clock.install()
+    insert(page, INES)
+    page.keyboard.press("v")
+    page.keyboard.press("c")
+    page.keyboard.type(PIN)
+    page.keyboard.press("Enter")
+    code_on(page)
+    page.clock.run_for(500)
+    ears = Ears(page)
+    ears.wait("Votre code Sésame")
+    page.route("**/readers/**", lambda _route: None)
+    page.clock.run_for(36_000)
+    assert ears.all()[-1] == SILENCE
+
+
+def test_of_two_windows_one_speaks(listening: tuple[Page, Ears]) -> None:
+    """The one in which something was last done, though both show the same reader."""
+    page, ears = listening
+    with page.expect_popup() as opened:
+        page.get_by_role("button", name="Mettre le lecteur dans une petite fenêtre").click()
+    small = opened.value
+    expect(small.locator("#voice-on")).to_be_visible()
+    before = ears.all()
+    small.keyboard.press("c")
+    Ears(small).wait("Code secret")
+    expect(page.locator("#lines")).to_contain_text("CODE SECRET")
+    page.wait_for_timeout(300)
+    assert set(ears.all()[len(before) :]) <= {SILENCE}
+
+
+def test_the_voice_follows_the_page_s_language(listening: tuple[Page, Ears]) -> None:
+    """It stays on, and the words and the voice are English."""
+    page, _ = listening
+    page.get_by_role("link", name="English").click()
+    Ears(page).wait("Choose")
+
+
+def test_without_a_voice_of_its_own(open_page: Open) -> None:
+    """No voice of this language, or one that works elsewhere: the setting says why it is not."""
+    page = open_page(script=RECORDER + "voices.pop();")
+    insert(page, INES)
+    page.keyboard.press("v")
+    words = "Aucune voix française n’est installée"
+    expect(page.locator("#announce")).to_contain_text(words)
+    page.locator("#settings summary").click()
+    expect(page.locator("#no-voice")).to_contain_text(words)
+    expect(page.get_by_label("Lire l’écran à voix haute")).to_be_disabled()
+    page.evaluate(
+        """() => { voices.push({ lang: "fr-FR", name: "late", localService: true });
+                   findVoices(); }"""
+    )
+    page.get_by_label("Lire l’écran à voix haute").check()
+    Ears(page).wait("Choisissez")
+
+
+# ── The size ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def height(page: Page) -> float:
+    """Of a digit of the code, in pixels."""
+    box = page.locator("#digits svg").first.bounding_box()
+    assert box is not None
+    return box["height"]
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+def test_sizes(open_page: Open, width: int) -> None:
+    """Each is larger than the one before, holds all digits, and is kept in the browser."""
+    page = open_page(width, 900)
+    insert(page, INES)
+    press(page, "Code", *PIN, "OK")
+    code_on(page)
+    page.locator("#settings summary").click()
+    heights = []
+    for name in ("normale", "grande", "très grande"):
+        page.get_by_label(name, exact=True).check()
+        heights.append(height(page))
+        glass = page.locator("#display").bounding_box()
+        assert glass is not None
+        for digit in page.locator("#digits svg").all():
+            box = digit.bounding_box()
+            assert box is not None
+            assert glass["x"] <= box["x"]
+            assert box["x"] + box["width"] <= glass["x"] + glass["width"]
+            assert glass["y"] <= box["y"]
+            assert box["y"] + box["height"] <= glass["y"] + glass["height"]
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert heights[1] > 1.4 * heights[0]
+    assert heights[2] > 1.15 * heights[1]
+    page.reload()
+    code_on(page)
+    assert height(page) == pytest.approx(heights[2], rel=0.02)
+
+
+def test_texts_grow_too(open_page: Open) -> None:
+    """Their longest word still fits."""
+    page = open_page(320, 800)
+    insert(page, INES)
+    size = "element => parseFloat(getComputedStyle(element).fontSize)"
+    normal = page.locator("#lines").evaluate(size)
+    page.locator("#settings summary").click()
+    page.get_by_label("très grande").check()
+    assert page.locator("#lines").evaluate(size) > 1.5 * normal
+    page.locator("#lines").evaluate("element => (element.textContent = 'CARTE INUTILISABLE')")
+    assert page.locator("#lines").evaluate("e => e.getClientRects()[0].height") < 2.9 * (
+        page.locator("#lines").evaluate(size)
+    )  # two lines, not three
+
+
+def test_a_browser_that_keeps_nothing(open_page: Open) -> None:
+    """With its storage blocked, the settings hold until the page is left."""
+    page = open_page(
+        script="""for (const name of ["localStorage", "sessionStorage"])
+          Object.defineProperty(window, name, { get() { throw new DOMException("blocked"); } });"""
+    )
+    insert(page, INES)
+    page.locator("#settings summary").click()
+    page.get_by_label("très grande").check()
+    press(page, "Code", *PIN, "OK")
+    code_on(page)
+    assert height(page) > 90
+
+
+# ── The copy ─────────────────────────────────────────────────────────────────────────────────────
+
+READ = "navigator.clipboard.readText()"
+
+
+@pytest.fixture
+def clipboard(open_page: Open) -> Page:
+    """A page that may read and write the clipboard, with a code."""
+    page = open_page(permissions=["clipboard-read", "clipboard-write"])
+    insert(page, CAMILLE)
+    expect(page.locator("#copy-code")).to_be_hidden()
+    press(page, "Code", *PIN, "OK")
+    code_on(page)
+    return page
+
+
+def test_a_code_is_copied(clipboard: Page) -> None:
+    """By keyboard: eight digits without a space; what was done is said and shown."""
+    page = clipboard
+    code = code_on(page)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Copier CODE SÉSAME")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#announce")).to_have_text("Copié")
+    expect(page.locator("#copy-code")).to_have_text("Copié")
+    assert page.evaluate(READ) == code.replace(" ", "")
+    expect(page.locator("#copy-code")).to_have_text("Copier")
+
+
+def test_the_clipboard_is_emptied_with_the_code(clipboard: Page) -> None:
+    """And the focus goes back to the reader."""
+    page = clipboard
+    page.locator("#copy-code").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#announce")).to_have_text("Copié")
+    page.keyboard.press("Escape")
+    expect(page.locator("#copy-code")).to_be_hidden()
+    expect(page.locator("#device")).to_be_focused()
+    page.wait_for_function(f"{READ}.then((text) => text === '')")
+
+
+def test_what_was_copied_since_is_left(clipboard: Page) -> None:
+    """The clipboard is its owner's."""
+    page = clipboard
+    page.locator("#copy-code").click()
+    expect(page.locator("#announce")).to_have_text("Copié")
+    page.evaluate("navigator.clipboard.writeText('une adresse')")
+    page.keyboard.press("Escape")
+    expect(page.locator("#copy-code")).to_be_hidden()
+    page.wait_for_timeout(300)
+    assert page.evaluate(READ) == "une adresse"
+
+
+def test_nobody_is_asked_whether_the_clipboard_may_be_read(clipboard: Page) -> None:
+    """Where reading it would take a question, it is not read."""
+    page = clipboard
+    page.context.clear_permissions()
+    page.context.grant_permissions(["clipboard-write"])
+    page.evaluate(
+        """() => { navigator.clipboard.readText = () => { throw Error("asked"); };
+                   navigator.clipboard.writeText = (text) => { window.written = text; }; }"""
+    )
+    page.locator("#copy-code").click()
+    expect(page.locator("#announce")).to_have_text("Copié")
+    page.keyboard.press("Escape")
+    expect(page.locator("#copy-code")).to_be_hidden()
+    page.wait_for_timeout(300)
+    assert re.fullmatch(r"\d{8}", page.evaluate("written"))
+
+
+# ── What is kept to oneself ──────────────────────────────────────────────────────────────────────
+
+
+def test_a_typed_pin_is_nowhere_in_the_page(open_page: Open) -> None:
+    """Neither in words nor as a key that lights up: every change of the page is looked at."""
+    page = open_page()
+    insert(page, INES)
+    page.keyboard.press("c")
+    expect(page.locator("#lines")).to_contain_text("CODE SECRET")
+    page.evaluate(
+        """() => { window.changes = [];
+          const seen = { subtree: true, childList: true, characterData: true, attributes: true };
+          new MutationObserver((records) => {
+            for (const { type, target } of records)
+              changes.push(
+                type === "attributes" ? target.cloneNode().outerHTML : target.textContent);
+          }).observe(device.parentElement, seen); }"""
+    )
+    page.keyboard.type("7979")
+    expect(page.locator("#lines")).to_contain_text("••••")
+    changes = "".join(page.evaluate("changes"))
+    assert "Chiffres saisis\u00a0: 4." in changes
+    assert not re.search("[79]", changes)
+    page.keyboard.press("Enter")  # of another key it would be seen
+    expect(page.locator("#lines")).to_contain_text("CODE SECRET FAUX")
+    assert 'data-key="ok"' in "".join(page.evaluate("changes"))
+
+
+def test_nothing_secret_is_kept(open_page: Open) -> None:
+    """The address is the page's, and the browser keeps the reader's name and the settings."""
+    page = open_page(script=RECORDER)
+    insert(page, INES)
+    page.keyboard.press("v")
+    page.locator("#settings summary").click()
+    page.get_by_label("grande", exact=True).check()
+    press(page, "Code", *PIN, "OK")
+    code = code_on(page).replace(" ", "")
+    kept = page.evaluate("({ ...localStorage, ...sessionStorage })")
+    assert set(kept) == {"reader", "reader-voice", "reader-size"}
+    assert code not in str(kept)
+    assert page.url.removeprefix("http://").partition("/")[2] == ""
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+@pytest.mark.parametrize("width", [1280, 320])
+def test_axe_finds_nothing(open_page: Open, width: int, language: str) -> None:
+    """With the settings open, the voice on, and a very large code."""
+    page = open_page(width, at=f"/langue/{language}?retour=/", script=RECORDER, bypass_csp=True)
+    insert(page, CAMILLE)
+    page.keyboard.press("v")
+    page.locator("#settings summary").click()
+    found = violations(page)
+    page.locator('[value="huge"]').check()
+    press(page, "Code", *PIN, "OK")
+    code_on(page)
+    found += violations(page)
+    assert found == []
