@@ -9,7 +9,53 @@ from playwright.sync_api import Page, expect
 CODE = re.compile(r"\d{4} \d{4}")
 WCAG = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
+SILENCE = "(silence)"
+# In the place of the browser's speech: what it would say, and when it was silenced. The first of
+# its French voices is somebody's server, which would be told the code.
+RECORDER = """
+window.heard = [];
+window.voices = [
+  { lang: "fr-FR", name: "far", localService: false, default: true },
+  { lang: "en_GB", name: "english", localService: true },
+  { lang: "fr_FR", name: "french", localService: true },
+];
+window.SpeechSynthesisUtterance = class { constructor(text) { this.text = text; } };
+Object.defineProperty(window, "speechSynthesis", { value: {
+  addEventListener(_name, listener) { window.findVoices = listener; },
+  getVoices: () => voices,
+  cancel: () => heard.push("(silence)"),
+  speak({ text, lang, voice }) {
+    if (voice.lang.slice(0, 2) !== lang || voice.name === "far") throw Error("a foreign voice");
+    heard.push(text);
+  },
+} });
+"""
+
 Open = Callable[..., Page]
+
+
+class Ears:
+    """What is heard of a page: the only way in which these tests look at it."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self._from = 0
+
+    def all(self) -> list[str]:
+        """Everything since the page was opened, silences too."""
+        heard: list[str] = self.page.evaluate("heard")
+        return heard
+
+    def wait(self, words: str) -> str:
+        """Listen until something begins with *words*; says the whole sentence."""
+        self.page.wait_for_function(
+            "([words, from]) => heard.slice(from).some((said) => said.startsWith(words))",
+            arg=[words, self._from],
+        )
+        heard = self.all()
+        at = next(n for n in range(self._from, len(heard)) if heard[n].startswith(words))
+        self._from = at + 1
+        return heard[at]
 
 
 def insert(page: Page, card: str, how: str = "insert") -> None:

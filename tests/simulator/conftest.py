@@ -9,8 +9,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from sesame.reader.slot import Clock
 from sesame.simulator.routes import build
-from tests.simulator.browser import Open
-from tests.simulator.table import TODAY, Table, fill, launch, serve
+from tests.simulator.browser import RECORDER, Ears, Open, insert
+from tests.simulator.table import INES, TODAY, Table, fill, launch, serve
 
 
 @pytest.fixture
@@ -70,3 +70,14 @@ def open_page(chromium: Browser, address: str) -> Iterator[Open]:
         context.close()
     # Chromium itself writes a line for every answer of 4xx and every request that fails.
     assert [words for words in complaints if not words.startswith("Failed to load resource")] == []
+
+
+@pytest.fixture
+def listening(open_page: Open) -> tuple[Page, Ears]:
+    """A page with a card in and its voice on, by keyboard alone."""
+    page = open_page(script=RECORDER)
+    insert(page, INES)
+    page.keyboard.press("v")
+    ears = Ears(page)
+    ears.wait("Choisissez")
+    return page, ears

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sesame.card.card_file import open_card
-from sesame.reader.machine import Key, State
+from sesame.reader.machine import SHOWN, Key
 from sesame.simulator import readers as readers_module
 from sesame.simulator.api import MOST_BYTES, Hold, Press
 from sesame.simulator.routes import build
@@ -50,7 +50,9 @@ async def test_a_dialogue(client: httpx.AsyncClient) -> None:
         "state": "off",
         "lines": [],
         "code": None,
+        "large": False,
         "seconds_left": None,
+        "display_time": "35",
         "announce": "Le lecteur est éteint.",
         "announced": 0,
         "card": None,
@@ -91,6 +93,29 @@ async def test_time_takes_the_code(client: httpx.AsyncClient, table: Table) -> N
     assert after["state"] == "off"
     assert after["code"] is after["seconds_left"] is None
     assert shown["code"] not in json.dumps(after)
+
+
+@pytest.mark.parametrize(("time", "seconds"), [("35", 35.0), ("90", 90.0), ("until-key", None)])
+async def test_a_code_s_time_is_chosen(
+    client: httpx.AsyncClient, time: str, seconds: float | None
+) -> None:
+    """Before it is made."""
+    reader = await new_reader(client)
+    chosen = (await happen(client, reader, "display-time", time=time)).json()
+    assert chosen["display_time"] == time
+    assert (await make_code(client, reader))["seconds_left"] == seconds
+
+
+async def test_a_code_is_shown_large(client: httpx.AsyncClient) -> None:
+    """Key 0 says it again, however often."""
+    reader = await new_reader(client)
+    shown = await make_code(client, reader)
+    large = (await happen(client, reader, "key", key="0")).json()
+    again = (await happen(client, reader, "key", key="0")).json()
+    assert not shown["large"]
+    assert large["large"]
+    assert [face["announced"] - shown["announced"] for face in (large, again)] == [1, 2]
+    assert shown["announce"].startswith(large["announce"])
 
 
 async def test_the_page_s_language_is_the_reader_s(client: httpx.AsyncClient) -> None:
@@ -213,6 +238,9 @@ async def test_only_names_of_the_drawer_are_cards(client: httpx.AsyncClient, car
         b'{"event":"key"}',
         b'{"event":"key","key":"7531"}',
         b'{"event":"key","key":1}',
+        b'{"event":"display-time"}',
+        b'{"event":"display-time","time":90}',
+        b'{"event":"display-time","time":"36"}',
         b'{"event":"insert"}',
         b'{"event":"insert","card":null}',
         b'{"event":"remove","card":"x"}',
@@ -290,11 +318,13 @@ def test_keys_do_not_print_themselves() -> None:
 # ── Anything ─────────────────────────────────────────────────────────────────────────────────────
 
 _NAMES = st.sampled_from([CAMILLE, INES, "payment-only", "mute", "expired", "blocked", "none"])
-_KEYS = st.sampled_from([*string.digits, "code", "ok", "c", "on", "x", ""])
+_KEYS = st.sampled_from([*string.digits, "code", "respond", "sign", ",", "ok", "c", "on", "x", ""])
+_TIMES = st.sampled_from(["35", "90", "until-key", "36", ""])
 _EVENTS = st.one_of(
     st.builds(lambda card: {"event": "insert", "card": card}, _NAMES),
     st.builds(lambda card: {"event": "insert-wrongly", "card": card}, _NAMES),
     st.just({"event": "remove"}),
+    st.builds(lambda time: {"event": "display-time", "time": time}, _TIMES),
     st.builds(lambda key: {"event": "key", "key": key}, _KEYS),
     st.builds(lambda key: {"event": "hold", "key": key}, _KEYS),
     st.recursive(
@@ -318,7 +348,7 @@ def test_whatever_comes_is_answered(
 ) -> None:
     """Two windows, any events, any pauses: a face or a problem, never an error of ours.
 
-    No face shows a code for longer than 35 seconds, nor a card that the other has too.
+    No face shows a code for longer than was chosen, nor a card that the other has too.
     """
 
     async def play() -> None:
@@ -332,8 +362,10 @@ def test_whatever_comes_is_answered(
                 assert answer.status_code in {200, 400, 404, 409}
                 faces = [(await client.get(reader)).json() for reader in readers]
                 for face in faces:
-                    assert (face["code"] is None) == (face["state"] != State.CODE_SHOWN)
-                    assert face["code"] is None or 0 < face["seconds_left"] <= 35
+                    assert (face["code"] is None) == (face["state"] not in SHOWN)
+                    stays = face["code"] is not None and face["display_time"] != "until-key"
+                    assert (face["seconds_left"] is None) == (not stays)
+                    assert not stays or 0 < face["seconds_left"] <= int(face["display_time"])
                 cards = [face["card"]["name"] for face in faces if face["card"]]
                 assert len(set(cards)) == len(cards)
                 table.pass_time(pause)

@@ -1,74 +1,24 @@
-"""The reader for every hand: its voice, its size, and the code that is copied.
-
-The browser's speech is replaced by a recorder: what Chromium would say, and when it was silenced.
-"""
+"""The reader for every hand: its voice, its size, its time, and the code that is copied."""
 
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.simulator.browser import Open, code_on, insert, press, violations
-from tests.simulator.table import CAMILLE, INES, PIN
+from sesame.simulator.routes import build
+from tests.simulator.browser import (
+    RECORDER,
+    SILENCE,
+    Ears,
+    Open,
+    code_on,
+    insert,
+    press,
+    violations,
+)
+from tests.simulator.table import CAMILLE, INES, PIN, Table, serve
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.needs("fonts-dejavu-core")]
-
-SILENCE = "(silence)"
-# The first French voice is somebody's server: it would be told the code.
-RECORDER = """
-window.heard = [];
-window.voices = [
-  { lang: "fr-FR", name: "far", localService: false, default: true },
-  { lang: "en_GB", name: "english", localService: true },
-  { lang: "fr_FR", name: "french", localService: true },
-];
-window.SpeechSynthesisUtterance = class { constructor(text) { this.text = text; } };
-Object.defineProperty(window, "speechSynthesis", { value: {
-  addEventListener(_name, listener) { window.findVoices = listener; },
-  getVoices: () => voices,
-  cancel: () => heard.push("(silence)"),
-  speak({ text, lang, voice }) {
-    if (voice.lang.slice(0, 2) !== lang || voice.name === "far") throw Error("a foreign voice");
-    heard.push(text);
-  },
-} });
-"""
-
-
-class Ears:
-    """What is heard of a page: the only way in which these tests look at it."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self._from = 0
-
-    def all(self) -> list[str]:
-        """Everything since the page was opened, silences too."""
-        heard: list[str] = self.page.evaluate("heard")
-        return heard
-
-    def wait(self, words: str) -> str:
-        """Listen until something begins with *words*; says the whole sentence."""
-        self.page.wait_for_function(
-            "([words, from]) => heard.slice(from).some((said) => said.startsWith(words))",
-            arg=[words, self._from],
-        )
-        heard = self.all()
-        at = next(n for n in range(self._from, len(heard)) if heard[n].startswith(words))
-        self._from = at + 1
-        return heard[at]
-
-
-@pytest.fixture
-def listening(open_page: Open) -> tuple[Page, Ears]:
-    """A page with a card in and its voice on, by keyboard alone."""
-    page = open_page(script=RECORDER)
-    insert(page, INES)
-    page.keyboard.press("v")
-    ears = Ears(page)
-    ears.wait("Choisissez")
-    return page, ears
-
 
 # ── The voice ────────────────────────────────────────────────────────────────────────────────────
 
@@ -272,6 +222,25 @@ def test_sizes(open_page: Open, width: int) -> None:
     assert height(page) == pytest.approx(heights[2], rel=0.02)
 
 
+def test_what_grows_stays_in_sight(open_page: Open) -> None:
+    """The settings that open, and a code that key 0 enlarges, with the drawer scrolled down."""
+    page = open_page(1280, 700)
+    insert(page, INES)
+    page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
+    page.locator("#settings summary").click()
+    expect(page.locator("#settings summary")).to_be_in_viewport()
+    page.locator("#settings summary").click()
+    page.locator("#device").focus()
+    page.keyboard.press("c")
+    page.keyboard.type(PIN)
+    page.keyboard.press("Enter")
+    code_on(page)
+    page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
+    page.keyboard.press("0")
+    expect(page.locator("#device")).to_have_class(re.compile("enlarged"))
+    expect(page.locator("#display")).to_be_in_viewport()
+
+
 def test_texts_grow_too(open_page: Open) -> None:
     """Their longest word still fits."""
     page = open_page(320, 800)
@@ -280,7 +249,7 @@ def test_texts_grow_too(open_page: Open) -> None:
     normal = page.locator("#lines").evaluate(size)
     page.locator("#settings summary").click()
     page.get_by_label("très grande").check()
-    assert page.locator("#lines").evaluate(size) > 1.5 * normal
+    assert page.locator("#lines").evaluate(size) > 1.4 * normal
     page.locator("#lines").evaluate("element => (element.textContent = 'CARTE INUTILISABLE')")
     assert page.locator("#lines").evaluate("e => e.getClientRects()[0].height") < 2.9 * (
         page.locator("#lines").evaluate(size)
@@ -340,7 +309,8 @@ def test_the_clipboard_is_emptied_with_the_code(clipboard: Page) -> None:
     page.keyboard.press("Escape")
     expect(page.locator("#copy-code")).to_be_hidden()
     expect(page.locator("#device")).to_be_focused()
-    page.wait_for_function(f"{READ}.then((text) => text === '')")
+    page.wait_for_timeout(300)
+    assert page.evaluate(READ) == ""
 
 
 def test_what_was_copied_since_is_left(clipboard: Page) -> None:
@@ -429,3 +399,79 @@ def test_axe_finds_nothing(open_page: Open, width: int, language: str) -> None:
     code_on(page)
     found += violations(page)
     assert found == []
+
+
+# ── The time ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(("choice", "seconds"), [("35 s", 35), ("90 s", 90)])
+def test_a_code_stays_as_long_as_was_chosen(
+    chromium: Browser, table: Table, choice: str, seconds: int
+) -> None:
+    """The page counts them, the bar is full at first, and in the end the code is gone."""
+    with serve(build(table.simulator())) as address:
+        page = chromium.new_page()
+        page.goto(address)
+        page.locator("#settings summary").click()
+        page.get_by_label(choice).check()
+        insert(page, INES)
+        press(page, "Code", *PIN, "OK")
+        code_on(page)
+        expect(page.locator("#seconds")).to_have_text(f"{seconds} s")
+        assert page.locator("#rest").evaluate("e => e.style.transform") == "scaleX(1)"
+        expect(page.locator("#announce")).to_contain_text(f"Vous avez {seconds}\u00a0secondes.")
+        table.pass_time(seconds - 20)
+        expect(page.locator("#seconds")).to_have_text("20 s")
+        table.pass_time(20)
+        expect(page.locator("#digits")).to_be_empty()
+        page.close()
+
+
+def test_a_code_stays_until_a_key(chromium: Browser, table: Table) -> None:
+    """Without seconds; which key, the display says. Then it goes at once."""
+    with serve(build(table.simulator())) as address:
+        page = chromium.new_page()
+        page.goto(address)
+        page.locator("#settings summary").click()
+        page.get_by_label("jusqu’à une touche").check()
+        insert(page, INES)
+        press(page, "Code", *PIN, "OK")
+        code = code_on(page)
+        table.pass_time(120)
+        page.wait_for_timeout(1500)
+        assert code_on(page) == code
+        expect(page.locator("#countdown")).to_be_hidden()
+        expect(page.locator("#until-key")).to_have_text("OK POUR EFFACER")
+        press(page, "OK")
+        expect(page.locator("#digits")).to_be_empty()
+        expect(page.locator("#until-key")).to_be_hidden()
+        page.close()
+
+
+def test_the_time_is_kept_for_the_next_reader(open_page: Open) -> None:
+    """In the browser: the server has put the first reader away."""
+    page = open_page()
+    page.locator("#settings summary").click()
+    page.get_by_label("90 s").check()
+    page.evaluate("sessionStorage.clear()")
+    page.reload()
+    insert(page, INES)
+    press(page, "Code", *PIN, "OK")
+    expect(page.locator("#seconds")).to_have_text(re.compile(r"(90|8\d) s"))
+    page.locator("#settings summary").click()
+    expect(page.get_by_label("90 s")).to_be_checked()
+
+
+def test_the_time_may_change_while_a_code_is_shown(open_page: Open) -> None:
+    """From 35 seconds to 90, and to no end."""
+    page = open_page()
+    insert(page, INES)
+    press(page, "Code", *PIN, "OK")
+    code_on(page)
+    page.locator("#settings summary").click()
+    page.get_by_label("90 s").check()
+    expect(page.locator("#seconds")).to_have_text(re.compile(r"(90|8\d) s"))
+    page.get_by_label("jusqu’à une touche").check()
+    expect(page.locator("#countdown")).to_be_hidden()
+    page.get_by_label("35 s").check()
+    expect(page.locator("#seconds")).to_have_text(re.compile(r"3\d s"))

@@ -64,10 +64,23 @@ def test_every_drawn_key_is_reached_and_pressed_by_keyboard(open_page: Open) -> 
     page = open_page()
     insert(page, INES)
     names = []
-    for _ in range(15):
+    for _ in range(18):
         page.keyboard.press("Tab")
         names.append(page.evaluate("document.activeElement.dataset.key ?? 'pull'"))
-    assert names == ["pull", "code", "on", *"123456789", "c", "0", "ok"]
+    assert names == [
+        "pull",
+        "code",
+        "respond",
+        "sign",
+        *"123",
+        "on",
+        *"456",
+        "c",
+        *"789",
+        "ok",
+        ",",
+        "0",
+    ]
     page.locator('[data-key="code"]').focus()
     page.keyboard.press("Enter")
     page.locator('[data-key="7"]').focus()

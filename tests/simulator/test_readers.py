@@ -15,7 +15,7 @@ from sesame.card.errors import CardFileDamaged, CardInUse
 from sesame.catalogue import Language
 from sesame.emv.pin import Pin
 from sesame.reader.code import make_code
-from sesame.reader.machine import Key, KeyHeld, KeyPressed, State
+from sesame.reader.machine import DisplayTime, Key, KeyHeld, KeyPressed, State
 from sesame.reader.slot import Clock
 from sesame.reader.virtual_slot import VirtualSlot
 from sesame.simulator import readers as module
@@ -208,6 +208,16 @@ async def test_keys_pressed_at_once_all_count(readers: Readers, table: Table) ->
     await insert(readers, reader, table, INES)
     faces = await asyncio.gather(*(press(readers, reader, key) for key in code_keys()))
     assert faces[-1].code is not None
+
+
+async def test_another_language_is_said_again(readers: Readers, table: Table) -> None:
+    """What the reader shows, in the language that the page has now; once."""
+    reader = await readers.open(FRENCH)
+    french = await insert(readers, reader, table, INES)
+    english = await readers.look(reader, Language.ENGLISH)
+    assert english.announce.startswith("Choose")
+    assert english.announced == french.announced + 1
+    assert await readers.look(reader, Language.ENGLISH) == english
 
 
 # ── Time ─────────────────────────────────────────────────────────────────────────────────────────
@@ -406,7 +416,9 @@ def test_a_face_does_not_print_a_code() -> None:
         state=State.CODE_SHOWN,
         lines=("CODE SÉSAME",),
         code="3465 6023",
+        large=False,
         seconds_left=35.0,
+        display_time=DisplayTime.SHORT,
         announce="3 4 6 5, 6 0 2 3",
         announced=1,
         card=None,

@@ -20,7 +20,7 @@ from starlette.routing import Route
 from sesame.card.errors import CardError, CardInUse
 from sesame.catalogue import N_, translator
 from sesame.errors import SesameError
-from sesame.reader.machine import Key, KeyHeld, KeyPressed
+from sesame.reader.machine import DisplayTime, Key, KeyHeld, KeyPressed
 from sesame.simulator.drawer import Drawer
 from sesame.simulator.errors import (
     CardNotInDrawer,
@@ -76,7 +76,13 @@ class Hold(_Message, tag="hold"):
         return "Hold(…)"
 
 
-_EVENT = msgspec.json.Decoder(Insert | InsertWrongly | Remove | Press | Hold)
+class SetDisplayTime(_Message, tag="display-time"):
+    """Its holder has chosen how long codes stay; what is shown counts from when it came."""
+
+    time: DisplayTime
+
+
+_EVENT = msgspec.json.Decoder(Insert | InsertWrongly | Remove | Press | Hold | SetDisplayTime)
 
 
 def api_routes(
@@ -124,6 +130,8 @@ async def _happen(
             return await readers.press(reader_id, KeyPressed(key))
         case Hold(key):
             return await readers.press(reader_id, KeyHeld(key))
+        case SetDisplayTime(time):
+            return await readers.set_display_time(reader_id, time)
     return await readers.remove(reader_id)
 
 

@@ -18,6 +18,7 @@ from sesame.reader.machine import (
     Announce,
     CardInserted,
     CardRemoved,
+    DisplayTime,
     Event,
     KeyHeld,
     KeyPressed,
@@ -61,7 +62,9 @@ class Face:
     state: State
     lines: tuple[str, ...]
     code: str | None = field(repr=False)  # "0000 0000"
-    seconds_left: float | None  # until the code goes
+    large: bool  # the code is to be larger than usual
+    seconds_left: float | None  # until the code goes; None where a key ends it
+    display_time: DisplayTime  # of the codes to come, and of the one that is shown
     announce: str = field(repr=False)  # to be read aloud, once for each `announced`
     announced: int  # how many announcements there have been
     card: CardSeen | None
@@ -89,7 +92,7 @@ class _Place:
             raise
         screen = self.reader.screen
         if any(isinstance(effect, Show) for effect in shown):
-            self._say(speak(screen))  # for a code, with its 35 seconds
+            self._say(speak(screen))  # for a code, with its seconds
         else:
             for effect in shown:
                 if isinstance(effect, Announce):
@@ -129,7 +132,9 @@ class _Place:
             state=screen.state,
             lines=lines(screen),
             code=screen.code,
+            large=screen.large,
             seconds_left=left,
+            display_time=self.reader.display_time,
             announce=self._announce,
             announced=self._announced,
             card=self.card,
@@ -175,6 +180,13 @@ class Readers:
         """Press or hold a key."""
         async with self._at(reader_id) as place:
             await place.run(event)
+            return place.face
+
+    async def set_display_time(self, reader_id: str, time: DisplayTime) -> Face:
+        """Let codes stay as long as *time*, the one that is shown too."""
+        async with self._at(reader_id) as place:
+            place.reader.display_time = time
+            await place.run(Tick())
             return place.face
 
     async def insert(self, reader_id: str, card: CardSeen, path: Path | None) -> Face:

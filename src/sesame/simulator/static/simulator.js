@@ -6,7 +6,6 @@ const find = (id) => document.getElementById(id);
 const device = find("device");
 const notice = find("notice");
 
-const CODE_LIVES = 35_000; // milliseconds
 const LOOK_WHEN_ON = 1000; // milliseconds between two looks at the reader
 const LOOK_WHEN_OFF = 20_000; // the server puts away a reader that nobody looks at for longer
 const HELD = 800; // milliseconds after which a key counts as kept down
@@ -16,7 +15,8 @@ const GONE = 410; // the server has put the reader away
 let reader = recall("sessionStorage", "reader"); // its id; a page loaded again keeps its reader
 let announced = 0; // the last announcement that was read aloud
 let announcement = ""; // and its words
-let endsAt = null; // when the code goes, as Date.now() counts
+let endsAt = null; // when the code goes, as Date.now() counts; null where a key ends it
+let lasts; // seconds that it stays in all
 let nextLook;
 let counting;
 
@@ -67,6 +67,10 @@ async function askReader(method, tail, body) {
   announced = opened.face.announced;
   announcement = opened.face.announce;
   remember("sessionStorage", "reader", reader);
+  const time = recall("localStorage", "reader-time");
+  if (times.some((radio) => radio.value === time)) {
+    opened.face = await ask("POST", `/readers/${reader}/events`, { event: "display-time", time });
+  }
   return body ? ask(method, `/readers/${reader}${tail}`, body) : opened.face;
 }
 
@@ -113,7 +117,12 @@ function lookIn(milliseconds) {
 function show(face) {
   lookIn(face.state === "off" ? LOOK_WHEN_OFF : LOOK_WHEN_ON);
   device.dataset.state = face.state;
-  if (face.code) showCode(face.code, face.seconds_left);
+  if (face.large !== device.classList.contains("enlarged")) {
+    device.classList.toggle("enlarged", face.large);
+    device.scrollIntoView({ block: "nearest" });
+  }
+  for (const radio of times) radio.checked = radio.value === face.display_time;
+  if (face.code) showCode(face);
   else wipe();
   find("lines").textContent = face.lines.join("\n");
   showCard(face.card);
@@ -124,16 +133,21 @@ function show(face) {
   }
 }
 
-function showCode(code, secondsLeft) {
+function showCode({ code, seconds_left: left, display_time: time }) {
   const spoken = document.createElement("span");
   spoken.className = "visually-hidden";
   spoken.textContent = code;
   find("digits").replaceChildren(spoken, ...[...code].map(drawDigit));
-  find("digits").hidden = find("countdown").hidden = false;
+  find("digits").hidden = false;
   find("copy-code").hidden = !navigator.clipboard;
   device.classList.add("has-code");
-  endsAt = Date.now() + 1000 * secondsLeft;
-  counting ??= setInterval(count, 200);
+  find("countdown").hidden = left === null;
+  find("until-key").hidden = left !== null;
+  clearInterval(counting);
+  endsAt = left === null ? null : Date.now() + 1000 * left;
+  lasts = Number(time);
+  if (endsAt === null) return;
+  counting = setInterval(count, 200);
   count();
 }
 
@@ -156,7 +170,7 @@ function count() {
   }
   const seconds = Math.ceil(left / 1000);
   find("seconds").textContent = `${seconds} s`;
-  find("rest").style.transform = `scaleX(${(1000 * seconds) / CODE_LIVES})`;
+  find("rest").style.transform = `scaleX(${seconds / lasts})`;
 }
 
 function wipe() {
@@ -164,12 +178,11 @@ function wipe() {
   if (!code) return;
   hush();
   clearInterval(counting);
-  counting = undefined;
   endsAt = null;
   announcement = "";
   if (copied) emptyClipboard(code);
   if (document.activeElement === find("copy-code")) device.focus({ preventScroll: true });
-  find("digits").hidden = find("countdown").hidden = find("copy-code").hidden = true;
+  for (const part of ["digits", "countdown", "until-key", "copy-code"]) find(part).hidden = true;
   find("digits").replaceChildren();
   find("lines").textContent = "";
   find("announce").textContent = "";
@@ -294,6 +307,14 @@ find("aloud").addEventListener("change", () => setVoice(find("aloud").checked));
 // ── The settings ─────────────────────────────────────────────────────────────────────────────────
 
 const sizes = [...document.querySelectorAll('[name="size"]')];
+const times = [...document.querySelectorAll('[name="time"]')]; // its reader has the last word
+
+for (const radio of times) {
+  radio.addEventListener("change", () => {
+    remember("localStorage", "reader-time", radio.value);
+    happen({ event: "display-time", time: radio.value });
+  });
+}
 
 function showSize(size) {
   const chosen = sizes.find((radio) => radio.value === size) ?? sizes[0];
@@ -318,6 +339,10 @@ addEventListener("storage", ({ key, newValue }) => {
   }
 });
 
+find("settings").addEventListener("toggle", () => {
+  find("settings").scrollIntoView({ block: "nearest" });
+});
+
 showSize(recall("localStorage", "reader-size"));
 showVoice();
 find("settings").hidden = false;
@@ -329,7 +354,16 @@ function takeInHand() {
   device.scrollIntoView({ block: "nearest" });
 }
 
-const KEYS = { enter: "ok", backspace: "c", escape: "on", c: "code" };
+const KEYS = {
+  enter: "ok",
+  backspace: "c",
+  escape: "on",
+  c: "code",
+  r: "respond",
+  s: "sign",
+  ",": ",",
+  ".": ",",
+};
 
 // Shortcuts hold only while the reader has the focus (WCAG 2.1.4).
 device.addEventListener("keydown", (event) => {
