@@ -1,0 +1,1 @@
+"""Door: the reader in a terminal; knows no bank."""

@@ -1,0 +1,270 @@
+"""The plain face: one line for each change, for a braille line, a screen reader or a pipe.
+
+What the reader shows is said in a sentence, as a talking reader would. Nothing is drawn, moved
+or written over. Commands are words or letters with Enter; while a PIN is asked for, what is
+typed stays unseen.
+"""
+
+import os
+import re
+import select
+import signal
+import sys
+import termios
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from enum import Enum, unique
+from functools import partial
+from typing import Self, TextIO
+
+from sesame.catalogue import N_, translator
+from sesame.errors import SesameError
+from sesame.reader.machine import Announce, Event, Key, KeyHeld, KeyPressed, Show, State, Tick
+from sesame.reader.speech import speak, speak_time
+from sesame.terminal.device import Device
+
+_PROMPT = "> "
+_GREETING = N_("Lecteur Sésame. Tapez h puis Entrée pour l’aide.")
+_HELP = N_(
+    "c\u00a0: Code.\n"
+    "r\u00a0: Répondre.\n"
+    "s\u00a0: Signer.\n"
+    "Entrée seule\u00a0: OK.\n"
+    "e\u00a0: effacer, ou revenir.\n"
+    "m\u00a0: marche ou arrêt.\n"
+    "i\u00a0: insérer ou retirer la carte.\n"
+    "l\u00a0: lire encore l’écran.\n"
+    "q\u00a0: quitter.\n"
+    "Un nombre se tape en entier, puis Entrée."
+)
+_UNKNOWN = N_("Commande inconnue. Tapez h puis Entrée pour l’aide.")
+_NO_FIT = N_("Ce nombre ne convient pas. Recommencez.")
+
+# Here a number is awaited as a whole; in other states its digits are keys like others.
+_FIELDS = frozenset(
+    {State.AWAITING_CHALLENGE, State.AWAITING_AMOUNT, State.AWAITING_PAYEE, State.AWAITING_PIN}
+)
+_NUMBER = re.compile(r"[0-9]+(,[0-9]*)?")
+# Braille tables have no sign for these, and a voice does not need them.
+_ORDINARY_SPACES = str.maketrans({"\u00a0": " ", "\u202f": " "})
+_CODES_OF_SIGNALS = 128  # what shells add to the number of the signal that ended a program
+
+
+@unique
+class Deed(Enum):
+    """What can be done with a reader besides pressing one of its keys."""
+
+    CARD = "the card goes in, or out"
+    READ = "the display is said again"
+    HELP = "the commands are said"
+
+
+_WORDS: tuple[tuple[str, Key | Deed], ...] = (
+    ("c code", Key.CODE),
+    ("r repondre respond", Key.RESPOND),
+    ("s signer sign", Key.SIGN),
+    ("o ok", Key.OK),
+    ("e effacer erase", Key.CORRECTION),
+    ("m marche arret on off", Key.ON),
+    ("i inserer retirer insert remove carte card", Deed.CARD),
+    ("l lire read", Deed.READ),
+    ("h ? aide help", Deed.HELP),
+)
+# Of both languages: who has learned one word need not learn another.
+_COMMANDS: Mapping[str, Key | Deed] = {
+    "": Key.OK,
+    **{word: does for words, does in _WORDS for word in words.split()},
+}
+_QUIT = frozenset({"q", "quitter", "quit"})
+
+
+class Keyboard:
+    """Lines typed on the file *descriptor*, of a terminal or not.
+
+    In a context: leaving it, a terminal shows again what is typed.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self.interactive = os.isatty(descriptor)
+        self._read = b""
+        self.unseen = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.hide(unseen=False)
+
+    def hide(self, *, unseen: bool) -> None:
+        """Whether a terminal shows what is typed. What was typed before a change is forgotten."""
+        if self.interactive and unseen is not self.unseen:
+            mode = termios.tcgetattr(self._descriptor)
+            mode[3] = mode[3] & ~termios.ECHO if unseen else mode[3] | termios.ECHO
+            termios.tcsetattr(self._descriptor, termios.TCSAFLUSH, mode)
+            self.unseen = unseen
+
+    def line(self, wait: float | None) -> str | None:
+        """The next line without its end; None when *wait* seconds have brought no whole one.
+
+        Raises:
+            EOFError: there is no next line.
+        """
+        if b"\n" not in self._read:
+            if not select.select([self._descriptor], [], [], wait)[0]:
+                return None
+            more = os.read(self._descriptor, 4096)
+            if not more and not self._read:
+                raise EOFError
+            self._read += more or b"\n"  # the last line may lack its end
+            if b"\n" not in self._read:
+                return None
+        line, _, self._read = self._read.partition(b"\n")
+        return line.decode(errors="replace")
+
+
+def run_plain(device: Device, explain: Callable[[SesameError], str], output: TextIO) -> None:
+    """Say *device* line by line until its holder quits; *explain* makes sentences of errors.
+
+    Commands come from standard input, whatever that is.
+    """
+    with _ended_in_order(), Keyboard(sys.stdin.fileno()) as keyboard:
+        Plain(device, keyboard, output, explain).serve()
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Let a polite signal end us as an error would, so that the terminal is put back."""
+
+    def end(number: int, _: object) -> None:
+        raise SystemExit(_CODES_OF_SIGNALS + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class Plain:
+    """The plain face of *device*."""
+
+    def __init__(
+        self,
+        device: Device,
+        keyboard: Keyboard,
+        output: TextIO,
+        explain: Callable[[SesameError], str],
+    ) -> None:
+        self._device = device
+        self._keyboard = keyboard
+        self._output = output
+        self._explain = explain
+        self._translated = translator(device.screen.language)
+
+    def serve(self) -> None:
+        """Say what the reader shows and do what is typed, until that is to quit, or ends."""
+        self._print(self._translated(_GREETING), speak(self._device.screen))
+        try:
+            while (typed := self._line()) not in _QUIT:
+                self._print(*self._answer(typed))
+        except EOFError:
+            self._end_line()
+        finally:
+            self._device.put_away()
+
+    # ── Lines in, lines out ──────────────────────────────────────────────────────────────────────
+
+    def _line(self) -> str:
+        """What is typed next, in small letters without accents. Time passes meanwhile."""
+        self._prompt()
+        while (line := self._keyboard.line(self._device.due_in)) is None:
+            if said := self._happen(Tick()):
+                self._end_line()
+                self._print(*said)
+                self._prompt()
+        if self._keyboard.unseen:
+            self._end_line()  # Enter was not seen either
+        parts = unicodedata.normalize("NFKD", line.casefold())
+        return "".join(part for part in parts if not unicodedata.combining(part)).strip()
+
+    def _prompt(self) -> None:
+        self._keyboard.hide(unseen=self._device.screen.state is State.AWAITING_PIN)
+        if self._keyboard.interactive:
+            self._output.write(_PROMPT)
+            self._output.flush()
+
+    def _end_line(self) -> None:
+        """Leave the line of the prompt."""
+        if self._keyboard.interactive:
+            self._output.write("\n")
+
+    def _print(self, *sentences: str) -> None:
+        for sentence in sentences:
+            self._output.write(f"{sentence.translate(_ORDINARY_SPACES)}\n")
+        self._output.flush()
+
+    # ── What is done ─────────────────────────────────────────────────────────────────────────────
+
+    def _answer(self, typed: str) -> list[str]:
+        """Do what is *typed*; there is an answer to everything, if only what stands there."""
+        number = typed.replace(" ", "").replace(".", ",")
+        if _NUMBER.fullmatch(number):
+            return self._enter(number) or [speak(self._device.screen)]
+        does = _COMMANDS.get(typed)
+        if does is Deed.HELP:
+            return self._translated(_HELP).split("\n")
+        if does is Deed.READ:
+            return self._read()
+        if does is Deed.CARD:
+            done = self._try(self._device.remove if self._device.card_in else self._device.insert)
+        elif isinstance(does, Key):
+            done = self._happen(KeyPressed(does))
+        else:
+            return [self._translated(_UNKNOWN)]  # not repeated: it may be a PIN with a slip
+        return done or [speak(self._device.screen)]
+
+    def _enter(self, number: str) -> list[str]:
+        """Type *number*, and OK behind it where the reader awaits one."""
+        field = self._device.screen.state
+        keys = [KeyPressed(Key(sign)) for sign in number]
+        if field not in _FIELDS:
+            return [said for key in keys for said in self._happen(key)]
+        self._happen(KeyHeld(Key.CORRECTION))
+        for key in keys:
+            self._happen(key)
+        screen = self._device.screen
+        if screen.state is not field:
+            return []  # its time was over
+        if len(screen.entered) + screen.typed == len(number):
+            return self._happen(KeyPressed(Key.OK))
+        self._happen(KeyHeld(Key.CORRECTION))
+        return [self._translated(_NO_FIT)]
+
+    def _read(self) -> list[str]:
+        screen = self._device.screen
+        left = self._device.seconds_left(screen)
+        if left is None:
+            return [speak(screen)]
+        # Not the seconds that the code had in all.
+        said = speak(replace(screen, lasts=None))
+        return [said, speak_time(round(left), screen.state, screen.language)]
+
+    # ── What is said ─────────────────────────────────────────────────────────────────────────────
+
+    def _happen(self, event: Event) -> list[str]:
+        return self._try(partial(self._device.handle, event))
+
+    def _try(self, do: Callable[[], list[Show | Announce]]) -> list[str]:
+        """Do something, and say what has changed by it."""
+        try:
+            effects = do()
+        except SesameError as error:
+            return [self._explain(error), speak(self._device.screen)]
+        screen = self._device.screen
+        if any(isinstance(effect, Show) for effect in effects):
+            return [speak(screen)]  # of a code, with its seconds
+        warnings = [effect.seconds for effect in effects if isinstance(effect, Announce)]
+        return [speak_time(warnings[-1], screen.state, screen.language)] if warnings else []
