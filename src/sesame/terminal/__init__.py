@@ -1,1 +1,1 @@
-"""Door: the reader in a terminal; knows no bank."""
+"""Door: the reader in a terminal, on the full screen or as plain text; knows no bank."""
