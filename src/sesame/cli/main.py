@@ -17,6 +17,7 @@ from sesame.errors import SesameError
 COMMANDS = {
     "demo": "sesame.cli.demo",
     "code": "sesame.cli.cards",
+    "reader": "sesame.cli.reader",
     "serve": "sesame.cli.serve",
     "keys": "sesame.cli.keys",
     "verify": "sesame.cli.verify",

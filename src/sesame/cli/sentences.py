@@ -13,7 +13,7 @@ from sesame.card.errors import (
     CardInUse,
     CardKeyMissing,
 )
-from sesame.catalogue import N_
+from sesame.catalogue import N_, Language, translator
 from sesame.cli.language import say
 from sesame.custody.errors import (
     KeystoreAltered,
@@ -33,10 +33,13 @@ from sesame.custody.errors import (
 from sesame.errors import SesameError
 
 
-def sentence(error: SesameError) -> str:
-    """What went wrong, where, and what to do."""
+def sentence(error: SesameError, language: Language | None = None) -> str:
+    """What went wrong, where, and what to do; in the language of this process where None."""
     french = SENTENCES.get(type(error))
-    return str(error) if french is None else say(french).format(**vars(error))
+    if french is None:
+        return str(error)
+    said = say(french) if language is None else translator(language)(french)
+    return said.format(**vars(error))
 
 
 # A command adds its own errors where it defines them.

@@ -1,0 +1,333 @@
+"""`sesame reader`: the real program, on a terminal and off it."""
+
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sesame.card.card_file import open_card, read_summary
+from sesame.cli.main import COMMANDS, main
+from tests.reader.cards import PIN, WRONG, card_file
+from tests.terminal.table import verifies
+
+_PATIENCE = 60  # seconds for a program under load
+_OTHERS = {"COLUMNS", "LINES", "NO_COLOR"}  # what a terminal around the tests would say
+_ENVIRON = {
+    **{name: value for name, value in os.environ.items() if name not in _OTHERS},
+    "LC_ALL": "fr_FR.UTF-8",
+    "TERM": "xterm-256color",
+}
+_CODE = re.compile(r"(?<!\d)\d{4} \d{4}(?!\d)")
+_SPOKEN_CODE = re.compile(r"Sésame : ((?:\d ){3}\d, (?:\d ){3}\d)\.")
+_LEFT = "\x1b[?1049l"  # the terminal's other screen, with all that was on it
+_SEQUENCES = re.compile(r"\x1b(?:\[[0-9;?<>=$]*[a-zA-Z]|\][^\a\x1b]*(?:\a|\x1b\\)|[^\[\]])")
+
+
+def command(*arguments: object) -> list[str]:
+    """How to start `sesame reader`."""
+    return [sys.executable, "-m", "sesame", "reader", *map(str, arguments)]
+
+
+@pytest.fixture
+def card(tmp_path: Path) -> Path:
+    """A new card."""
+    return card_file(tmp_path, "sesame")
+
+
+class Terminal:
+    """A terminal with a program on it: what it has sent so far, and fingers to type."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", ours: int, theirs: int) -> None:
+        self.process = process
+        self._ours = ours
+        self._theirs = theirs
+        self.sent = ""
+
+    @property
+    def text(self) -> str:
+        """What was sent, without the sequences that move and colour, in ordinary spaces."""
+        return _SEQUENCES.sub("", self.sent).replace("\u00a0", " ").replace("\u202f", " ")
+
+    @property
+    def mode(self) -> list[Any]:
+        """How the terminal treats what is typed."""
+        return termios.tcgetattr(self._theirs)[:4]
+
+    def type(self, keys: str) -> None:
+        """Type *keys*."""
+        os.write(self._ours, keys.encode())
+
+    def sees(self, words: str, after: int = 0) -> re.Match[str]:
+        """Wait for what matches *words* in the text behind its place *after*."""
+        end = time.monotonic() + _PATIENCE
+        while not (found := re.compile(words).search(self.text, after)):
+            assert time.monotonic() < end, self.text
+            self._read(0.1)
+        return found
+
+    def ends(self) -> int:
+        """Wait for the program to end; its exit status."""
+        end = time.monotonic() + _PATIENCE
+        while self.process.poll() is None:
+            assert time.monotonic() < end, self.text
+            self._read(0.1)
+        while self._read(0.1):
+            pass
+        return self.process.returncode
+
+    def _read(self, wait: float) -> bool:
+        if not select.select([self._ours], [], [], wait)[0]:
+            return False
+        self.sent += os.read(self._ours, 65536).decode(errors="replace")
+        return True
+
+
+@contextmanager
+def terminal(
+    *arguments: object, columns: int = 80, rows: int = 24, **environ: str
+) -> Iterator[Terminal]:
+    """`sesame reader` on a terminal of its own."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    with subprocess.Popen(
+        command(*arguments),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        env={**_ENVIRON, **environ},
+    ) as process:
+        try:
+            yield Terminal(process, ours, theirs)
+        finally:
+            process.kill()
+            os.close(ours)
+            os.close(theirs)
+
+
+def piped(*arguments: object, typed: str, **environ: str) -> "subprocess.CompletedProcess[str]":
+    """`sesame reader` without a terminal, with *typed* as its input."""
+    return subprocess.run(
+        command(*arguments),
+        input=typed,
+        capture_output=True,
+        encoding="utf-8",
+        env={**_ENVIRON, **environ},
+        timeout=_PATIENCE,
+        check=False,
+    )
+
+
+# ── On the full screen ───────────────────────────────────────────────────────────────────────────
+
+
+def test_a_code_on_the_full_screen(card: Path) -> None:
+    """From the card to the code, by keys; then nothing is left, and the terminal is as before."""
+    with terminal(card, columns=24, rows=10) as screen:  # so small that digits are digits
+        before = screen.mode
+        screen.sees("CHOISISSEZ")
+        assert screen.mode != before
+        screen.type("c")
+        screen.sees("CODE SECRET")
+        screen.type(f"{PIN.digits}\r")
+        code = screen.sees(_CODE.pattern)[0]
+        assert verifies(code, atc=1)
+        screen.type("q")
+        assert screen.ends() == 0
+        assert screen.mode == before
+    assert PIN.digits not in screen.text
+    left, _, after = screen.sent.rpartition(_LEFT)
+    assert left
+    assert not _SEQUENCES.sub("", after).strip()
+    with open_card(card):
+        pass
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT, "\x03", "\x11"])
+def test_every_end_puts_the_terminal_back(card: Path, end: signal.Signals | str) -> None:
+    """Also one that comes from outside, or in the middle of a PIN."""
+    with terminal(card) as screen:
+        before = screen.mode
+        screen.sees("CHOISISSEZ")
+        screen.type("c73")
+        screen.sees("••")
+        if isinstance(end, str):
+            screen.type(end)
+        else:
+            screen.process.send_signal(end)
+        assert screen.ends() == 0
+        assert screen.mode == before
+        assert _LEFT in screen.sent
+
+
+def test_another_language_and_time(card: Path) -> None:
+    """English, though the shell is French; a code that stays until C."""
+    with terminal(card, "--language", "en", "--time", "until-key") as screen:
+        screen.sees("CHOOSE")
+        screen.type("c")
+        screen.sees("PIN")
+        screen.type(f"{PIN.digits}\r")
+        screen.sees("C: END")
+        screen.type("q")
+        assert screen.ends() == 0
+
+
+# ── Plain, on a terminal ─────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("options", "term"), [(["--plain"], "xterm-256color"), ([], "dumb"), ([], "")]
+)
+def test_a_code_in_plain_text(card: Path, options: Sequence[str], term: str) -> None:
+    """Asked for, or on a terminal that can do no more; the PIN is typed unseen."""
+    with terminal(card, *options, TERM=term) as screen:
+        before = screen.mode
+        screen.sees(r"Choisissez.*\r\n> $")
+        screen.type("c\n")
+        screen.sees(r"Code secret \?\r\n> $")
+        assert not screen.mode[3] & termios.ECHO
+        screen.type(f"{PIN.digits}\n")
+        code = screen.sees(_SPOKEN_CODE.pattern)[1]
+        assert verifies(re.sub(r"\D", "", code), atc=1)
+        screen.sees(r"35 secondes\.\r\n> $")
+        assert screen.mode == before
+        screen.type("q\n")
+        assert screen.ends() == 0
+    assert PIN.digits not in screen.sent
+    assert "\x1b" not in screen.sent
+    assert set(re.findall(r"[\x00-\x1f]", screen.sent)) == {"\r", "\n"}
+
+
+@pytest.mark.parametrize(
+    ("end", "status"), [("\x04", 0), (signal.SIGINT, 130), (signal.SIGTERM, 143)]
+)
+def test_every_end_of_plain_text_puts_the_terminal_back(
+    card: Path, end: signal.Signals | str, status: int
+) -> None:
+    """While a PIN is typed unseen: afterwards typing is seen again, and the card is free."""
+    with terminal(card, "--plain") as screen:
+        before = screen.mode
+        screen.sees("> $")
+        screen.type("c\n")
+        screen.sees(r"Code secret \?\r\n> $")
+        if isinstance(end, str):
+            screen.type(end)
+        else:
+            screen.process.send_signal(end)
+        assert screen.ends() == status
+        assert screen.mode == before
+    assert "Traceback" not in screen.text
+    with open_card(card):
+        pass
+
+
+def test_the_card_is_taken_out_while_the_pin_is_typed(card: Path) -> None:
+    """And put in again."""
+    with terminal(card, "--plain") as screen:
+        screen.sees("> $")
+        screen.type("c\n")
+        screen.sees(r"secret \?\r\n> $")
+        screen.type("i\n")
+        screen.sees(r"Carte retirée\r\n> $")
+        screen.type("i\n")
+        screen.sees(r"Carte retirée(.|\n|\r)*Choisissez.*\r\n> $")
+        screen.type("q\n")
+        assert screen.ends() == 0
+    assert read_summary(card).counters.pin_tries_left == 3
+
+
+# ── Over pipes ───────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_code_over_pipes(card: Path) -> None:
+    """One line for each line; no prompt; it ends with the input."""
+    done = piped(card, typed=f"c\n{PIN.digits}\n")
+    greeting, menu, pin, code = done.stdout.splitlines()
+    assert "aide" in greeting
+    assert menu.startswith("Choisissez")
+    assert pin == "Code secret ?"
+    match = _SPOKEN_CODE.search(code)
+    assert match
+    assert verifies(re.sub(r"\D", "", match[1]), atc=1)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_shells_language(card: Path) -> None:
+    """English where that is English."""
+    done = piped(card, typed="c\n", LC_ALL="en_GB.UTF-8")
+    assert done.stdout.splitlines()[1].startswith("Choose")
+
+
+def test_a_card_that_gets_blocked(card: Path) -> None:
+    """Said by the reader; the program itself has done its work."""
+    done = piped(card, typed=f"c\n{WRONG.digits}\n\n{WRONG.digits}\n\n{WRONG.digits}\nq\n")
+    assert done.stdout.splitlines()[-1] == "Carte bloquée, appelez votre banque"
+    assert done.returncode == 0
+    assert piped(card, typed="").stdout.splitlines()[-1] == "Carte bloquée, appelez votre banque"
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [([], "cette carte est dans un autre lecteur"), (["--language", "en"], "another reader")],
+)
+def test_a_card_in_use(card: Path, language: Sequence[str], words: str) -> None:
+    """One sentence on standard error, before anything is opened."""
+    with open_card(card):
+        done = piped(card, *language, typed="c\n")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert words in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("what", ["missing", "damaged", "exposed"])
+def test_a_card_that_cannot_be_used(
+    card: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """Likewise; the file is left as it is."""
+    monkeypatch.setenv("LC_ALL", "fr_FR.UTF-8")
+    match what:
+        case "missing":
+            card.unlink()
+        case "damaged":
+            card.write_bytes(card.read_bytes()[:-9])
+        case "exposed":
+            card.chmod(0o644)
+    assert main(["reader", str(card)]) == 1
+    printed = capsys.readouterr()
+    assert not printed.out
+    assert printed.err.startswith(f"{card}\u00a0: ")
+
+
+def test_wrong_options(capsys: pytest.CaptureFixture[str], card: Path) -> None:
+    """Status 2, with what may be chosen."""
+    for options in (["--time", "60"], ["--language", "de"]):
+        with pytest.raises(SystemExit, match="2"):
+            main(["reader", str(card), *options])
+    printed = capsys.readouterr().err
+    assert "until-key" in printed
+    assert "en" in printed
+
+
+def test_nothing_else_loads_the_terminal_library() -> None:
+    """Not even the plain face: it takes a while, and servers have no use for it."""
+    script = f"""
+import sys
+from importlib import import_module
+for module in {sorted(COMMANDS.values())}:
+    import_module(module)
+sys.exit(bool({{"textual", "rich"}} & set(sys.modules)))
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=_PATIENCE)
