@@ -37,7 +37,7 @@ def test_a_code_is_read_in_english() -> None:
         ),
         (
             Screen(state=State.MENU, language=FRENCH, last4="6788"),
-            "Choisissez, une fonction, carte …6 7 8 8",
+            "Choisissez une fonction, carte …6 7 8 8",
         ),
         (
             Screen(state=State.WRONG_PIN, language=FRENCH, tries_left=2),
@@ -71,7 +71,7 @@ def test_every_screen_has_words(state: State, language: Language) -> None:
     code = "1234 5678" if state in SHOWN else None
     words = speak(Screen(state=state, language=language, tries_left=2, code=code))
     assert words
-    assert words != words.upper()
+    assert words != words.upper() or words == "PIN?"  # three letters that are said one by one
 
 
 @pytest.mark.parametrize("state", sorted(SHOWN))

@@ -43,7 +43,7 @@ def test_each_sentence_is_said_once(listening: tuple[Page, Ears]) -> None:
     ears.wait("Chiffres saisis")
     page.wait_for_timeout(1500)  # the page has looked at its reader again
     assert ears.all() == [
-        "Choisissez, une fonction, carte …6 7 8 8",
+        "Choisissez une fonction, carte …6 7 8 8",
         SILENCE,
         "Code secret\u00a0?",
         SILENCE,

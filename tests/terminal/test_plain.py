@@ -19,7 +19,7 @@ from sesame.terminal.plain import Keyboard, Plain
 from tests.terminal.table import FALSE, RIGHT, SIGNED, Table, explain, verifies
 
 GREETING = "Lecteur Sésame. Tapez h puis Entrée pour l’aide."
-MENU = "Choisissez, une fonction, carte …0 0 5 5"
+MENU = "Choisissez une fonction, carte …0 0 5 5"
 OFF = "Le lecteur est éteint."
 
 
@@ -146,7 +146,7 @@ def test_english(tmp_path: Path) -> None:
     lines = output.getvalue().splitlines()
     assert lines[:2] == [
         "Sésame reader. Type h, then Enter, for help.",
-        "Choose, a function, card …0 0 5 5",
+        "Choose a function, card …0 0 5 5",
     ]
     assert "Enter alone: OK." in lines
     assert "Unknown command. Type h, then Enter, for help." in lines

@@ -29,6 +29,7 @@ class Face:
     """One state of the reader."""
 
     words: tuple[str, ...] = ()  # on the display, French; none when it is switched off
+    goes_on: bool = False  # the first line ends in the middle of what it says
     typed: int | None = None  # dots below the first words
     spoken: str = ""  # the words as a voice says them, where that is more than reading them
     code: bool = False  # the display shows a code and its 35 seconds
@@ -54,7 +55,9 @@ FACES: Mapping[str, Face] = {
         words=(N_("LECTEUR SÉSAME\nINSÉREZ VOTRE CARTE"),), card=False, next=Next.CARD_IN
     ),
     "reading": Face(words=(N_("LECTEUR SÉSAME\nPATIENTEZ…"),)),
-    "menu": Face(words=(N_("CHOISISSEZ\nUNE FONCTION"), N_("CARTE …{last4}")), next=Next.CODE),
+    "menu": Face(
+        words=(N_("CHOISISSEZ\nUNE FONCTION"), N_("CARTE …{last4}")), goes_on=True, next=Next.CODE
+    ),
     "awaiting-challenge": Face(words=(N_("NOMBRE À RECOPIER ?"),), typed=0, next=Next.DIGITS),
     "awaiting-amount": Face(
         words=(N_("MONTANT ?"), N_("0,00 €")), spoken=N_("Montant ?"), next=Next.DIGITS
@@ -84,7 +87,9 @@ FACES: Mapping[str, Face] = {
     "card-refused": Face(words=(N_("LA CARTE A REFUSÉ\nRECOMMENCEZ"),), next=Next.CARD_OUT),
     "card-expired": Face(words=(N_("CARTE EXPIRÉE\nRETIREZ LA CARTE"),), next=Next.CARD_OUT),
     "card-not-yet-valid": Face(
-        words=(N_("CARTE PAS ENCORE\nVALABLE\nRETIREZ LA CARTE"),), next=Next.CARD_OUT
+        words=(N_("CARTE PAS ENCORE\nVALABLE\nRETIREZ LA CARTE"),),
+        goes_on=True,
+        next=Next.CARD_OUT,
     ),
     "card-removed": Face(words=(N_("CARTE RETIRÉE"),), card=False, next=Next.CARD_IN),
     "battery-weak": Face(words=(N_("PILE FAIBLE\nAPPUYEZ SUR OK"),), next=Next.OK),
@@ -124,7 +129,7 @@ _NEXT = {
 _DOTS = N_("{typed} points cachent les chiffres tapés")
 _SECONDS = N_("une barre compte les 35 secondes")
 _CAPITALS = {"ok": "OK", "pin": "PIN", "sésame": "Sésame"}  # which sentences keep
-_KEPT = re.compile(rf"\b({'|'.join(_CAPITALS)})\b")
+_KEPT = re.compile(rf"\b({'|'.join(_CAPITALS)})\b", re.IGNORECASE)
 
 
 def draw(face: Face, language: Language) -> Drawing:
@@ -161,9 +166,12 @@ def sentence_of(face: Face, language: Language) -> str:
     if face.spoken:
         say = translator(language)
         return say(face.spoken).format(amount=say(SPOKEN_AMOUNT), payee=" ".join(PAYEE))
-    said = ", ".join(line for line in lines_of(face, language) if line.strip("•"))
+    lines = [line for line in lines_of(face, language) if line.strip("•")]
+    if face.goes_on:
+        lines[:2] = [" ".join(lines[:2])]
+    said = ", ".join(lines)
     said = said.replace("?,", "?").replace(LAST4, " ".join(LAST4)).capitalize()
-    return _KEPT.sub(lambda word: _CAPITALS[word[0]], said)
+    return _KEPT.sub(lambda word: _CAPITALS[word[0].lower()], said)
 
 
 def _spoken(face: Face, language: Language) -> str:

@@ -42,6 +42,8 @@ _WORDS: Mapping[State, str] = {
     State.BATTERY_WEAK: N_("PILE FAIBLE\nAPPUYEZ SUR OK"),
     State.BATTERY_EMPTY: N_("PILE VIDE\nREMPLACEZ LA PILE"),
 }
+# Their first line ends in the middle of what they say, in every language.
+_GOES_ON = frozenset({State.MENU, State.CARD_NOT_YET_VALID})
 _LAST_WRONG_PIN = N_("CODE SECRET FAUX\nDERNIER ESSAI\nAPPUYEZ SUR OK")
 _CLEAN = N_("CARTE ILLISIBLE\nNETTOYEZ LA PUCE")
 _REPLACE = N_("CARTE À REMPLACER\nAPPELEZ VOTRE BANQUE")
@@ -86,6 +88,12 @@ def lines(screen: Screen) -> tuple[str, ...]:
     if screen.state is State.MENU and screen.last4:
         said.append(_(_CARD).format(last4=screen.last4))
     return tuple(said)
+
+
+def phrases(screen: Screen) -> tuple[str, ...]:
+    """The same as `lines`, undivided where a line ends only because the display does."""
+    said = lines(screen)
+    return (" ".join(said[:2]), *said[2:]) if screen.state in _GOES_ON else said
 
 
 def typed(screen: Screen) -> str:

@@ -11,7 +11,7 @@ from babel.numbers import get_decimal_symbol
 
 from sesame.catalogue import N_, Language, translator
 from sesame.reader.machine import SHOWN, Screen, State
-from sesame.reader.screens import lines, typed
+from sesame.reader.screens import phrases, typed
 
 _OFF = N_("Le lecteur est éteint.")
 _CODE: Mapping[State, str] = {
@@ -32,7 +32,7 @@ _READER_GOES = N_("Le lecteur s’éteint dans {seconds}\u00a0secondes.")
 
 _CAPITALS = {"ok": "OK", "pin": "PIN", "sésame": "Sésame"}  # which sentences keep
 _LONG_NUMBER = re.compile(r"\d{3,}")  # the end of a card's
-_KEPT = re.compile(rf"\b({'|'.join(_CAPITALS)})\b")
+_KEPT = re.compile(rf"\b({'|'.join(_CAPITALS)})\b", re.IGNORECASE)
 
 
 def speak(screen: Screen) -> str:
@@ -68,10 +68,10 @@ def speak_time(seconds: int, state: State, language: Language) -> str:
 def _in_sentence_case(screen: Screen) -> str:
     """The lines of the display, without what has been typed."""
     hidden = typed(screen)
-    said = ", ".join(line for line in lines(screen) if line != hidden)
+    said = ", ".join(phrase for phrase in phrases(screen) if phrase != hidden)
     said = said.replace("?,", "?").capitalize()
     said = _LONG_NUMBER.sub(lambda digits: _digits(digits[0]), said)
-    return _KEPT.sub(lambda word: _CAPITALS[word[0]], said)
+    return _KEPT.sub(lambda word: _CAPITALS[word[0].lower()], said)
 
 
 def _digits(text: str) -> str:
