@@ -30,7 +30,7 @@ def test_what_we_do_not_know_is_binary(number: int, form: Format) -> None:
 def test_numbers_and_texts_are_named_one_by_one() -> None:
     """EMV 4.4 Book 3, Annex A: how these are padded and cut when a card asks for them."""
     by_format = {form: {tag for tag in Tag if tag.format is form} for form in Format}
-    assert by_format[Format.CN] == {Tag.PAN}
+    assert by_format[Format.CN] == {Tag.PAN, Tag.TRACK_2_DISCRETIONARY}
     assert by_format[Format.N] == {
         Tag.TRANSACTION_DATE,
         Tag.TRANSACTION_TYPE,
@@ -51,5 +51,8 @@ def test_numbers_and_texts_are_named_one_by_one() -> None:
         Tag.ARC,
         Tag.LANGUAGE_PREFERENCE,
         Tag.CARDHOLDER_NAME,
+        Tag.EXTENDED_NAME,
+        Tag.PREFERRED_NAME,
+        Tag.TRACK_1_DISCRETIONARY,
         Tag.BELGIAN_ISSUER,
     }

@@ -33,6 +33,7 @@ class Tag(IntEnum):
 
     AID = 0x4F, Format.B  # in a directory entry, 5 to 16 bytes
     APPLICATION_LABEL = 0x50, Format.ANS  # 1 to 16 bytes
+    TRACK_2 = 0x57, Format.B  # equivalent data, up to 19 bytes: number, expiry and more
     PAN = 0x5A, Format.CN  # up to 10 bytes
     APPLICATION_TEMPLATE = 0x61, Format.TEMPLATE
     FCI_TEMPLATE = 0x6F, Format.TEMPLATE
@@ -48,6 +49,7 @@ class Tag(IntEnum):
     CDOL1 = 0x8C, Format.B
     CDOL2 = 0x8D, Format.B
     CVM_LIST = 0x8E, Format.B
+    ISSUER_AUTHENTICATION = 0x91, Format.B  # 8 to 16 bytes
     AFL = 0x94, Format.B  # 4 bytes an entry
     TVR = 0x95, Format.B  # 5 bytes
     TRANSACTION_DATE = 0x9A, Format.N  # YYMMDD, 3 bytes
@@ -64,11 +66,15 @@ class Tag(IntEnum):
     AMOUNT_AUTHORISED = 0x9F02, Format.N  # minor units, 6 bytes
     AMOUNT_OTHER = 0x9F03, Format.N  # 6 bytes
     APPLICATION_VERSION = 0x9F08, Format.B  # 2 bytes
+    EXTENDED_NAME = 0x9F0B, Format.ANS  # of the cardholder, 27 to 45 bytes
     IAD = 0x9F10, Format.B  # up to 32 bytes
+    PREFERRED_NAME = 0x9F12, Format.ANS  # of the application, 1 to 16 bytes
     LAST_ONLINE_ATC = 0x9F13, Format.B  # 2 bytes
     MERCHANT_CATEGORY = 0x9F15, Format.N  # 2 bytes
     PIN_TRY_COUNTER = 0x9F17, Format.B  # tries left, 1 byte
     TERMINAL_COUNTRY = 0x9F1A, Format.N  # 2 bytes
+    TRACK_1_DISCRETIONARY = 0x9F1F, Format.ANS
+    TRACK_2_DISCRETIONARY = 0x9F20, Format.CN
     AC = 0x9F26, Format.B  # Application Cryptogram, 8 bytes
     CID = 0x9F27, Format.B  # 1 byte
     TERMINAL_CAPABILITIES = 0x9F33, Format.B  # 3 bytes
@@ -77,6 +83,9 @@ class Tag(IntEnum):
     ATC = 0x9F36, Format.B  # Application Transaction Counter, 2 bytes
     UN = 0x9F37, Format.B  # Unpredictable Number, 4 bytes
     PDOL = 0x9F38, Format.B
+    ADDITIONAL_CAPABILITIES = 0x9F40, Format.B  # of the terminal, 5 bytes
+    DATA_AUTHENTICATION_CODE = 0x9F45, Format.B  # 2 bytes
+    ICC_DYNAMIC_NUMBER = 0x9F4C, Format.B  # 2 to 8 bytes
     IAF = 0x9F55, Format.B  # 1 byte; in Visa payment applications: geographic indicator
     IPB = 0x9F56, Format.B  # 11 to 21 bytes seen
     FCI_DISCRETIONARY = 0xBF0C, Format.TEMPLATE

@@ -123,7 +123,7 @@ class Application:
     def of(cls, objects: Mapping[int, bytes], scheme: Scheme) -> Self:
         """Read the application out of its FCI and records, by tag."""
         _check_there(objects, Tag.CDOL1, Tag.CDOL2)
-        ipb = _ipb(objects, scheme)
+        ipb = bitmap_of(objects, scheme)
         belgian = scheme is Scheme.BANCONTACT or (ipb is None and scheme is Scheme.BELGIAN)
         if belgian:
             ipb = BELGIAN_IPB
@@ -133,7 +133,7 @@ class Application:
             raise CardUnfit(f"the card has no IPB ({Tag.IPB:X}): it cannot make codes")
         if not any(ipb):
             raise IpbEmpty
-        iaf = _iaf(objects, scheme)
+        iaf = flags_of(objects, scheme)
         return cls(
             scheme=scheme,
             cdol1=_cdol(objects[Tag.CDOL1]),
@@ -163,7 +163,7 @@ class Application:
 def cdol1_values(objects: Mapping[int, bytes], scheme: Scheme, inputs: Inputs) -> bytes:
     """What the first GENERATE AC carries, of a card that need not be able to make codes."""
     _check_there(objects, Tag.CDOL1)
-    values = terminal_data(scheme, inputs, _iaf(objects, scheme))
+    values = terminal_data(scheme, inputs, flags_of(objects, scheme))
     return fill(_cdol(objects[Tag.CDOL1]), values)
 
 
@@ -171,17 +171,18 @@ def cdol1_values(objects: Mapping[int, bytes], scheme: Scheme, inputs: Inputs) -
 _VISA_PAYMENTS = frozenset({Scheme.VISA, Scheme.BELGIAN})
 
 
-def _ipb(objects: Mapping[int, bytes], scheme: Scheme) -> bytes | None:
+def bitmap_of(objects: Mapping[int, bytes], scheme: Scheme | None) -> bytes | None:
+    """9F56; None where the card has none, or the application means another object by it."""
     ipb = objects.get(Tag.IPB) or None
     if ipb and scheme in _VISA_PAYMENTS and len(ipb) == 1:
-        return None  # there the tag is another object
+        return None
     return ipb
 
 
-def _iaf(objects: Mapping[int, bytes], scheme: Scheme) -> Iaf:
+def flags_of(objects: Mapping[int, bytes], scheme: Scheme | None) -> Iaf:
     """The first byte of 9F55; missing, or in an application that means another object: zero."""
     iaf = objects.get(Tag.IAF)
-    if not iaf or (scheme in _VISA_PAYMENTS and _ipb(objects, scheme) is None):
+    if not iaf or (scheme in _VISA_PAYMENTS and bitmap_of(objects, scheme) is None):
         return NO_FLAGS
     return Iaf(iaf[0])
 

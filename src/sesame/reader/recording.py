@@ -15,7 +15,7 @@ from typing import Any, Self, TypeVar
 import msgspec
 
 from sesame.cap.errors import MalformedInputs
-from sesame.cap.mode import Inputs, Mode, parse_amount
+from sesame.cap.mode import LOGIN, Inputs, Mode, parse_amount
 from sesame.cap.terminal_data import ALL_AIDS, Scheme, scheme_of
 from sesame.cap.token import Code
 from sesame.emv.apdu import (
@@ -61,7 +61,7 @@ _VERIFY = "VERIFY"  # a step that may be blackened: nobody reads it
 
 _ATR = bytes.fromhex("3B00")  # the reader does not look at it
 # Publishers do not tell the PIN, and the card of a recording takes any.
-_PIN = Pin("1234")
+ANY_PIN = Pin("1234")
 # Nothing takes time, and a recorded card has not expired: it has made its code.
 _CLOCK = Clock(seconds=lambda: 0.0, today=lambda: None)
 
@@ -172,6 +172,7 @@ class Session:
     aid: bytes  # of the application that was used
     scheme: Scheme
     inputs: Inputs
+    made_up: bool = False  # nothing but the cryptogram was recorded
 
     @classmethod
     def of(cls, vector: Mapping[str, object]) -> Self:
@@ -182,16 +183,42 @@ class Session:
             SesameError: what was typed fits no mode, or a record of mode DOL is unfit.
         """
         recorded = _recorded(vector)
-        exchanges = _exchanges(recorded.exchanges)
-        scheme = _scheme(recorded.scheme)
         if recorded.mode == _COMMANDS_ONLY:
-            _compare_commands(vector, exchanges, scheme)
+            _compare_commands(vector, _exchanges(recorded.exchanges), _scheme(recorded.scheme))
             raise ModeWithoutCode
         inputs = _inputs("inputs", _mode(recorded.mode), recorded.inputs)
+        return cls._with(vector, recorded, inputs)
+
+    @classmethod
+    def to_inspect(cls, vector: object) -> Self:
+        """The same to look into: of mode DOL too, whose records a card of its scheme then has.
+
+        Raises:
+            RecordingError: it lacks something, or is malformed.
+        """
+        if not isinstance(vector, dict):
+            raise PartMalformed("vector", "is no object")
+        recorded = _recorded(vector)
+        if recorded.mode != _COMMANDS_ONLY:
+            inputs = _inputs("inputs", _mode(recorded.mode), recorded.inputs)
+            return cls._with(vector, recorded, inputs)
+        scheme = _scheme(recorded.scheme)
+        aid = _hex("aid", recorded.aid) if recorded.aid else _aid_of(scheme)
+        exchanges = _exchanges(recorded.exchanges)
+        if not any(one.command.ins == Ins.SELECT for one in exchanges):
+            exchanges = [_named(aid), *exchanges]
+        aid = _used(aid, scheme, exchanges)
+        return cls(RecordedCard(_of_application(aid, exchanges)), aid, scheme, LOGIN)
+
+    @classmethod
+    def _with(cls, vector: Mapping[str, object], recorded: "_Recorded", inputs: Inputs) -> Self:
+        exchanges = _exchanges(recorded.exchanges)
+        scheme = _scheme(recorded.scheme)
         aid = _hex("aid", recorded.aid) if recorded.aid else b""
         if aid and len(aid) not in _AID:
             raise PartMalformed("aid", "an AID has 5 to 16 bytes")
-        if not any(one.command.ins in _BEFORE_PIN for one in exchanges):
+        made_up = not any(one.command.ins in _BEFORE_PIN for one in exchanges)
+        if made_up:
             fields = _converted(vector, _WithFields).fields
             if fields and fields.ipb:
                 aid = aid or _aid_of(scheme)
@@ -199,7 +226,13 @@ class Session:
         aid = _used(aid, scheme, exchanges)
         if ALL_AIDS.get(aid) is Scheme.BANCONTACT and scheme in _PAYMENTS:
             scheme = Scheme.BANCONTACT  # its column of terminal data is not always told apart
-        return cls(RecordedCard(_of_application(aid, exchanges)), aid, scheme, inputs)
+        card = RecordedCard(_of_application(aid, exchanges))
+        return cls(card, aid, scheme, inputs, made_up)
+
+    @property
+    def applications(self) -> Mapping[bytes, Scheme]:
+        """What a reader tries that knows this card's application too."""
+        return {**ALL_AIDS, self.aid: self.scheme}
 
     def play(self) -> Code:
         """Make the code that the recorded card makes.
@@ -209,8 +242,9 @@ class Session:
             PartMissing: it asks for something that was not recorded.
             ReaderError: the card declines, is blocked, or cannot make codes.
         """
-        applications = {**ALL_AIDS, self.aid: self.scheme}
-        match make_code(self.card, _PIN, _CLOCK, inputs=self.inputs, applications=applications):
+        match make_code(
+            self.card, ANY_PIN, _CLOCK, inputs=self.inputs, applications=self.applications
+        ):
             case Code() as code:
                 return code
             case NoCode(State.CARD_UNKNOWN):
@@ -364,11 +398,17 @@ def _made_up(fields: "_Fields", aid: bytes) -> list[Exchange]:
     }
     record = b"".join(encode_one(tag, value) for tag, value in objects.items() if value)
     answers = {
-        select(aid): encode_one(Tag.FCI_TEMPLATE, encode_one(Tag.DF_NAME, aid)),
         get_processing_options(): _MADE_UP_OPTIONS,
         read_record(sfi=1, record=1): encode_one(Tag.RECORD_TEMPLATE, record),
     }
-    return [Exchange(command, Response(Sw.OK, data)) for command, data in answers.items()]
+    made_up = [Exchange(command, Response(Sw.OK, data)) for command, data in answers.items()]
+    return [_named(aid), *made_up]
+
+
+def _named(aid: bytes) -> Exchange:
+    """SELECT of an application that says its name and nothing else."""
+    fci = encode_one(Tag.FCI_TEMPLATE, encode_one(Tag.DF_NAME, aid))
+    return Exchange(select(aid), Response(Sw.OK, fci))
 
 
 def _aid_of(scheme: Scheme) -> bytes:
