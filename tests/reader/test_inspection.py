@@ -1,4 +1,4 @@
-"""The card doctor's dialogue and diagnosis."""
+"""The card doctor's dialogue and diagnosis: docs/how-to/inspect-a-card.md."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -22,6 +22,7 @@ COMMANDS = {
     "keys": "sesame.cli.keys",
     "verify": "sesame.cli.verify",
     "trace": "sesame.cli.trace",
+    "card": "sesame.cli.card",
 }
 FAILED = 1
 _INTERRUPTED = 130  # 128 + SIGINT, as shells count

@@ -49,16 +49,21 @@ def run(arguments: argparse.Namespace) -> int:
     """
     write = _as_json if arguments.json else _as_text
     failed = False
-    for name, vector in _vectors(arguments.file, arguments.id):
+    for name, vector in vectors(arguments.file, arguments.id):
         played = play(vector)
         failed = failed or played.failed
         print(write(name, played))
     return 1 if failed else 0
 
 
-def _vectors(path: Path, wanted: str | None) -> Iterator[tuple[str, object]]:
+def vectors(path: Path, wanted: str | None) -> Iterator[tuple[str, object]]:
+    """The vectors of the file *path* with their names; only the one called *wanted*, if any.
+
+    Raises:
+        NothingToPlay: the file cannot be read, is no recordings, or lacks the vector wanted.
+    """
     try:
-        vectors = read(path.read_bytes())
+        all_of_them = read(path.read_bytes())
     except OSError as error:
         raise NothingToPlay(
             say("{path}\u00a0: le système refuse ({reason}). Vérifiez le chemin.").format(
@@ -72,7 +77,7 @@ def _vectors(path: Path, wanted: str | None) -> Iterator[tuple[str, object]]:
                 "{needed}."
             ).format(path=path, needed=error.needed)
         ) from None
-    named = [(name_of(vector, position), vector) for position, vector in enumerate(vectors, 1)]
+    named = [(name_of(vector, position), vector) for position, vector in enumerate(all_of_them, 1)]
     found = [pair for pair in named if wanted in (None, pair[0])]
     if wanted is not None and not found:
         raise NothingToPlay(

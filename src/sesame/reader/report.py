@@ -2,7 +2,7 @@
 
 It holds no card number, not even its last digits, no name, no track data, no full date and no
 cryptogram: who reads it cannot make a code of it, nor find the cardholder. It is written as JSON
-member by member, so its names are a schema.
+member by member (docs/reference/card-report.md), so its names are a schema.
 """
 
 from collections.abc import Mapping

@@ -1,0 +1,19 @@
+"""`sesame card`: what can be done with a card beside making codes."""
+
+import argparse
+from collections.abc import Mapping
+from importlib import import_module
+
+from sesame.cli.language import say
+
+ACTIONS: Mapping[str, str] = {
+    "inspect": "sesame.cli.inspect",
+}
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `card` and its actions to the tree of commands."""
+    parser = commands.add_parser("card", help=say("Examiner une carte à puce"))
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    for module in ACTIONS.values():
+        import_module(module).add_parser(actions)

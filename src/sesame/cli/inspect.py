@@ -1,0 +1,227 @@
+"""`sesame card inspect`: what a card can do, in plain words, fit to be pasted in public.
+
+Without `--transaction` nothing moves in the card. With it one code is made and not shown, for it
+would be good at the bank; the PIN comes through the terminal or standard input, never as an
+argument, which every user of the machine could read in the list of processes.
+"""
+
+import argparse
+import getpass
+import json
+import sys
+from pathlib import Path
+
+import msgspec
+
+from sesame.catalogue import N_
+from sesame.cli.finding_words import finding_sentence
+from sesame.cli.language import say
+from sesame.cli.report_words import lines
+from sesame.cli.sentences import sentence
+from sesame.cli.trace import vectors
+from sesame.emv.errors import MalformedPin
+from sesame.emv.pin import Pin
+from sesame.errors import SesameError
+from sesame.reader.diagnosis import diagnose
+from sesame.reader.inspection import Inspection
+from sesame.reader.recording import ANY_PIN, Session
+from sesame.reader.report import SCHEMA, Report, Verdict
+from sesame.reader.slot import CLOCK, Slot
+from sesame.reader.virtual_slot import VirtualSlot
+
+# A reader beside ours gives the card back after 35 seconds without a key.
+_WAIT = 45.0  # seconds
+_YES = frozenset({"oui", "o", "yes", "y"})
+
+
+class NoTransaction(SesameError):
+    """No code is made. The message is for people, in their language."""
+
+
+def add_parser(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `inspect` to the actions of `sesame card`."""
+    parser = actions.add_parser(
+        "inspect", help=say("Dire ce qu’une carte sait faire, sans rien de privé")
+    )
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument(
+        "card", type=Path, nargs="?", metavar="CARDFILE", help=say("le fichier de la carte")
+    )
+    source.add_argument(
+        "--trace", type=Path, metavar="FILE", help=say("des sessions enregistrées (JSON)")
+    )
+    parser.add_argument("--id", metavar="ID", help=say("ne prendre que cette session"))
+    parser.add_argument("--json", action="store_true", help=say("écrire un objet JSON par carte"))
+    parser.add_argument(
+        "--transaction",
+        action="store_true",
+        help=say("faire aussi un code, sans le montrer\u00a0: cela compte un numéro de la carte"),
+    )
+    parser.add_argument(
+        "--pin-stdin",
+        action="store_true",
+        help=say("lire le code secret de la carte sur l’entrée standard"),
+    )
+    parser.add_argument(
+        "--last-try",
+        action="store_true",
+        help=say("essayer le code secret même s’il ne reste qu’un essai"),
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print a report of the card, or of each recorded session; 1 where something was refused.
+
+    Raises:
+        SesameError: the card or the file cannot be used.
+    """
+    if arguments.trace is not None:
+        return _run_trace(arguments)
+    inspection = Inspection(_slot(arguments))
+    inspection.look()
+    status = 0
+    if arguments.transaction:
+        status = _transact(inspection, arguments)
+    _print(diagnose(inspection.seen, CLOCK.today()), as_json=arguments.json)
+    return status
+
+
+def _slot(arguments: argparse.Namespace) -> Slot:
+    """Where the card is."""
+    return VirtualSlot(arguments.card, wait=_WAIT)
+
+
+def _run_trace(arguments: argparse.Namespace) -> int:
+    status = 0
+    for name, vector in vectors(arguments.trace, arguments.id):
+        try:
+            session = Session.to_inspect(vector)
+        except SesameError as error:
+            status = 1
+            reason = sentence(error)
+            members = json.dumps({"id": name, "refused": reason}, ensure_ascii=False)
+            print(members if arguments.json else f"{name} refused: {reason}")
+            continue
+        inspection = Inspection(
+            session.card,
+            applications=session.applications,
+            recorded=True,
+            made_up=session.made_up,
+        )
+        inspection.look()
+        # Nothing is spent: it was, when it was recorded.
+        inspection.make_code(ANY_PIN, session.inputs, tries_agreed=inspection.tries_left)
+        _print(diagnose(inspection.seen), as_json=arguments.json, name=name)
+    return status
+
+
+def _print(report: Report, *, as_json: bool, name: str | None = None) -> None:
+    if as_json:
+        print(json.dumps(members(report, name), ensure_ascii=False))
+        return
+    if name is not None:
+        print(f"[{name}]")
+    print("\n".join(lines(report)))
+    if name is not None:
+        print()
+
+
+def members(report: Report, name: str | None = None) -> dict[str, object]:
+    """The report as JSON has it: docs/reference/card-report.md."""
+    of_report = msgspec.to_builtins(report)
+    findings = [
+        {
+            "kind": finding.kind.value,
+            "severity": finding.severity.value,
+            "aid": finding.aid,
+            "facts": dict(finding.facts),
+            "says": finding_sentence(finding),
+        }
+        for finding in report.findings
+    ]
+    named = {} if name is None else {"id": name}
+    return {**named, "schema": SCHEMA, **of_report, "findings": findings}
+
+
+# ── One transaction ──────────────────────────────────────────────────────────────────────────────
+
+
+def _transact(inspection: Inspection, arguments: argparse.Namespace) -> int:
+    """Make one code with the holder's consent; 1 where that is refused."""
+    tries = inspection.tries_left
+    report = diagnose(inspection.seen, CLOCK.today())
+    if report.verdict is Verdict.NONE:
+        return _refuse(say("Pas de transaction\u00a0: cette carte ne ferait pas de code."))
+    _tell(tries)
+    try:
+        if tries == 1:
+            _consent(given=arguments.last_try)
+        pin = _ask_pin(from_stdin=arguments.pin_stdin)
+    except NoTransaction as error:
+        return _refuse(str(error))
+    inspection.make_code(pin, tries_agreed=tries)
+    return 0
+
+
+def _refuse(text: str) -> int:
+    print(text, file=sys.stderr)
+    return 1
+
+
+def _tell(tries: int | None) -> None:
+    """What will happen, before anything does."""
+    told = (
+        say(
+            "Un code va être fait, comme dans un lecteur, et ne sera pas montré. Le compteur de "
+            "la carte avance d’un numéro, même si le code secret est faux."
+        ),
+        say("Cet ordinateur voit passer le code secret."),
+        say("La carte ne dit pas combien d’essais du code secret il reste.")
+        if tries is None
+        else say("Essais du code secret qui restent\u00a0: {tries}.").format(tries=tries),
+    )
+    print("\n".join(told), file=sys.stderr)
+
+
+def _consent(*, given: bool) -> None:
+    """Nobody loses a card for a report.
+
+    Raises:
+        NoTransaction: the last try is not to be spent.
+    """
+    if given:
+        return
+    if not sys.stdin.isatty():
+        raise NoTransaction(
+            say(
+                "C’est le dernier essai\u00a0: un code faux bloque la carte. Pour essayer quand "
+                "même, ajoutez --last-try."
+            )
+        )
+    question = say(
+        N_("C’est le dernier essai\u00a0: un code faux bloque la carte. Essayer (oui/non)\u202f? ")
+    )
+    print(question, end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in _YES:
+        raise NoTransaction(say("Rien n’a été essayé."))
+
+
+def _ask_pin(*, from_stdin: bool) -> Pin:
+    """The PIN from where it is said to come.
+
+    Raises:
+        NoTransaction: nobody gives one.
+    """
+    try:
+        if from_stdin:
+            return Pin(sys.stdin.readline().strip())
+        if not sys.stdin.isatty():
+            raise NoTransaction(
+                say("Il n’y a pas de terminal où taper le code secret\u00a0: donnez --pin-stdin.")
+            )
+        return Pin(getpass.getpass(say("Code secret\u00a0: ")).strip())
+    except (MalformedPin, EOFError):
+        raise NoTransaction(
+            say("Le code secret d’une carte a de 4 à 12 chiffres. Rien n’a été essayé.")
+        ) from None
