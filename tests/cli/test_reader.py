@@ -180,7 +180,7 @@ def test_another_language_and_time(card: Path) -> None:
         screen.type("c")
         screen.sees("PIN")
         screen.type(f"{PIN.digits}\r")
-        screen.sees("C: END")
+        screen.sees("C TO CLEAR")
         screen.type("q")
         assert screen.ends() == 0
 

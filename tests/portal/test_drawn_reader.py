@@ -29,7 +29,9 @@ def _screens(language: Language) -> dict[str, Screen]:
 
     return {state.value: screen(state) for state in State} | {
         State.MENU.value: screen(State.MENU, last4=LAST4),
-        State.CONFIRMING.value: screen(State.CONFIRMING, amount=1250_00, payee=PAYEE),
+        State.CONFIRMING.value: screen(
+            State.CONFIRMING, amount=1250_00, payee=PAYEE.replace(" ", "")
+        ),
         State.WRONG_PIN.value: screen(State.WRONG_PIN, tries_left=TRIES),
         State.CARD_MUTE.value: screen(State.CARD_MUTE, mute_times=1),
         "pin-typed": screen(State.AWAITING_PIN, typed=4),
@@ -92,5 +94,5 @@ def test_the_keys_drawn_are_the_readers() -> None:
 def test_an_arrow_points_at_something_that_helps(state: State) -> None:
     """A key is pointed at only where the reader takes it."""
     pointed = FACES[state.value].next
-    if pointed in {Next.ON, Next.CODE, Next.OK}:
+    if pointed in {Next.ON, Next.CODE, Next.SIGN, Next.OK}:
         assert (state, Key(pointed.value)) in Reader.TRANSITIONS

@@ -12,13 +12,14 @@ from sesame.reader.machine import (
     State,
     Tick,
 )
+from sesame.reader.screens import ending
 from tests.reader.dialogue import CODE, PIN, Table
 
 SHORT, LONG, UNTIL_KEY = DisplayTime
 FUNCTIONS = {
     State.CODE_SHOWN: ["code"],
     State.RESPONSE_SHOWN: ["respond", "1234", "ok"],
-    State.SIGNATURE_SHOWN: ["sign", "1250", "ok", "34567890", "ok", "ok"],
+    State.SIGNATURE_SHOWN: ["sign", "1250", "ok", "34567890", "ok", "sign"],
 }
 
 
@@ -55,15 +56,15 @@ def test_a_code_lasts_as_long_as_its_holder_chose(
 
 
 @pytest.mark.parametrize("state", sorted(SHOWN))
-@pytest.mark.parametrize("key", ["c", "on", "ok"])
+@pytest.mark.parametrize("key", ["c", "on"])
 def test_a_code_that_stays_until_a_key(state: State, key: str) -> None:
-    """No time ends it, nothing is announced; C, on/off and OK do."""
+    """No time ends it, nothing is announced; C and on/off do."""
     table = table_for(UNTIL_KEY, state)
     screen = table.reader.screen
     assert (screen.lasts, screen.ends_at, table.reader.deadline) == (None, None, None)
     table.wait(100_000)
     table.happen(Tick())
-    table.press("5", "code", ",")
+    table.press("5", "code", ",", "ok", "ok")
     table.remove()
     assert table.state() is state
     assert table.announced == []
@@ -72,8 +73,8 @@ def test_a_code_that_stays_until_a_key(state: State, key: str) -> None:
     assert table.reader.screen.code is None
 
 
-@pytest.mark.parametrize("time", [SHORT, LONG])
-def test_ok_is_a_slip_where_time_ends_the_code(time: DisplayTime) -> None:
+@pytest.mark.parametrize("time", [SHORT, LONG, UNTIL_KEY])
+def test_ok_is_a_slip(time: DisplayTime) -> None:
     """Who presses it once more than was asked loses nothing."""
     table = table_for(time)
     table.press("ok")
@@ -171,3 +172,24 @@ def test_0_does_not_make_the_code_stay() -> None:
     table.press("0")
     table.wait(1)
     assert table.state() is State.OFF
+
+
+def test_the_end_of_a_state_stands_on_the_display_once_it_is_announced() -> None:
+    """Who hears nothing sees the seconds too, and a key takes them away again."""
+    table = Table()
+    table.insert()
+    ends: list[float | None] = []
+    for wait, keys in ((0, ["sign", "1250"]), (29, []), (1, []), (0, ["5"])):
+        table.wait(wait)
+        table.press(*keys)
+        ends.append(table.reader.screen.ends_at)
+    assert [end is not None for end in ends] == [False, False, True, False]
+    assert table.announced == [5]
+
+
+@pytest.mark.parametrize("state", sorted(SHOWN))
+def test_what_ends_a_code_that_stays(state: State) -> None:
+    """It stands below the code, and where time ends it there is a bar instead."""
+    assert ending(table_for(UNTIL_KEY, state).reader.screen) == "C POUR EFFACER"
+    assert ending(table_for(SHORT, state).reader.screen) == ""
+    assert ending(Reader().screen) == ""

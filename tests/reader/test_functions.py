@@ -66,10 +66,12 @@ def test_row_23_a_challenge_is_typed(language: Language, words: str) -> None:
     assert table.words == words
     table.press("1234")
     assert table.words == words + "1234"
-    table.press("567890")
+    table.press("5678")
     assert table.words == words + "12345678"
     table.press(",", "respond", "sign", "code")
     assert table.words == words + "12345678"
+    table.press("90")
+    assert table.words.startswith(f"{words}12345678 / ")
     table.press("ok")
     assert table.state() is State.AWAITING_PIN
 
@@ -156,7 +158,7 @@ def test_rows_10_to_13_a_payment_is_signed(language: Language, words: str) -> No
     assert table.state() is State.CONFIRMING
     assert (table.reader.screen.amount, table.reader.screen.payee) == (1250_50, PAYEE)
     assert Asked.PIN not in map(asked_by, table.card.sent)
-    table.press("ok")
+    table.press("sign")
     assert table.state() is State.AWAITING_PIN
     table.press(PIN, "ok")
     assert table.state() is State.SIGNATURE_SHOWN
@@ -165,7 +167,7 @@ def test_rows_10_to_13_a_payment_is_signed(language: Language, words: str) -> No
 
 def test_row_13_a_card_without_amounts_signs_with_tds() -> None:
     """It is asked as for a login, and the reader mixes amount and payee into the answer."""
-    table = table_at("sign", "1250", ",", "50", "ok", PAYEE, "ok", "ok", PIN, "ok")
+    table = table_at("sign", "1250", ",", "50", "ok", PAYEE, "ok", "sign", PIN, "ok")
     made = Application.of(OBJECTS, Scheme.DPA).code(ARQC, SIGNED)
     assert SIGNED.mode is Mode.TDS
     assert (table.reader.screen.code or "").replace(" ", "") == made.digits
@@ -176,7 +178,7 @@ def test_row_13_a_card_without_amounts_signs_with_tds() -> None:
 @pytest.mark.parametrize(("iaf", "currency"), [(0x80, "0978"), (0xA0, "0000")])
 def test_row_13_a_card_with_amounts_signs_them_itself(iaf: int, currency: str) -> None:
     """Mode 1: the payee is the challenge; the currency goes where the card takes it."""
-    table = table_at("sign", "1250", ",", "50", "ok", PAYEE, "ok", "ok", PIN, "ok", iaf=iaf)
+    table = table_at("sign", "1250", ",", "50", "ok", PAYEE, "ok", "sign", PIN, "ok", iaf=iaf)
     assert table.state() is State.SIGNATURE_SHOWN
     data = sent(table, Asked.ARQC).data
     assert data[:6].hex() == "000000125050"
@@ -277,14 +279,14 @@ def test_row_11_c_leads_back_to_the_amount() -> None:
 
 
 @both(
-    "1\u202f250,50\u00a0€ / → 34567890 / OK\u00a0?",
-    "€1,250.50 / → 34567890 / OK?",
+    "1\u202f250,50\u00a0€ / → 3456 7890 / SIGNER POUR VALIDER",
+    "€1,250.50 / → 3456 7890 / SIGN TO CONFIRM",
 )
 def test_row_12_what_you_see_is_what_you_sign(language: Language, words: str) -> None:
-    """In full, before the PIN."""
+    """In full, before the PIN. OK pressed twice after the payee signs nothing."""
     table = table_at("sign", "1250", ",", "5", "ok", PAYEE, "ok", language=language)
     assert table.words == words
-    table.press("1", ",", "sign", "code", "respond")
+    table.press("1", ",", "ok", "ok", "code", "respond")
     assert table.words == words
 
 
@@ -300,22 +302,41 @@ def test_row_12_c_leads_back_to_the_amount() -> None:
 
 def test_row_12_c_leads_back_from_the_pin() -> None:
     """And from the warning before it, to what is to be signed."""
-    table = table_at("sign", "1", "ok", PAYEE, "ok", "ok", "c")
+    table = table_at("sign", "1", "ok", PAYEE, "ok", "sign", "c")
     assert (table.state(), table.reader.screen.payee) == (State.CONFIRMING, PAYEE)
     table = Table()
     table.card.answers[Asked.TRIES] = tries(1)
     table.insert()
-    table.press("sign", "1", "ok", PAYEE, "ok", "ok")
+    table.press("sign", "1", "ok", PAYEE, "ok", "sign")
     assert table.state() is State.LAST_TRY
     table.press("c")
     assert table.state() is State.CONFIRMING
-    table.press("ok", "ok", PIN, "ok")
+    table.press("sign", "ok", PIN, "ok")
     assert table.state() is State.SIGNATURE_SHOWN
+
+
+@pytest.mark.parametrize(
+    ("keys", "kept"),
+    [
+        (["respond", "123456789"], "12345678"),
+        (["sign", "12", ",", "599"], "12,59"),
+        (["sign", "12", ",", ","], "12,"),
+        (["sign", "12345678"], "1234567"),
+        (["sign", "1", "ok", "123456789"], "12345678"),
+    ],
+)
+def test_what_is_too_long_is_said(keys: list[str], kept: str) -> None:
+    """Nobody believes that the end of a long number was taken."""
+    table = table_at(*keys)
+    assert table.reader.screen.entered == kept
+    assert table.words.endswith("TROP LONG")
+    table.press("c")
+    assert "TROP LONG" not in table.words
 
 
 def test_row_8_a_wrong_pin_does_not_change_what_is_signed() -> None:
     """OK goes on with it; C leads to the menu and forgets it."""
-    table = table_at("sign", "1250", ",", "5", "ok", PAYEE, "ok", "ok")
+    table = table_at("sign", "1250", ",", "5", "ok", PAYEE, "ok", "sign")
     table.card.answers[Asked.PIN] = Response(0x63C2)
     table.press(PIN, "ok", "ok")
     table.card.answers[Asked.PIN] = Response(0x9000)
@@ -391,7 +412,7 @@ def test_a_program_chooses_in_the_menu_only() -> None:
 
 def test_what_was_typed_goes_when_it_is_not_needed_any_more() -> None:
     """With the code it is gone; the code itself is all that is left."""
-    table = table_at("sign", "7654321", "ok", "91827364", "ok", "ok", PIN)
+    table = table_at("sign", "7654321", "ok", "91827364", "ok", "sign", PIN)
     assert b"7654321" in pickle.dumps(vars(table.reader))
     table.press("ok")
     assert table.state() in SHOWN
@@ -425,7 +446,7 @@ def test_whatever_is_typed_only_whole_payments_come_to_the_pin(
         assert 1 <= screen.amount <= 999_999_999
         assert len(screen.payee) == 8
         assert int(screen.payee)
-        table.press("ok")
+        table.press("sign")
         assert vars(table.reader)["_inputs"] == signature(
             Iaf(0), amount=screen.amount, payee=screen.payee, currency="978"
         )

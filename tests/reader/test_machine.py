@@ -410,8 +410,10 @@ def test_row_5_digits_are_shown_as_dots(language: Language, words: str) -> None:
     assert table.words == words
     table.press("12")
     assert table.words == words + "••"
-    table.press("3456789012345")
+    table.press("3456789012")
     assert table.words == words + "•" * 12
+    table.press("3")
+    assert table.words.startswith(words + "•" * 12 + " / ")
 
 
 def test_row_5_c_deletes_one_and_held_clears() -> None:
@@ -1389,7 +1391,7 @@ ASKING = {
     State.AWAITING_PIN,
 }
 RESPOND = [["respond"], ["1234", "ok"], [PIN, "ok"]]
-SIGN = [["sign"], ["1250", "ok"], ["34567890", "ok"], ["ok"], [PIN, "ok"]]
+SIGN = [["sign"], ["1250", "ok"], ["34567890", "ok"], ["sign"], [PIN, "ok"]]
 WAYS = {
     State.AWAITING_CHALLENGE: RESPOND,
     State.RESPONSE_SHOWN: RESPOND,

@@ -88,11 +88,11 @@ def test_an_amount_is_written_as_the_language_does(entered: str, french: str, en
 def test_what_is_signed_is_shown_in_full(amount: int, french: str, english: str) -> None:
     """All cents, all digits."""
     for language, words, question in (
-        (Language.FRENCH, french, "OK\u00a0?"),
-        (Language.ENGLISH, english, "OK?"),
+        (Language.FRENCH, french, "SIGNER POUR VALIDER"),
+        (Language.ENGLISH, english, "SIGN TO CONFIRM"),
     ):
         screen = Screen(state=State.CONFIRMING, language=language, amount=amount, payee="34567890")
-        assert lines(screen) == (words, "→ 34567890", question)
+        assert lines(screen) == (words, "→ 3456 7890", question)
 
 
 def test_code_is_never_said_alone() -> None:

@@ -61,7 +61,7 @@ def test_typed_digits_are_counted() -> None:
     short = Screen(state=State.AWAITING_PIN, language=FRENCH, typed=2, too_short=True)
     assert speak(asked) == "Code secret\u00a0?"
     assert speak(typed) == "Chiffres saisis\u00a0: 2."
-    assert speak(short) == "Code secret\u00a0? 4 chiffres"
+    assert speak(short) == "Chiffres saisis\u00a0: 2. 4 chiffres."
 
 
 @pytest.mark.parametrize("language", list(Language))
@@ -98,7 +98,7 @@ def test_warnings_say_what_goes() -> None:
 def test_what_was_made_is_said(state: State, french: str, english: str) -> None:
     """Before its digits."""
     for language, words in ((FRENCH, f"{french}\u00a0"), (ENGLISH, english)):
-        screen = Screen(state=state, language=language, code="3465 6023")
+        screen = Screen(state=state, language=language, code="3465 6023", large=True)
         assert speak(screen) == f"{words}: 3 4 6 5, 6 0 2 3."
 
 
@@ -107,7 +107,8 @@ def test_the_time_is_said_once() -> None:
     for lasts, large, time in (
         (90, False, " Vous avez 90\u00a0secondes."),
         (90, True, ""),
-        (None, False, ""),
+        (None, False, " C pour effacer."),
+        (None, True, ""),
     ):
         screen = Screen(
             state=State.CODE_SHOWN, language=FRENCH, code="3465 6023", lasts=lasts, large=large
@@ -119,18 +120,23 @@ def test_the_time_is_said_once() -> None:
     ("state", "entered", "french", "english"),
     [
         (State.AWAITING_CHALLENGE, "", "Nombre à recopier\u00a0?", "Number to copy?"),
-        (State.AWAITING_CHALLENGE, "1234", "Saisi\u00a0: 1 2 3 4.", "Typed: 1 2 3 4."),
+        (
+            State.AWAITING_CHALLENGE,
+            "1234",
+            "Nombre à recopier\u00a0: 1 2 3 4.",
+            "Number to copy: 1 2 3 4.",
+        ),
         (State.AWAITING_AMOUNT, "", "Montant\u00a0?", "Amount?"),
-        (State.AWAITING_AMOUNT, "1250", "Saisi\u00a0: 1250.", "Typed: 1250."),
-        (State.AWAITING_AMOUNT, "12,", "Saisi\u00a0: 12 virgule.", "Typed: 12 point."),
-        (State.AWAITING_AMOUNT, "12,05", "Saisi\u00a0: 12,05.", "Typed: 12.05."),
+        (State.AWAITING_AMOUNT, "1250", "Montant\u00a0: 1250.", "Amount: 1250."),
+        (State.AWAITING_AMOUNT, "12,", "Montant\u00a0: 12 virgule.", "Amount: 12 point."),
+        (State.AWAITING_AMOUNT, "12,05", "Montant\u00a0: 12,05.", "Amount: 12.05."),
         (
             State.AWAITING_PAYEE,
             "",
             "Bénéficiaire\u00a0? 8\u00a0derniers chiffres",
             "Payee? last 8 digits",
         ),
-        (State.AWAITING_PAYEE, "3456", "Saisi\u00a0: 3 4 5 6.", "Typed: 3 4 5 6."),
+        (State.AWAITING_PAYEE, "3456", "Bénéficiaire\u00a0: 3 4 5 6.", "Payee: 3 4 5 6."),
     ],
 )
 def test_what_is_typed_is_said_back(state: State, entered: str, french: str, english: str) -> None:
@@ -140,12 +146,14 @@ def test_what_is_typed_is_said_back(state: State, entered: str, french: str, eng
 
 
 def test_a_refusal_says_why() -> None:
-    """After the question, which stands again."""
+    """After what was typed, or after the question where nothing was."""
     zero = Screen(state=State.AWAITING_CHALLENGE, language=FRENCH, entered="00", zero=True)
     short = Screen(state=State.AWAITING_PAYEE, language=FRENCH, entered="34", too_short=True)
     nothing = Screen(state=State.AWAITING_AMOUNT, language=FRENCH, zero=True)
-    assert speak(zero) == "Nombre à recopier\u00a0? pas zéro"
-    assert speak(short) == "Bénéficiaire\u00a0? il faut 8\u00a0chiffres"
+    long = Screen(state=State.AWAITING_PIN, language=FRENCH, typed=12, too_long=True)
+    assert speak(zero) == "Nombre à recopier\u00a0: 0 0. Pas zéro."
+    assert speak(short) == "Bénéficiaire\u00a0: 3 4. Il faut 8\u00a0chiffres."
+    assert speak(long) == "Chiffres saisis\u00a0: 12. Trop long."
     assert speak(nothing) == "Montant\u00a0? pas zéro"
 
 
@@ -163,8 +171,8 @@ def test_a_refusal_says_why() -> None:
 def test_what_is_signed_is_said_in_full(amount: int, french: str, english: str) -> None:
     """The amount as people say it, the payee digit by digit."""
     for language, words in (
-        (FRENCH, f"{french} vers 3 4 5 6 7 8 9 0. OK\u00a0?"),
-        (ENGLISH, f"{english} to 3 4 5 6 7 8 9 0. OK?"),
+        (FRENCH, f"{french} vers 3 4 5 6, 7 8 9 0. Signer pour valider."),
+        (ENGLISH, f"{english} to 3 4 5 6, 7 8 9 0. Sign to confirm."),
     ):
         screen = Screen(state=State.CONFIRMING, language=language, amount=amount, payee="34567890")
         assert speak(screen) == words

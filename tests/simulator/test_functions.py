@@ -60,8 +60,8 @@ FUNCTIONS = {
     ),
     "signature in the chip": Function(  # which takes the amount: mode 1
         card=INES,
-        keys=("s", *"1250.50", "Enter", *"34567890", "Enter", "Enter"),
-        names=("Signer", *"1250", "Virgule", "5", "0", "OK", *"34567890", "OK", "OK"),
+        keys=("s", *"1250.50", "Enter", *"34567890", "Enter", "s"),
+        names=("Signer", *"1250", "Virgule", "5", "0", "OK", *"34567890", "OK", "Signer"),
         inputs=signature(Iaf.AMOUNT | Iaf.AMOUNT_ONLY, **PAYMENT),  # type: ignore[arg-type]
         state="signature-shown",
         label="SIGNATURE SÉSAME",
@@ -69,8 +69,8 @@ FUNCTIONS = {
     ),
     "signature in the reader": Function(  # whose card makes the code of a login: M2+TDS
         card=CAMILLE,
-        keys=("s", *"1250,5", "Enter", *"34567890", "Enter", "Enter"),
-        names=("Signer", *"1250", "Virgule", "5", "OK", *"34567890", "OK", "OK"),
+        keys=("s", *"1250,5", "Enter", *"34567890", "Enter", "s"),
+        names=("Signer", *"1250", "Virgule", "5", "OK", *"34567890", "OK", "Signer"),
         inputs=signature(NO_FLAGS, **PAYMENT),  # type: ignore[arg-type]
         state="signature-shown",
         label="SIGNATURE SÉSAME",

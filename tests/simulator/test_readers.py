@@ -417,6 +417,7 @@ def test_a_face_does_not_print_a_code() -> None:
         lines=("CODE SÉSAME",),
         code="3465 6023",
         large=False,
+        ending="",
         seconds_left=35.0,
         display_time=DisplayTime.SHORT,
         announce="3 4 6 5, 6 0 2 3",

@@ -57,7 +57,7 @@ def test_large_digits_stand_in_two_rows() -> None:
 def test_a_code_that_stays_says_what_ends_it() -> None:
     """No seconds, no bar."""
     rows = draw(shown(lasts=None), None, 34, 5)
-    assert rows[-1].strip() == "C\u00a0: FIN"
+    assert rows[-1].strip() == "C POUR EFFACER"
 
 
 @pytest.mark.parametrize(("left", "full"), [(35, 24), (18, 12), (1, 0)])
@@ -67,6 +67,13 @@ def test_the_bar_is_as_long_as_the_time(left: int, full: int) -> None:
     assert bar.count("━") == full
     assert bar.count("╌") == 24 - full
     assert bar.endswith(f" {left}\u00a0s")
+
+
+def test_the_last_seconds_before_the_reader_goes() -> None:
+    """Below what it says, whatever that is: who hears nothing sees them."""
+    rows = draw(Screen(state=State.MENU, language=Language.FRENCH), 4, 34, 5)
+    assert "CHOISISSEZ" in rows[0] + rows[1]
+    assert rows[-1].endswith(" 4\u00a0s")
 
 
 def test_words_stand_in_the_middle() -> None:

@@ -261,7 +261,7 @@ async def test_a_code_that_stays(tmp_path: Path) -> None:
         table.seconds += 10_000
         await person.pilot.pause(0.6)
         assert digits(person.rows) == code
-        assert "C : FIN" in person.text
+        assert "C POUR EFFACER" in person.text
         await person.types("backspace")
         await person.until(lambda: not digits(person.rows))
 
@@ -388,8 +388,8 @@ async def test_a_signature(tmp_path: Path) -> None:
         await person.types("1250", "comma", "5", "enter")
         await person.sees("BÉNÉFICIAIRE ?")
         await person.types("34567890", "enter")
-        await person.sees("1 250,50 €", "→ 34567890", "OK ?")
-        await person.types("enter", RIGHT, "enter")
+        await person.sees("1 250,50 €", "→ 3456 7890", "SIGNER POUR VALIDER")
+        await person.types("s", RIGHT, "enter")
         await person.sees("SIGNATURE SÉSAME", "╔═══")
         assert verifies(digits(person.rows), 1, SIGNED)
 

@@ -189,9 +189,9 @@ def test_a_response_to_a_challenge(tmp_path: Path) -> None:
 @pytest.mark.parametrize("amount", ["1250,5", "1250.50", "1 250,50"])
 def test_a_signature(tmp_path: Path, amount: str) -> None:
     """Amount and payee are typed, and said before they are signed."""
-    *_, payee, confirm, pin, shown = said(Table(tmp_path), "s", amount, "3456 7890", "ok", RIGHT)
+    *_, payee, confirm, pin, shown = said(Table(tmp_path), "s", amount, "3456 7890", "s", RIGHT)
     assert payee.startswith("Bénéficiaire ?")
-    assert confirm == "1250 euros et 50 centimes vers 3 4 5 6 7 8 9 0. OK ?"
+    assert confirm == "1250 euros et 50 centimes vers 3 4 5 6, 7 8 9 0. Signer pour valider."
     assert pin == "Code secret ?"
     assert shown.startswith("Votre signature Sésame : ")
     assert verifies(code_in(shown), 1, SIGNED)
@@ -214,7 +214,7 @@ def test_what_does_not_fit_is_not_cut(tmp_path: Path) -> None:
 def test_a_second_try_begins_anew(tmp_path: Path) -> None:
     """What was too short is not a beginning of the next line."""
     *_, short, shown = said(Table(tmp_path), "c", "73", RIGHT)
-    assert short == "Code secret ? 4 chiffres"
+    assert short == "Chiffres saisis : 2. 4 chiffres."
     assert "Votre code" in shown
 
 

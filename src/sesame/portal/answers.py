@@ -170,7 +170,7 @@ ANSWERS = (
         title=N_("Le lecteur montre ce que vous allez signer"),
         meaning=N_("L’écran affiche le montant, puis les 8 derniers chiffres du compte."),
         do=(
-            N_("C’est bien ce que vous voulez payer ? Appuyez sur « OK »."),
+            N_("C’est bien ce que vous voulez payer ? Appuyez sur « Signer »."),
             N_("Un chiffre est faux ? Appuyez sur « C » pour revenir au montant."),
             _NO_DICTATION,
         ),

@@ -20,6 +20,7 @@ class Next(StrEnum):
     CARD_IN = "card-in"
     CARD_OUT = "card-out"
     CODE = "code"
+    SIGN = "sign"
     DIGITS = "digits"
     OK = "ok"
 
@@ -66,9 +67,9 @@ FACES: Mapping[str, Face] = {
         words=(N_("BÉNÉFICIAIRE ?"), N_("8 DERNIERS CHIFFRES")), typed=0, next=Next.DIGITS
     ),
     "confirming": Face(
-        words=(N_("{amount}\n→ {payee}\nOK ?"),),
-        spoken=N_("{amount} vers {payee}. OK ?"),
-        next=Next.OK,
+        words=(N_("{amount}\n→ {payee}\nSIGNER POUR VALIDER"),),
+        spoken=N_("{amount} vers {payee}. Signer pour valider."),
+        next=Next.SIGN,
     ),
     "last-try": Face(words=(N_("DERNIER ESSAI\nAPPUYEZ SUR OK"),), next=Next.OK),
     "awaiting-pin": Face(words=(N_("CODE SECRET ?"),), typed=0, next=Next.DIGITS),
@@ -109,7 +110,7 @@ FACES: Mapping[str, Face] = {
 TRIES = 2
 LAST4 = "1234"
 AMOUNT, SPOKEN_AMOUNT = N_("1 250,00 €"), N_("1250 euros")
-PAYEE = "34567890"
+PAYEE = "3456 7890"
 CODE = "0000 0000"
 
 _OFF = N_("Dessin du lecteur Sésame. L’écran est vide : le lecteur est éteint.")
@@ -119,10 +120,11 @@ _CARD = {
     False: N_("La carte est hors du lecteur, la puce est visible sur le dessus."),
 }
 _NEXT = {
-    Next.ON: N_("Une flèche montre la touche Marche/arrêt, en haut à droite du clavier."),
+    Next.ON: N_("Une flèche montre la touche Marche/arrêt, à droite du 3."),
     Next.CARD_IN: N_("Une flèche montre la fente pour la carte, en haut du lecteur."),
     Next.CARD_OUT: N_("Une flèche montre que la carte se retire."),
     Next.CODE: N_("Une flèche montre la touche « Code », en haut à gauche du clavier."),
+    Next.SIGN: N_("Une flèche montre la touche « Signer », en haut à droite du clavier."),
     Next.DIGITS: N_("Une flèche montre les touches des chiffres."),
     Next.OK: N_("Une flèche montre la touche « OK », en bas à droite du clavier."),
 }
@@ -165,7 +167,7 @@ def sentence_of(face: Face, language: Language) -> str:
     """The words of the display as a sentence: capitals are spelt out by some voices."""
     if face.spoken:
         say = translator(language)
-        return say(face.spoken).format(amount=say(SPOKEN_AMOUNT), payee=" ".join(PAYEE))
+        return say(face.spoken).format(amount=say(SPOKEN_AMOUNT), payee=_digit_by_digit(PAYEE))
     lines = [line for line in lines_of(face, language) if line.strip("•")]
     if face.goes_on:
         lines[:2] = [" ".join(lines[:2])]
@@ -180,5 +182,9 @@ def _spoken(face: Face, language: Language) -> str:
     if face.typed:
         parts.append(say(_DOTS).format(typed=face.typed))
     if face.code:
-        parts += [", ".join(" ".join(group) for group in CODE.split()), say(_SECONDS)]
+        parts += [_digit_by_digit(CODE), say(_SECONDS)]
     return ", ".join(parts)
+
+
+def _digit_by_digit(digits: str) -> str:
+    return ", ".join(" ".join(group) for group in digits.split())

@@ -303,6 +303,7 @@ class Screen:
     entered: str = ""  # the challenge, amount ("12,5") or payee so far, where one is asked for
     too_short: bool = False  # OK came before all digits were there
     zero: bool = False  # OK came after nothing but zeros, which are refused
+    too_long: bool = False  # a digit more than there may be, which was not taken
     amount: int = 0  # cents of a euro, to be confirmed
     payee: str = ""  # 8 digits, to be confirmed
     tries_left: int | None = None  # of the PIN, where the card has said it
@@ -311,7 +312,9 @@ class Screen:
     code: str | None = field(default=None, repr=False)  # "0000 0000"
     large: bool = False  # the code is to be as large as it can be
     lasts: int | None = None  # seconds that the code stays in all; None where a key ends it
-    ends_at: float | None = None  # when the code goes, in the seconds of `handle`
+    # When the code goes, or a state that ends soon: in the seconds of `handle`. It is no change
+    # of what is to be read, so no Show comes for it.
+    ends_at: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -429,6 +432,8 @@ class Reader:
         self._typed: dict[State, str] = {}  # where it was asked for; the PIN among it
         self._too_short = False
         self._zero = False
+        self._too_long = False
+        self._warned = False  # that the state ends soon
         self._inputs = LOGIN
         self._code: Code | None = None
         self._large = False
@@ -459,6 +464,7 @@ class Reader:
             entered=self._typed.get(self._state, "") if asked else "",
             too_short=self._too_short,
             zero=self._zero,
+            too_long=self._too_long,
             amount=_cents(self._typed[State.AWAITING_AMOUNT]) if confirming else 0,
             payee=self._typed[State.AWAITING_PAYEE] if confirming else "",
             tries_left=self._card.tries_left,
@@ -467,7 +473,7 @@ class Reader:
             code=show(self._code.token) if shown and self._code else None,
             large=self._large,
             lasts=self.display_time.of_code if shown else None,
-            ends_at=self._ends_at if shown else None,
+            ends_at=self._ends_at if shown or self._warned else None,
         )
 
     def handle(self, event: Event, at: float) -> list[Effect]:
@@ -522,6 +528,7 @@ class Reader:
         if at >= ends_at:
             return self.TRANSITIONS[self._state, Tick].action(self, Tick())
         due = [seconds for seconds in self._warnings if before < ends_at - seconds <= at]
+        self._warned = self._warned or bool(due)
         return [Announce(due[-1])] if due else []
 
     def _notice(self, event: Event) -> None:
@@ -532,7 +539,7 @@ class Reader:
             case CardRemoved():
                 self._card_in = False
             case KeyPressed() | KeyHeld() if self._state in _KEPT_ON_BY_KEYS:
-                self._since = self._at
+                self._since, self._warned = self._at, False
 
     def _trigger(self, event: Event) -> Trigger | None:
         match event:
@@ -552,7 +559,8 @@ class Reader:
         self._state = state
         self._since = self._at
         self._asked = None
-        self._too_short = self._zero = self._large = False
+        self._allow()
+        self._large = self._warned = False
         self._typed.pop(State.AWAITING_PIN, None)
         if state not in _WITH_INPUTS:
             self._typed.clear()
@@ -676,10 +684,16 @@ class Reader:
             # One zero stands before the comma where nothing else does, and only there.
             euros, comma, cents = typed.partition(",")
             typed = f"{int(euros or 0)}{comma}{cents}"
+        self._allow()
         if _TYPED[self._state].fullmatch(typed):
             self._typed[self._state] = typed
-        self._too_short = self._zero = False
+        else:
+            self._too_long = True  # what is more is not taken
         return []
+
+    def _allow(self) -> None:
+        """Forget what was wrong with what has been typed."""
+        self._too_short = self._zero = self._too_long = False
 
     def _correct(self, event: Event) -> list[Effect]:
         """One digit less; where there is none, one step back."""
@@ -687,12 +701,12 @@ class Reader:
         if not typed:
             return self._step_back(event)
         self._typed[self._state] = typed[:-1]
-        self._too_short = self._zero = False
+        self._allow()
         return []
 
     def _clear(self, _: Event) -> list[Effect]:
         self._typed.pop(self._state, None)
-        self._too_short = self._zero = False
+        self._allow()
         return []
 
     def _step_back(self, _: Event) -> list[Effect]:
@@ -809,10 +823,6 @@ class Reader:
         large, self._large = self._large, True
         return [Show(self.screen)] if large else []
 
-    def _leave_by_ok(self, event: Event) -> list[Effect]:
-        """OK is a slip where time ends the code, and an end like another where only keys do."""
-        return self._switch_off(event) if self._ends_at is None else []
-
     # The table
 
     TRANSITIONS: ClassVar[Mapping[tuple[State, Trigger], Transition]] = MappingProxyType(
@@ -866,7 +876,8 @@ class Reader:
             **_staying([State.AWAITING_PAYEE], [Key.CORRECTION], _correct, State.AWAITING_AMOUNT),
             **_staying([State.AWAITING_PAYEE], [Key.OK], _accept_payee, State.CONFIRMING),
             (State.CONFIRMING, Key.CORRECTION): _to(_step_back, State.AWAITING_AMOUNT),
-            (State.CONFIRMING, Key.OK): _to(_confirm, *_ASKED_FOR),
+            # Not OK: pressed twice after the payee it would sign what nobody has read.
+            (State.CONFIRMING, Key.SIGN): _to(_confirm, *_ASKED_FOR),
             (State.LAST_TRY, Key.OK): _to(_await_pin, State.AWAITING_PIN),
             (State.LAST_TRY, Key.CORRECTION): _to(_step_back, *_BEFORE_PIN),
             **_staying([State.AWAITING_PIN], [Key.CORRECTION], _correct, *_BEFORE_PIN),
@@ -887,7 +898,6 @@ class Reader:
                 _transaction_closed, *_SHOWN_FOR.values(), State.CARD_UNFIT
             ),
             **_staying(SHOWN, [Key.DIGIT_0], _enlarge),
-            **_staying(SHOWN, [Key.OK], _leave_by_ok, State.OFF),
             **_each(SHOWN, [Key.CORRECTION], _to(_switch_off, State.OFF)),
             **_each([State.CARD_BLOCKED], [*Key, CardRemoved], _to(_switch_off, State.OFF)),
             (State.CARD_REMOVED, CardInserted): _to(_check_battery, *_SELF_CHECKED),

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from babel.numbers import format_decimal, get_decimal_symbol
 
 from sesame.catalogue import N_, Language, translator
-from sesame.reader.machine import Screen, State
+from sesame.reader.machine import SHOWN, Screen, State
 
 WIDTH = 20  # characters
 HEIGHT = 3  # lines
@@ -22,7 +22,7 @@ _WORDS: Mapping[State, str] = {
     State.AWAITING_CHALLENGE: N_("NOMBRE À RECOPIER ?"),
     State.AWAITING_AMOUNT: N_("MONTANT ?"),
     State.AWAITING_PAYEE: N_("BÉNÉFICIAIRE ?"),
-    State.CONFIRMING: N_("{amount}\n→ {payee}\nOK ?"),
+    State.CONFIRMING: N_("{amount}\n→ {payee}\nSIGNER POUR VALIDER"),
     State.LAST_TRY: N_("DERNIER ESSAI\nAPPUYEZ SUR OK"),
     State.AWAITING_PIN: N_("CODE SECRET ?"),
     State.VERIFYING: N_("VÉRIFICATION…"),
@@ -56,6 +56,8 @@ _TOO_SHORT: Mapping[State, str] = {
     State.AWAITING_PIN: N_("4 CHIFFRES"),
 }
 _ZERO = N_("PAS ZÉRO")
+_TOO_LONG = N_("TROP LONG")
+_ENDING = N_("C POUR EFFACER")
 _OF_THE_ACCOUNT = N_("8 DERNIERS CHIFFRES")
 _TYPED = frozenset(
     {
@@ -78,13 +80,13 @@ def lines(screen: Screen) -> tuple[str, ...]:
     _ = translator(screen.language)
     amount = f"{screen.amount // 100},{screen.amount % 100:02}"
     words = _(_sentence(screen)).format(
-        tries=screen.tries_left, amount=euros(amount, screen.language), payee=screen.payee
+        tries=screen.tries_left, amount=euros(amount, screen.language), payee=grouped(screen.payee)
     )
     said = words.split("\n")
     if screen.state in _TYPED:
         said.append(typed(screen))
-        if note := _note(screen):
-            said.append(_(note))
+        if below := note(screen):
+            said.append(below)
     if screen.state is State.MENU and screen.last4:
         said.append(_(_CARD).format(last4=screen.last4))
     return tuple(said)
@@ -94,6 +96,23 @@ def phrases(screen: Screen) -> tuple[str, ...]:
     """The same as `lines`, undivided where a line ends only because the display does."""
     said = lines(screen)
     return (" ".join(said[:2]), *said[2:]) if screen.state in _GOES_ON else said
+
+
+def ending(screen: Screen) -> str:
+    """What stands below a code that no time ends; nothing elsewhere."""
+    stays = screen.state in SHOWN and screen.lasts is None
+    return translator(screen.language)(_ENDING) if stays else ""
+
+
+def grouped(digits: str) -> str:
+    """Eight *digits* four by four, as codes are, to be compared with others."""
+    return f"{digits[:4]} {digits[4:]}"
+
+
+def note(screen: Screen) -> str:
+    """What stands below the digits: why they were refused, or which are meant."""
+    words = _note(screen)
+    return translator(screen.language)(words) if words else ""
 
 
 def typed(screen: Screen) -> str:
@@ -115,11 +134,12 @@ def euros(typed: str, language: Language) -> str:
 
 
 def _note(screen: Screen) -> str:
-    """What stands below the digits: why they were refused, or which are meant."""
     if screen.too_short:
         return _TOO_SHORT[screen.state]
     if screen.zero:
         return _ZERO
+    if screen.too_long:
+        return _TOO_LONG
     return _OF_THE_ACCOUNT if screen.state is State.AWAITING_PAYEE else ""
 
 

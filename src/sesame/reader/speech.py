@@ -11,7 +11,7 @@ from babel.numbers import get_decimal_symbol
 
 from sesame.catalogue import N_, Language, translator
 from sesame.reader.machine import SHOWN, Screen, State
-from sesame.reader.screens import phrases, typed
+from sesame.reader.screens import ending, grouped, note, phrases, typed
 
 _OFF = N_("Le lecteur est éteint.")
 _CODE: Mapping[State, str] = {
@@ -20,10 +20,14 @@ _CODE: Mapping[State, str] = {
     State.SIGNATURE_SHOWN: N_("Votre signature Sésame\u00a0: {digits}."),
 }
 _LASTS = N_("Vous avez {seconds}\u00a0secondes.")
-_PIN_TYPED = N_("Chiffres saisis\u00a0: {typed}.")
-_TYPED = N_("Saisi\u00a0: {typed}.")
+_TYPED: Mapping[State, str] = {
+    State.AWAITING_CHALLENGE: N_("Nombre à recopier\u00a0: {typed}."),
+    State.AWAITING_AMOUNT: N_("Montant\u00a0: {typed}."),
+    State.AWAITING_PAYEE: N_("Bénéficiaire\u00a0: {typed}."),
+    State.AWAITING_PIN: N_("Chiffres saisis\u00a0: {typed}."),
+}
 _COMMA = N_("{number} virgule")
-_CONFIRM = N_("{amount} vers {payee}. OK\u00a0?")
+_CONFIRM = N_("{amount} vers {payee}. Signer pour valider.")
 _EURO, _EUROS = N_("{number}\u00a0euro"), N_("{number}\u00a0euros")
 _CENT, _CENTS = N_("{number}\u00a0centime"), N_("{number}\u00a0centimes")
 _AND = N_("{euros} et {cents}")
@@ -45,24 +49,31 @@ def speak(screen: Screen) -> str:
         case Screen(state=State.OFF):
             return _(_OFF)
         case Screen(code=str(code)):
-            said = _(_CODE[screen.state]).format(digits=_digits(code))
-            if screen.lasts is not None and not screen.large:
-                said += " " + _(_LASTS).format(seconds=screen.lasts)
-            return said
+            return _shown(screen, code)
         case Screen(state=State.CONFIRMING):
             amount = _money(screen.amount, screen.language)
-            return _(_CONFIRM).format(amount=amount, payee=_digits(screen.payee))
-        case Screen(too_short=False, zero=False, typed=count) if count:
-            return _(_PIN_TYPED).format(typed=count)
-        case Screen(too_short=False, zero=False, entered=entered) if entered:
-            return _(_TYPED).format(typed=_entered(screen))
-    return _in_sentence_case(screen)
+            return _(_CONFIRM).format(amount=amount, payee=_digits(grouped(screen.payee)))
+        case Screen(typed=0, entered=""):
+            return _in_sentence_case(screen)
+    said = _(_TYPED[screen.state]).format(typed=_entered(screen))
+    refused = screen.too_short or screen.zero or screen.too_long
+    return f"{said} {note(screen).capitalize()}." if refused else said
 
 
 def speak_time(seconds: int, state: State, language: Language) -> str:
     """The warning that so many *seconds* are left in *state*."""
     sentence = _CODE_GOES if state in SHOWN else _READER_GOES
     return translator(language)(sentence).format(seconds=seconds)
+
+
+def _shown(screen: Screen, code: str) -> str:
+    _ = translator(screen.language)
+    said = _(_CODE[screen.state]).format(digits=_digits(code))
+    if screen.large:
+        return said
+    if screen.lasts is None:
+        return f"{said} {ending(screen).capitalize()}."
+    return said + " " + _(_LASTS).format(seconds=screen.lasts)
 
 
 def _in_sentence_case(screen: Screen) -> str:
@@ -80,7 +91,9 @@ def _digits(text: str) -> str:
 
 
 def _entered(screen: Screen) -> str:
-    """A challenge or a payee digit by digit, an amount as the number that it is so far."""
+    """A challenge or payee digit by digit, an amount as the number so far; of a PIN how many."""
+    if screen.state is State.AWAITING_PIN:
+        return str(screen.typed)
     if screen.state is not State.AWAITING_AMOUNT:
         return _digits(screen.entered)
     euros, comma, cents = screen.entered.partition(",")

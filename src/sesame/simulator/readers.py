@@ -27,7 +27,7 @@ from sesame.reader.machine import (
     State,
     Tick,
 )
-from sesame.reader.screens import lines
+from sesame.reader.screens import ending, lines
 from sesame.reader.slot import Clock, run
 from sesame.reader.speech import speak, speak_time
 from sesame.reader.virtual_slot import VirtualSlot
@@ -63,7 +63,8 @@ class Face:
     lines: tuple[str, ...]
     code: str | None = field(repr=False)  # "0000 0000"
     large: bool  # the code is to be larger than usual
-    seconds_left: float | None  # until the code goes; None where a key ends it
+    ending: str  # below a code that no time ends: which key does
+    seconds_left: float | None  # until the code goes, or the reader soon; None where neither does
     display_time: DisplayTime  # of the codes to come, and of the one that is shown
     announce: str = field(repr=False)  # to be read aloud, once for each `announced`
     announced: int  # how many announcements there have been
@@ -133,6 +134,7 @@ class _Place:
             lines=lines(screen),
             code=screen.code,
             large=screen.large,
+            ending=ending(screen),
             seconds_left=left,
             display_time=self.reader.display_time,
             announce=self._announce,

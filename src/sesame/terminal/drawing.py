@@ -9,7 +9,7 @@ from textwrap import wrap
 
 from sesame.catalogue import N_, translator
 from sesame.reader.machine import Screen
-from sesame.reader.screens import lines
+from sesame.reader.screens import ending, lines
 
 # Row by row, top down: the points of 0 to 9, as a seven-segment display has them.
 _ROWS = (
@@ -23,7 +23,7 @@ _POINTS = [[row.split()[digit] for row in _ROWS] for digit in range(10)]
 _HALVES = {"..": " ", "#.": "▀", ".#": "▄", "##": "█"}  # upper and lower point
 
 _SECONDS = N_("{seconds}\u00a0s")
-_UNTIL_KEY = N_("C\u00a0: FIN")
+_WARNED = 5  # seconds before the reader switches off by itself
 _BAR = 24  # characters of the countdown
 
 
@@ -38,6 +38,8 @@ def draw(screen: Screen, seconds_left: int | None, width: int, height: int) -> l
         code = _code(screen.code, width, height - 2, large=screen.large)
         rows = [*rows[: max(0, height - len(code) - 1)], *code]
         rows.append(_countdown(screen, seconds_left, width))
+    elif seconds_left is not None:
+        rows = [*rows[: height - 1], _bar(screen, seconds_left, _WARNED, width)]
     above = max(0, height - len(rows)) // 2
     return [*[""] * above, *_centred(rows, width)][:height]
 
@@ -48,12 +50,15 @@ def _centred(rows: Iterable[str], width: int) -> list[str]:
 
 def _countdown(screen: Screen, seconds_left: int | None, width: int) -> str:
     """How long the code stays: as a bar, and as a number for those who do not measure bars."""
-    _ = translator(screen.language)
     if seconds_left is None or screen.lasts is None:
-        return _(_UNTIL_KEY)
-    seconds = _(_SECONDS).format(seconds=f"{seconds_left:3}")
+        return ending(screen)
+    return _bar(screen, seconds_left, screen.lasts, width)
+
+
+def _bar(screen: Screen, seconds_left: int, of: int, width: int) -> str:
+    seconds = translator(screen.language)(_SECONDS).format(seconds=f"{seconds_left:3}")
     length = max(0, min(_BAR, width - len(seconds) - 1))
-    full = min(length, length * seconds_left // screen.lasts)
+    full = min(length, length * seconds_left // of)
     return "━" * full + "╌" * (length - full) + " " + seconds
 
 

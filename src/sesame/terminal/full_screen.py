@@ -271,7 +271,9 @@ class FullScreen(App[None]):
             return  # every event passes the time itself
         if self._device.due_in == 0:
             self._asked.put_nowait(Deed.TIME)
-        elif self._seconds != self._counted:
+            return
+        self._shown = self._device.screen  # it may have warned
+        if self._seconds != self._counted:
             self._panel.refresh()
 
     # ── What happens ─────────────────────────────────────────────────────────────────────────────

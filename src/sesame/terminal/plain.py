@@ -249,7 +249,7 @@ class Plain:
         if left is None:
             return [speak(screen)]
         # Not the seconds that the code had in all.
-        said = speak(replace(screen, lasts=None))
+        said = speak(replace(screen, large=True))
         return [said, speak_time(round(left), screen.state, screen.language)]
 
     # ── What is said ─────────────────────────────────────────────────────────────────────────────

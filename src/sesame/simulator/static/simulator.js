@@ -6,6 +6,7 @@ const find = (id) => document.getElementById(id);
 const device = find("device");
 const notice = find("notice");
 
+const WARNED = 5; // seconds before the reader switches off by itself
 const LOOK_WHEN_ON = 1000; // milliseconds between two looks at the reader
 const LOOK_WHEN_OFF = 20_000; // the server puts away a reader that nobody looks at for longer
 const HELD = 800; // milliseconds after which a key counts as kept down
@@ -124,6 +125,7 @@ function show(face) {
   for (const radio of times) radio.checked = radio.value === face.display_time;
   if (face.code) showCode(face);
   else wipe();
+  if (!face.code) showEnd(face.seconds_left);
   find("lines").textContent = face.lines.join("\n");
   showCard(face.card);
   if (face.announced !== announced) {
@@ -133,7 +135,13 @@ function show(face) {
   }
 }
 
-function showCode({ code, seconds_left: left, display_time: time }) {
+// A reader that switches off soon says so without a voice too.
+function showEnd(left) {
+  find("countdown").hidden = left === null;
+  if (left !== null) showSeconds(Math.max(0, Math.ceil(left)), WARNED);
+}
+
+function showCode({ code, seconds_left: left, display_time: time, ending }) {
   const spoken = document.createElement("span");
   spoken.className = "visually-hidden";
   spoken.textContent = code;
@@ -143,6 +151,7 @@ function showCode({ code, seconds_left: left, display_time: time }) {
   device.classList.add("has-code");
   find("countdown").hidden = left === null;
   find("until-key").hidden = left !== null;
+  find("until-key").textContent = ending;
   clearInterval(counting);
   endsAt = left === null ? null : Date.now() + 1000 * left;
   lasts = Number(time);
@@ -168,9 +177,12 @@ function count() {
     look();
     return;
   }
-  const seconds = Math.ceil(left / 1000);
+  showSeconds(Math.ceil(left / 1000), lasts);
+}
+
+function showSeconds(seconds, all) {
   find("seconds").textContent = `${seconds} s`;
-  find("rest").style.transform = `scaleX(${seconds / lasts})`;
+  find("rest").style.transform = `scaleX(${Math.min(1, seconds / all)})`;
 }
 
 function wipe() {
