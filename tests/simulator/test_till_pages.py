@@ -85,7 +85,7 @@ async def test_a_card_may_be_chosen_before(client: httpx.AsyncClient) -> None:
         ({"card": "../etc/passwd"}, "card", "Choisissez une carte."),
         ({"amount": ""}, "amount", "Entrez le montant à payer."),
         ({"amount": " € "}, "amount", "Entrez le montant à payer."),
-        ({"amount": "douze"}, "amount", "Écrivez le montant en chiffres, par exemple 12,50."),
+        ({"amount": "douze"}, "amount", "Écrivez le montant en chiffres, sans virgule ni point"),
         ({"amount": "-5"}, "amount", "Écrivez le montant en chiffres"),
         ({"amount": "1,234"}, "amount", "Écrivez le montant en chiffres"),
         ({"amount": "١٢"}, "amount", "Écrivez le montant en chiffres"),
@@ -147,6 +147,18 @@ async def test_an_english_form(client: httpx.AsyncClient) -> None:
         assert sentence in said
     for word in ("carte", "caisse", "Montant", "Payer", "secret"):
         assert word not in said
+
+
+@pytest.mark.parametrize("typed", ["1,250.00", "1,250"])
+async def test_english_thousands(client: httpx.AsyncClient, table: Table, typed: str) -> None:
+    """What a comma means is not guessed: the message says how to write it, and that is paid."""
+    client.cookies.update(ENGLISH)
+    said = words(await client.post("/caisse", data={**GOOD, "amount": typed}))
+    assert counters(table) == Counters(atc=0, pin_tries_left=3)
+    told = re.search(r"without a thousands comma, for example ([\d.]+)\.(?!\d)", said)
+    assert told is not None
+    page = await client.post("/caisse", data={**GOOD, "amount": told[1]}, follow_redirects=True)
+    assert "€1,250.00" in words(page)
 
 
 @pytest.mark.parametrize(

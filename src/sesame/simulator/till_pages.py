@@ -152,7 +152,9 @@ _DAMAGED = N_("Cette carte est abîmée. Remettez tout à neuf pour la réparer.
 
 _CHOOSE = N_("Choisissez une carte.")
 _NO_AMOUNT = N_("Entrez le montant à payer.")
-_NOT_AN_AMOUNT = N_("Écrivez le montant en chiffres, par exemple 12,50.")
+_NOT_AN_AMOUNT = N_(
+    "Écrivez le montant en chiffres, sans virgule ni point pour les milliers, par exemple 1250,00."
+)
 _ZERO = N_("Le montant doit être d’un centime au moins.")
 _TOO_MUCH = N_("Cette caisse n’encaisse pas plus de {highest}.")
 _NOT_A_PIN = N_("Le code secret d’une carte a de 4 à 12 chiffres.")
