@@ -475,3 +475,4 @@ def test_the_time_may_change_while_a_code_is_shown(open_page: Open) -> None:
     expect(page.locator("#countdown")).to_be_hidden()
     page.get_by_label("35 s").check()
     expect(page.locator("#seconds")).to_have_text(re.compile(r"3\d s"))
+        expect(page.locator(".steps")).to_contain_text("35\u00a0secondes, sauf autre réglage")
