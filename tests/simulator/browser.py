@@ -77,6 +77,19 @@ def code_on(page: Page) -> str:
     return digits.inner_text()
 
 
+def overlap(page: Page, one: str, other: str) -> bool:
+    """Whether two things on the page lie one over the other, if only in part."""
+    first, second = page.locator(one).bounding_box(), page.locator(other).bounding_box()
+    assert first is not None
+    assert second is not None
+    return (
+        first["x"] < second["x"] + second["width"]
+        and second["x"] < first["x"] + first["width"]
+        and first["y"] < second["y"] + second["height"]
+        and second["y"] < first["y"] + first["height"]
+    )
+
+
 def violations(page: Page) -> list[str]:
     """What axe finds, in words."""
     results = Axe().run(page, options=WCAG).response["violations"]

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from sesame.simulator.routes import build
-from tests.simulator.browser import Open, code_on, insert, press, violations
+from tests.simulator.browser import Open, code_on, insert, overlap, press, violations
 from tests.simulator.table import CAMILLE, INES, PIN, WRONG_PIN, Table, serve
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.needs("fonts-dejavu-core")]
@@ -384,6 +384,26 @@ def test_a_long_name_fits_its_card(open_page: Open, table: Table) -> None:
     insert(page, INES)
     expect(page.locator("#card-holder")).to_have_text("Inès Lefèvre")
     assert page.locator("#card-holder").get_attribute("textLength") is None
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+@pytest.mark.parametrize(
+    "window", [(320, 640, 1), (1280, 560, 1), (640, 450, 2)], ids=["narrow", "low", "zoomed"]
+)
+def test_the_button_on_the_card_covers_no_word(
+    open_page: Open, table: Table, window: tuple[int, int, int], language: str
+) -> None:
+    """Neither the longest name nor the longest kind of card."""
+    long = "Association des Jardins partagés d’Île-de-France"
+    camille = replace(table.drawer.customers[0], name=long)
+    table.drawer = replace(table.drawer, customers=(camille, table.drawer.customers[1]))
+    width, height, zoom = window
+    page = open_page(width, height, at=f"/langue/{language}?retour=/", device_scale_factor=zoom)
+    for card in (CAMILLE, INES):
+        insert(page, card)
+        page.wait_for_timeout(600)  # until the card has slid in
+        for words in ("#card-holder", "#card-sort"):
+            assert not overlap(page, "#pull", words)
 
 
 @pytest.mark.parametrize("width", [320, 1280])
