@@ -245,3 +245,28 @@ def test_in_the_system_s_own_colours(open_page: Open) -> None:
                   getComputedStyle(display).color, getComputedStyle(display).backgroundColor]"""
     )
     assert colours[0] == colours[1] != colours[2]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_part_is_drawn_in_the_system_s_own_colours(open_page: Open, scheme: str) -> None:
+    """WCAG 1.4.3 and 1.4.11: ink and paper are the system's, on shell, keys and card."""
+    page = open_page(forced_colors="active", color_scheme=scheme)
+    insert(page, INES)
+    paper, ink = page.evaluate(
+        """() => { document.body.append(document.createElement("i"));
+          const style = document.querySelector("body > i").style;
+          style.cssText = "background: Canvas; color: CanvasText";
+          const { backgroundColor, color } = getComputedStyle(document.querySelector("body > i"));
+          return [backgroundColor, color]; }"""
+    )
+    style = "(element, property) => getComputedStyle(element)[property]"
+    for part in (".shell .edge", ".shell .front", ".card .plastic", ".mouth .slit"):
+        assert page.locator(part).evaluate(style, "fill") == paper
+    for part in (".shell .edge", ".card .plastic", ".key.power svg"):
+        assert page.locator(part).evaluate(style, "stroke") == ink
+    for part in ("#card-holder", "#card-sort"):
+        assert page.locator(part).evaluate(style, "fill") == ink
+    for key in page.locator(".key").all():
+        assert key.evaluate(style, "backgroundImage") == "none"
+        assert key.evaluate(style, "backgroundColor") == paper
+        assert key.evaluate(style, "borderTopColor") == key.evaluate(style, "color") == ink
