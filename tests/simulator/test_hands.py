@@ -13,6 +13,7 @@ from tests.simulator.browser import (
     Open,
     code_on,
     insert,
+    overlap,
     press,
     violations,
 )
@@ -256,6 +257,78 @@ def test_texts_grow_too(open_page: Open) -> None:
     )  # two lines, not three
 
 
+TEXTS = ("#lines", "#copy-code", "#seconds", ".badge", '[data-key="1"]', '[data-key="sign"]')
+
+
+def text_sizes(page: Page) -> list[float]:
+    """Of the texts of a reader with a code, in pixels of the device."""
+    insert(page, INES)
+    press(page, "Code", *PIN, "OK")
+    code_on(page)
+    size = "e => devicePixelRatio * parseFloat(getComputedStyle(e).fontSize)"
+    return [page.locator(text).evaluate(size) for text in TEXTS]
+
+
+@pytest.mark.parametrize(
+    ("width", "height"), [(1280, 900), (1280, 720), (1366, 640), (1920, 1080), (2560, 1300)]
+)
+def test_text_grows_with_the_zoom(open_page: Open, width: int, height: int) -> None:
+    """WCAG 1.4.4: twice as large at 200 %, though half as much fits into the window."""
+    before = text_sizes(open_page(width, height))
+    zoomed = open_page(width // 2, height // 2, device_scale_factor=2)
+    after = text_sizes(zoomed)
+    assert min(new / old for new, old in zip(after, before, strict=True)) > 1.999
+    assert zoomed.evaluate("document.documentElement.scrollWidth") <= width // 2
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+def test_no_size_makes_the_rest_smaller(open_page: Open, width: int) -> None:
+    """In a low window: the keys stay as they are, and what a code is called grows."""
+    page = open_page(width, 720)
+    normal = text_sizes(page)
+    for name in ("large", "huge"):
+        page.evaluate("size => localStorage.setItem('reader-size', size)", name)
+        page.reload()
+        code_on(page)
+        size = "e => parseFloat(getComputedStyle(e).fontSize)"
+        larger = [page.locator(text).evaluate(size) for text in TEXTS]
+        assert all(new >= old for new, old in zip(larger, normal, strict=True))
+        assert larger[0] > 1.2 * normal[0]
+
+
+@pytest.mark.parametrize("size", ["normal", "large", "huge"])
+@pytest.mark.parametrize("language", ["fr", "en"])
+@pytest.mark.parametrize("width", [320, 1280])
+def test_what_a_code_is_called_is_whole(
+    open_page: Open, width: int, language: str, size: str
+) -> None:
+    """The longest name, the button beside or below it, and the seconds: all on the glass."""
+    page = open_page(
+        width,
+        at=f"/langue/{language}?retour=/",
+        script=f"localStorage.setItem('reader-size', '{size}')",
+    )
+    insert(page, INES)
+    page.locator("#device").focus()
+    for key in ("s", *"12.5", "Enter", *"34567890", "Enter", "Enter", *PIN, "Enter"):
+        page.keyboard.press(key)
+    code_on(page)
+    glass, *parts = (
+        page.locator(part).bounding_box()
+        for part in ("#display", ".mark", "#lines", "#copy-code", "#digits", "#countdown")
+    )
+    assert glass is not None
+    for part in parts:
+        assert part is not None
+        assert glass["x"] <= part["x"]
+        assert part["x"] + part["width"] <= glass["x"] + glass["width"]
+        assert glass["y"] <= part["y"]
+        assert part["y"] + part["height"] <= glass["y"] + glass["height"]
+    assert not overlap(page, "#lines", "#copy-code")
+    assert not overlap(page, "#lines", ".mark")
+    assert not overlap(page, "#digits", "#copy-code")
+
+
 def test_a_browser_that_keeps_nothing(open_page: Open) -> None:
     """With its storage blocked, the settings hold until the page is left."""
     page = open_page(
@@ -420,6 +493,7 @@ def test_a_code_stays_as_long_as_was_chosen(
         expect(page.locator("#seconds")).to_have_text(f"{seconds} s")
         assert page.locator("#rest").evaluate("e => e.style.transform") == "scaleX(1)"
         expect(page.locator("#announce")).to_contain_text(f"Vous avez {seconds}\u00a0secondes.")
+        expect(page.locator(".steps")).to_contain_text("35\u00a0secondes, sauf autre réglage")
         table.pass_time(seconds - 20)
         expect(page.locator("#seconds")).to_have_text("20 s")
         table.pass_time(20)
@@ -475,4 +549,3 @@ def test_the_time_may_change_while_a_code_is_shown(open_page: Open) -> None:
     expect(page.locator("#countdown")).to_be_hidden()
     page.get_by_label("35 s").check()
     expect(page.locator("#seconds")).to_have_text(re.compile(r"3\d s"))
-        expect(page.locator(".steps")).to_contain_text("35\u00a0secondes, sauf autre réglage")
