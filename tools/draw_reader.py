@@ -18,6 +18,8 @@ from sesame.reader.machine import (
     NOTICE,
     ON,
     POWERED,
+    SHOWN,
+    USELESS,
     Asked,
     CardInserted,
     CardMute,
@@ -30,7 +32,6 @@ from sesame.reader.machine import (
     Screen,
     State,
     Tick,
-    Transition,
     Trigger,
 )
 from sesame.reader.screens import lines
@@ -39,7 +40,7 @@ DOCS = Path(__file__).parent.parent / "docs"
 PAGES = (DOCS / "explanation" / "the-reader.md", DOCS / "reference" / "reader.md")
 _BLOCK = re.compile(r"(<!-- drawn: (\w+) -->\n).*?(<!-- end -->)", flags=re.DOTALL)
 
-_WORDS: Mapping[Trigger, str] = {
+WORDS: Mapping[Trigger, str] = {
     Key.CODE: "Code",
     Key.RESPOND: "Répondre",
     Key.SIGN: "Signer",
@@ -57,11 +58,15 @@ _WORDS: Mapping[Trigger, str] = {
     **{asked: asked.value for asked in Asked},  # its answer
 }
 # Drawn as one box each: what happens in all of their states is one arrow, not twenty.
-_GROUPS: Mapping[str, tuple[frozenset[State], str]] = {
+GROUPS: Mapping[str, tuple[frozenset[State], str]] = {
     "on": (ON, "in every state that is on"),
     "powered": (POWERED, "while the card has power"),
+    "useless": (USELESS, "cards of no use"),
+    "shown": (SHOWN, "to be read"),
 }
-_KEYS = [_WORDS[key] for key in Key if key is not Key.ON]
+_LABEL = 24  # characters in a line of a label, so that a drawing is no wider than a page
+_FRAMES = frozenset({"useless", "shown"})
+KEYS = [WORDS[key] for key in Key if key is not Key.ON]
 
 
 def main(action: str) -> int:
@@ -84,68 +89,106 @@ def drawn(page: Path) -> str:
     return _BLOCK.sub(draw, page.read_text(encoding="utf-8"))
 
 
-def diagram() -> str:
-    """All states, and what leads from one to another, as Mermaid."""
-    boxes = {state.value: _name(state) for state in State}
-    boxes |= {words: name for name, (_, words) in _GROUPS.items()}
-    order = list(boxes.values())
+def way() -> str:
+    """From off to a code and back to off, as Mermaid: what a customer goes through."""
+    return _diagram("TB", lambda ends: ends <= _WAY)
+
+
+def cards() -> str:
+    """Which cards make no code, and when that comes out."""
+    return _diagram("LR", lambda ends: bool(ends & _USELESS))
+
+
+def power() -> str:
+    """What else comes between: a card that is taken out, the battery, time."""
+    return _diagram("TB", lambda ends: not ends <= _WAY and not ends & _USELESS)
+
+
+def _diagram(direction: str, shown: Callable[[set[str]], bool]) -> str:
+    """The arrows between two boxes that are *shown*, and these boxes."""
+    boxes = {_name(state): state.value for state in State}
+    boxes |= {name: words for name, (_, words) in GROUPS.items()}
     labels: dict[tuple[str, str], set[str]] = {}
     for source, words, target in _arrows():
-        labels.setdefault((source, target), set()).add(words)
+        if source != target and shown({source, target}):
+            labels.setdefault((source, target), set()).add(words)
+    # In the order of the states: sets, of which the table is made, have none.
+    arrows = [
+        (source, target) for source in boxes for target in boxes if (source, target) in labels
+    ]
+    touched = {name for arrow in arrows for name in arrow}
     return "\n".join(
         [
             "```mermaid",
             "stateDiagram-v2",
-            *(f'    state "{words}" as {name}' for words, name in boxes.items()),
-            "    [*] --> off",
+            f"    direction {direction}",
+            *(line for name in boxes if name in touched for line in _box(name, boxes[name])),
+            *(["    [*] --> off"] if touched <= _WAY else []),
             *(
                 f"    {source} --> {target}: {_label(sorted(labels[source, target]))}"
-                # In the order of the states: sets, of which the table is made, have none.
-                for source in order
-                for target in order
-                if source != target and (source, target) in labels
+                for source, target in arrows
             ),
             "```",
         ]
     )
 
 
+def _box(name: str, words: str) -> list[str]:
+    """The box of a state, or of a group: around its states, if they are drawn with it."""
+    box = f'    state "{words}" as {name}'
+    if name not in _FRAMES:
+        return [box]
+    members, _ = GROUPS[name]
+    inside = (_name(state) for state in State if state in members)
+    return [f"{box} {{", *(f"        {member}" for member in inside), "    }"]
+
+
 def _arrows() -> Iterator[tuple[str, str, str]]:
     """Source, what happens, target."""
-    places: dict[tuple[Transition, Trigger], set[State]] = {}
+    places: dict[tuple[State, Trigger], set[State]] = {}
     for (state, trigger), transition in Reader.TRANSITIONS.items():
-        places.setdefault((transition, trigger), set()).add(state)
-    for (transition, trigger), states in places.items():
+        for target in transition.to:
+            places.setdefault((target, trigger), set()).add(state)
+    for (target, trigger), states in places.items():
         for source, words in _sources(states, trigger):
-            for target in transition.to:
-                yield source, words, _name(target)
+            yield source, words, _name(target)
 
 
-def _sources(states: set[State], trigger: Trigger) -> list[tuple[str, str]]:
-    """Where the arrows of *trigger* begin, and what stands at them: a group, or each state.
+def _sources(states: set[State], trigger: Trigger) -> Iterator[tuple[str, str]]:
+    """Where the arrows of *trigger* begin, and what stands at them: groups, and other states.
 
-    One state of a group may be an exception. Where it does something else instead, that is
-    an arrow of its own; where it does nothing, the label says so.
+    One state of a group may be an exception, which the label names. Where it does something else
+    instead, that is an arrow of its own.
     """
-    for name, (members, _) in _GROUPS.items():
+    for name, (members, _) in GROUPS.items():
         others = members - states
-        if states <= members and len(others) <= 1:
-            deaf = [other for other in others if (other, trigger) not in Reader.TRANSITIONS]
-            unless = "".join(f" (not in {state.value})" for state in deaf)
-            words = "time-out" if trigger is Tick else _WORDS[trigger]
-            return [(name, words + unless)]
-    words = f"{NOTICE:.0f} s" if trigger is Tick else _WORDS[trigger]
-    return [(_name(state), words) for state in State if state in states]
+        if len(others) <= 1:
+            unless = "".join(f" (not in {state.value})" for state in others)
+            words = "time-out" if trigger is Tick else WORDS[trigger]
+            yield name, words + unless
+            states = states - members
+    words = f"{NOTICE:.0f} s" if trigger is Tick else WORDS[trigger]
+    yield from ((_name(state), words) for state in State if state in states)
 
 
 def _label(words: list[str]) -> str:
-    if all(key in words for key in _KEYS):
-        words = ["any key", *(word for word in words if word not in _KEYS)]
-    return ", ".join(words)
+    if all(key in words for key in KEYS):
+        words = ["any key", *(word for word in words if word not in KEYS)]
+    lines = [""]
+    for word in words:
+        if len(lines[-1]) + len(word) > _LABEL:
+            lines.append("")
+        lines[-1] += f"{word}, "
+    return "<br>".join(line.strip() for line in lines if line).removesuffix(",")
 
 
 def _name(state: State) -> str:
     return state.value.replace("-", "_")
+
+
+_USELESS = frozenset(map(_name, USELESS)) | {_name(State.CARD_BLOCKED), "useless"}
+_POWER = {_name(State.CARD_REMOVED), _name(State.BATTERY_WEAK), _name(State.BATTERY_EMPTY)}
+_WAY = frozenset(map(_name, State)) - _USELESS - _POWER | {"shown"}
 
 
 def screens() -> str:
@@ -177,7 +220,12 @@ _ENTERED = {
     State.AWAITING_AMOUNT: "1250",
     State.AWAITING_PAYEE: "34567890",
 }
-_DRAWINGS: Mapping[str, Callable[[], str]] = {"diagram": diagram, "screens": screens}
+_DRAWINGS: Mapping[str, Callable[[], str]] = {
+    "way": way,
+    "cards": cards,
+    "power": power,
+    "screens": screens,
+}
 
 
 if __name__ == "__main__":
