@@ -281,6 +281,22 @@ def test_text_grows_with_the_zoom(open_page: Open, width: int, height: int) -> N
     assert zoomed.evaluate("document.documentElement.scrollWidth") <= width // 2
 
 
+def test_a_code_is_in_sight_when_zoomed(open_page: Open) -> None:
+    """By keyboard and by mouse, though the reader is higher than the window."""
+    page = open_page(640, 450, device_scale_factor=2)
+    insert(page, INES)
+    expect(page.locator("#display")).to_be_in_viewport(ratio=1)
+    page.keyboard.type(f"c{PIN}")
+    page.keyboard.press("Enter")
+    code_on(page)
+    expect(page.locator("#display")).to_be_in_viewport(ratio=1)
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    press(page, "Code", *PIN, "OK")
+    code_on(page)
+    expect(page.locator("#display")).to_be_in_viewport(ratio=1)
+
+
 @pytest.mark.parametrize("width", [320, 1280])
 def test_no_size_makes_the_rest_smaller(open_page: Open, width: int) -> None:
     """In a low window: the keys stay as they are, and what a code is called grows."""

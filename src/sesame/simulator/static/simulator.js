@@ -120,7 +120,7 @@ function show(face) {
   device.dataset.state = face.state;
   if (face.large !== device.classList.contains("enlarged")) {
     device.classList.toggle("enlarged", face.large);
-    device.scrollIntoView({ block: "nearest" });
+    bringInSight();
   }
   for (const radio of times) radio.checked = radio.value === face.display_time;
   if (face.code) showCode(face);
@@ -148,6 +148,9 @@ function showCode({ code, seconds_left: left, display_time: time, ending }) {
   find("digits").replaceChildren(spoken, ...[...code].map(drawDigit));
   find("digits").hidden = false;
   find("copy-code").hidden = !navigator.clipboard;
+  if (!device.classList.contains("has-code") && document.hasFocus()) {
+    find("display").scrollIntoView({ block: "nearest" });
+  }
   device.classList.add("has-code");
   find("countdown").hidden = left === null;
   find("until-key").hidden = left !== null;
@@ -363,7 +366,13 @@ find("settings").hidden = false;
 
 function takeInHand() {
   device.focus({ preventScroll: true });
+  bringInSight();
+}
+
+// All of it, or, where the window is too low for that, the display.
+function bringInSight() {
   device.scrollIntoView({ block: "nearest" });
+  find("display").scrollIntoView({ block: "nearest" });
 }
 
 const KEYS = {
