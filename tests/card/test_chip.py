@@ -252,7 +252,7 @@ def test_reset_gives_the_atr_and_forgets_the_dialogue() -> None:
     hand = Hand()
     hand.begin()
     hand.send(RIGHT)
-    assert hand.chip.reset() == bytes.fromhex("3B67000000000000009000")
+    assert hand.chip.reset() == hand.image.atr
     assert hand.sw(read_record(1, 1)) == 0x6985
     hand.begin()
     assert hand.last.atc == 2

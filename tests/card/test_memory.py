@@ -105,6 +105,7 @@ def application(**changes: object) -> Application:
         (lambda: replace(sesame_image(), pin_try_limit=16), "1 to 15"),
         (lambda: replace(sesame_image(), atr=b"\x3b"), "2 to 33"),
         (lambda: replace(sesame_image(), atr=bytes(34)), "2 to 33"),
+        (lambda: replace(sesame_image(), atr=sesame_image().atr[:-1]), "promise"),
         (lambda: replace(sesame_image(), applications=()), "one at least"),
         (
             lambda: replace(

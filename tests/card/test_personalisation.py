@@ -10,8 +10,9 @@ from sesame.cap.profiles import BANK_CARD, SESAME_CARD
 from sesame.cap.terminal_data import AIDS, STANDARD_ELEMENTS
 from sesame.card.errors import PersonalisationError
 from sesame.card.memory import Application, CardImage, CardKind, Counters
-from sesame.card.personalisation import sesame_card
-from sesame.emv.dol import DolEntry
+from sesame.card.personalisation import atr, bank_card, payment_card, sesame_card
+from sesame.emv.atr import Protocol, decode_atr
+from sesame.emv.dol import DolEntry, dol_length
 from sesame.emv.iad import PIN_VERIFIED_ARQC
 from sesame.emv.tags import Tag
 from sesame.emv.tlv import decode, find
@@ -114,6 +115,44 @@ def test_the_payment_application_carries_no_bitmap() -> None:
     assert values[Tag.PAN] == bytes.fromhex(PAN.digits)
     assert not application.strict
     assert application.pays
+
+
+@pytest.mark.parametrize("protocol", Protocol)
+def test_each_kind_has_an_atr_of_its_own(protocol: Protocol) -> None:
+    """Well formed, for one protocol alone; the last historical byte tells the kind."""
+    atrs = {kind: decode_atr(atr(kind, protocol)) for kind in CardKind}
+    assert {kind: read.historical[-1:] for kind, read in atrs.items()} == {
+        CardKind.BANK: b"B",
+        CardKind.SESAME: b"S",
+        CardKind.PAYMENT: b"P",
+    }
+    assert {read.protocol for read in atrs.values()} == {protocol}
+    images = [
+        bank_card(DATA, dki=DKI, dpa_key=DPA_KEY, payment_key=PAYMENT_KEY, protocol=protocol)[0],
+        sesame_card(DATA, dki=DKI, dpa_key=DPA_KEY, protocol=protocol)[0],
+        payment_card(DATA, dki=DKI, payment_key=PAYMENT_KEY, protocol=protocol)[0],
+    ]
+    assert [image.atr for image in images] == [atr(image.kind, protocol) for image in images]
+
+
+def test_a_card_speaks_t0_unless_it_is_said_otherwise() -> None:
+    """As most bank cards do; no ATR is taken for a contactless card's, which is 3B8n8001."""
+    for image in (sesame_image(), bank_image(), payment_image()):
+        assert decode_atr(image.atr).protocol == Protocol.T0
+    assert not any(atr(kind, Protocol.T1)[1] >> 4 == 8 for kind in CardKind)
+
+
+@pytest.mark.parametrize("image", [sesame_image(), bank_image(), payment_image()])
+def test_the_records_have_what_emv_calls_mandatory(image: CardImage) -> None:
+    """Book 3, 7.2: 5F24, 5A, 8C and 8D; and the AFL names each record there is."""
+    for application in image.applications:
+        values = objects(application)
+        assert {Tag.EXPIRY_DATE, Tag.PAN, Tag.CDOL1, Tag.CDOL2} <= values.keys()
+        assert dol_length(application.cdol1) == 29
+        assert b"F" not in values[Tag.PAN].hex().upper().encode()  # an even number of digits
+        runs = [application.afl[at : at + 4] for at in range(0, len(application.afl), 4)]
+        named = [(r[0] >> 3, n) for r in runs for n in range(r[1], r[2] + 1)]
+        assert named == [(record.sfi, record.number) for record in application.records]
 
 
 def test_a_new_card_has_made_no_transaction() -> None:

@@ -13,9 +13,10 @@ from enum import StrEnum, unique
 from sesame.cap.terminal_data import AIDS, STANDARD_ELEMENTS
 from sesame.cap.verification import HIGHEST_ATC
 from sesame.card.errors import PersonalisationError
+from sesame.emv.atr import decode_atr
 from sesame.emv.cryptogram_version import VISA_18
 from sesame.emv.dol import DolEntry, decode_dol, dol_length
-from sesame.emv.errors import MalformedDol, MalformedTlv
+from sesame.emv.errors import MalformedAtr, MalformedDol, MalformedTlv
 from sesame.emv.iad import PIN_VERIFIED_ARQC, Cvr
 from sesame.emv.keys import DesKey
 from sesame.emv.pan import Pan
@@ -33,7 +34,6 @@ _HIGHEST_RECORD = 255
 _HIGHEST_PRIORITY = 15
 _HIGHEST_CVR = 0xFFFFFF
 _HIGHEST_TRIES = 15  # 63Cx has four bits for them
-_LONGEST_ATR = 33  # bytes
 _LONGEST_COMMAND = 255  # bytes of data
 _LONGEST_PDOL = 127  # bytes of data: template 83 with a length of one byte
 _LANGUAGES = range(1, 5)  # how many fit 5F2D
@@ -275,14 +275,16 @@ class CardImage:
     kind: CardKind
     data: CardData
     pin_try_limit: int  # 1 to 15
-    atr: bytes  # 2 to 33 bytes
+    atr: bytes  # of ISO/IEC 7816-3, 8.2: 2 to 33 bytes
     applications: tuple[Application, ...]  # in the order of the directory
 
     def __post_init__(self) -> None:
         if not 1 <= self.pin_try_limit <= _HIGHEST_TRIES:
             raise PersonalisationError("a PIN try limit is 1 to 15")
-        if not 2 <= len(self.atr) <= _LONGEST_ATR:  # noqa: PLR2004 -- TS and T0
-            raise PersonalisationError("an ATR has 2 to 33 bytes (ISO/IEC 7816-3, 8.2.1)")
+        try:
+            decode_atr(self.atr)
+        except MalformedAtr as error:
+            raise PersonalisationError(f"the ATR is none: {error}") from None
         if not self.applications:
             raise PersonalisationError("a card without an application: personalise one at least")
         for application in self.applications:

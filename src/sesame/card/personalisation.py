@@ -5,13 +5,15 @@ French card, section 4.5. AID, AIP, CVN, CVR and IPB come from the profile that 
 predicts with, so that both agree by construction.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
+from types import MappingProxyType
 
 from sesame.cap.profile import Profile
 from sesame.cap.profiles import BANK_CARD, SESAME_CARD
 from sesame.cap.terminal_data import STANDARD_ELEMENTS
 from sesame.card.memory import Application, CardData, CardImage, CardKind, Counters, Record
+from sesame.emv.atr import Protocol, encode_atr
 from sesame.emv.cryptogram_version import VISA_18
 from sesame.emv.dol import DolEntry
 from sesame.emv.iad import PIN_VERIFIED_ARQC, Cvr
@@ -20,7 +22,6 @@ from sesame.emv.tags import Tag
 from sesame.emv.tlv import Tlv, encode, encode_one
 
 PIN_TRY_LIMIT = 3
-ATR = bytes.fromhex("3B67000000000000009000")  # T=0, direct convention
 
 CODE_LABEL = "SESAME"
 PAYMENT_LABEL = "CARTE BANCAIRE"
@@ -34,23 +35,44 @@ _PLAINTEXT_PIN_ALWAYS = bytes.fromhex("0100")
 _PLAINTEXT_PIN_OR_NOTHING = bytes.fromhex("4103 1F03")  # by what the terminal supports
 _ARC = DolEntry(Tag.ARC, 2)
 
+# Historical bytes, ISO/IEC 7816-4, 8.1.1: compact TLV (80); this card selects by a whole name or
+# its beginning, and reads records by SFI and number (71 C6); seven bytes of the issuer's (57).
+_HISTORICAL = bytes.fromhex("80 71C6 57") + b"SESAME"
+_KIND: Mapping[CardKind, bytes] = MappingProxyType(
+    {CardKind.BANK: b"B", CardKind.SESAME: b"S", CardKind.PAYMENT: b"P"}
+)
 
-def sesame_card(data: CardData, *, dki: int, dpa_key: DesKey) -> tuple[CardImage, Counters]:
+
+def atr(kind: CardKind, protocol: Protocol) -> bytes:
+    """The ATR of a card of this *kind* that speaks *protocol*."""
+    return encode_atr(protocol, _HISTORICAL + _KIND[kind])
+
+
+def sesame_card(
+    data: CardData, *, dki: int, dpa_key: DesKey, protocol: Protocol = Protocol.T0
+) -> tuple[CardImage, Counters]:
     """A card that makes codes and does nothing else.
 
     Args:
         data: what is written on it and in it.
         dki: index of the issuer keys that its own were derived from, one byte.
         dpa_key: the card's own key for codes.
+        protocol: what its ATR offers.
 
     Raises:
         PersonalisationError: the data contradict themselves; says what to change.
     """
-    return _card(CardKind.SESAME, data, [_code_application(SESAME_CARD, data, dki, dpa_key)])
+    applications = [_code_application(SESAME_CARD, data, dki, dpa_key)]
+    return _card(CardKind.SESAME, protocol, data, applications)
 
 
 def bank_card(
-    data: CardData, *, dki: int, dpa_key: DesKey, payment_key: DesKey
+    data: CardData,
+    *,
+    dki: int,
+    dpa_key: DesKey,
+    payment_key: DesKey,
+    protocol: Protocol = Protocol.T0,
 ) -> tuple[CardImage, Counters]:
     """A card that pays and makes codes; arguments as for `sesame_card`.
 
@@ -61,22 +83,25 @@ def bank_card(
         _payment_application(data, dki, payment_key),
         _code_application(BANK_CARD, data, dki, dpa_key, priority=2),
     ]
-    return _card(CardKind.BANK, data, applications)
+    return _card(CardKind.BANK, protocol, data, applications)
 
 
-def payment_card(data: CardData, *, dki: int, payment_key: DesKey) -> tuple[CardImage, Counters]:
+def payment_card(
+    data: CardData, *, dki: int, payment_key: DesKey, protocol: Protocol = Protocol.T0
+) -> tuple[CardImage, Counters]:
     """A card that only pays: no reader makes a code with it. Arguments as for `bank_card`."""
-    return _card(CardKind.PAYMENT, data, [_payment_application(data, dki, payment_key)])
+    applications = [_payment_application(data, dki, payment_key)]
+    return _card(CardKind.PAYMENT, protocol, data, applications)
 
 
 def _card(
-    kind: CardKind, data: CardData, applications: Sequence[Application]
+    kind: CardKind, protocol: Protocol, data: CardData, applications: Sequence[Application]
 ) -> tuple[CardImage, Counters]:
     image = CardImage(
         kind=kind,
         data=data,
         pin_try_limit=PIN_TRY_LIMIT,
-        atr=ATR,
+        atr=atr(kind, protocol),
         applications=tuple(applications),
     )
     return image, Counters(atc=0, pin_tries_left=PIN_TRY_LIMIT)

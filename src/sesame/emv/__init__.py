@@ -7,6 +7,7 @@ The edition cited throughout is EMV 4.4 (October 2022), Books 1 to 4.
 __all__ = [
     "apdu",
     "arpc",
+    "atr",
     "cryptogram",
     "cryptogram_version",
     "dol",

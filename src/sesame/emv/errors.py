@@ -4,6 +4,7 @@ EmvError
  ├ MalformedTlv       bytes that are not BER-TLV
  ├ MalformedDol       bytes that are not a list of tags and lengths
  ├ MalformedApdu      bytes that are no command or response
+ ├ MalformedAtr       bytes that are no Answer to Reset
  ├ MalformedIad       Issuer Application Data of no layout that we know
  ├ MalformedKey       a key of the wrong length
  ├ MalformedTree      a tree of session keys that cannot be
@@ -52,6 +53,10 @@ class MalformedDol(EmvError):
 
 class MalformedApdu(EmvError):
     """The bytes are no command or response of ISO/IEC 7816-3, 12.1; none are repeated."""
+
+
+class MalformedAtr(EmvError):
+    """The bytes are no Answer to Reset of ISO/IEC 7816-3, 8.2."""
 
 
 class MalformedIad(EmvError):
