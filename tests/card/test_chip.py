@@ -160,7 +160,9 @@ def test_a_refused_command_changes_nothing(state: str, name: str, sw: int) -> No
         ("00A4040007A00000000380", 0x6700),  # Lc promises one byte more
         ("00A4040007A0000000038002FFFF", 0x6700),
         ("00A4000007A0000000038002", 0x6A86),  # not by name
-        ("00A4040207A0000000038002", 0x6A86),  # the next occurrence
+        ("00A4040107A0000000038002", 0x6A86),  # the last occurrence, which EMV has not
+        ("00A4040C07A0000000038002", 0x6A86),  # without an answer
+        ("00A40000023F00", 0x6A86),  # by file identifier
         ("00B2010F00", 0x6A86),
         ("00C0000000", 0x6D00),  # GET RESPONSE belongs to the transport
         ("00FF000000", 0x6D00),
@@ -281,6 +283,29 @@ def test_select_by_the_beginning_of_a_name() -> None:
         answer = hand.send(select(name))
         assert find(decode(answer.data), Tag.DF_NAME) == (found or DIRECTORY)
     assert hand.sw(select(DPA + b"\x01")) == 0x6A82  # longer than any name here
+
+
+def test_select_of_the_next_one_finds_each_once() -> None:
+    """Book 1, 12.3.3: the same beginning again, P2 = 02, until 6A82; then the last one stays."""
+    hand = Hand(image=bank_image())
+    first = select(DPA[:5])
+    found = [hand.send(first), hand.send(replace(first, p2=2))]
+    assert [find(decode(answer.data), Tag.DF_NAME) for answer in found] == [PAYMENT, DPA]
+    assert [hand.sw(replace(first, p2=2)) for _ in range(2)] == [0x6A82, 0x6A82]
+    assert hand.sw(GPO) == OK
+    assert cid_of(hand.first_ac()) == 0x00  # strict, as the application for codes is alone
+
+
+def test_select_of_the_next_one_begins_where_the_chip_stands() -> None:
+    """After the reset it is the first; behind a whole name only what comes later in the card."""
+    hand = Hand(image=bank_image())
+    following = replace(select(DPA[:5]), p2=2)
+    assert find(decode(hand.send(following).data), Tag.DF_NAME) == PAYMENT
+    assert hand.sw(replace(select(PAYMENT), p2=2)) == 0x6A82
+    assert find(decode(hand.send(replace(select(b"1PAY."), p2=2)).data), Tag.DF_NAME) == DIRECTORY
+    assert hand.sw(following) == 0x6A82
+    hand.chip.reset()
+    assert find(decode(hand.send(following).data), Tag.DF_NAME) == PAYMENT
 
 
 def test_a_payment_card_has_no_application_for_codes() -> None:
@@ -771,6 +796,7 @@ SENSIBLE = [
     APPROVED,
     select(PAYMENT),
     select(PAYMENT[:5]),
+    replace(select(PAYMENT[:5]), p2=2),
     read_record(1, 2),
     get_data(Tag.ATC),
     replace(RIGHT, data=bytes.fromhex("24123AFFFFFFFFFF")),

@@ -33,12 +33,14 @@ from sesame.emv.tags import Tag
 from sesame.emv.tlv import Tlv, encode, encode_one
 
 _BY_NAME = 0x04  # P1 of SELECT
-_FIRST = 0x00  # P2 of SELECT; 02, the next one, is not offered
+_FIRST = 0x00  # P2 of SELECT: the first file of that name, or
+_NEXT = 0x02  # the next one behind the file that is selected
 _PLAINTEXT_PIN = 0x80  # P2 of VERIFY
 _RECORD_NUMBERS = range(0x04, 0x100, 0x08)  # P2 of READ RECORD: any SFI, then 100
 _PIN_BLOCK = 8  # bytes
 _ANY = range(256)
 _NONE = (0,)
+_NOTHING = -1  # is selected
 
 # The terminal's words for "I could not ask the bank": it approves, it declines.
 _UNABLE_TO_GO_ONLINE = frozenset({b"Y3", b"Z3"})
@@ -71,7 +73,7 @@ _RULES: Mapping[tuple[int, int], _Rule] = MappingProxyType(
     {
         (Cla.ISO, Ins.SELECT): _Rule(
             p1=(_BY_NAME,),
-            p2=(_FIRST,),
+            p2=(_FIRST, _NEXT),
             states=frozenset(State),
             lc=range(SHORTEST_AID, LONGEST_AID + 1),
         ),
@@ -146,11 +148,14 @@ class Chip:
         self._pin = Cvr(0)  # PIN performed, PIN failed, as the CVR says it
         self._records: tuple[Record, ...] = ()
         self._application = image.applications[0]  # nothing asks before a SELECT has set it
+        self._names = (*(application.aid for application in image.applications), DIRECTORY_NAME)
+        self._selected = _NOTHING  # which of the names
 
     def reset(self) -> bytes:
         """Forget all but the counters, and give the ATR (2 to 33 bytes)."""
         self._state = State.IDLE
         self._pin = Cvr(0)
+        self._selected = _NOTHING
         return self._image.atr
 
     def respond(self, raw: bytes) -> bytes:
@@ -175,15 +180,16 @@ class Chip:
         return self._ANSWERS[command.ins](self, command)
 
     def _select(self, command: Command) -> Response:
-        """SELECT by name: the first file whose name begins with the data, Book 1, 12.3.2."""
-        for application in self._image.applications:
-            if application.aid.startswith(command.data):
-                self._application = application
-                self._enter(State.SELECTED, application.records)
-                return Response(Sw.OK, application.fci(self._image.data.languages))
-        if DIRECTORY_NAME.startswith(command.data):
-            self._enter(State.DIRECTORY, self._image.directory)
-            return Response(Sw.OK, self._image.directory_fci)
+        """SELECT by name: a file whose name begins with the data, Book 1, 11.3 and 12.3.3.
+
+        The next occurrence is the first such file behind the selected one, so that the
+        same command repeated finds each once, and then none.
+        """
+        begin = self._selected + 1 if command.p2 == _NEXT else 0
+        for place, name in enumerate(self._names[begin:], start=begin):
+            if name.startswith(command.data):
+                self._selected = place
+                return Response(Sw.OK, self._open())
         return Response(Sw.NOT_FOUND)
 
     def _read_record(self, command: Command) -> Response:
@@ -277,10 +283,15 @@ class Chip:
         }
     )
 
-    def _enter(self, state: State, records: tuple[Record, ...]) -> None:
-        self._state = state
-        self._records = records
+    def _open(self) -> bytes:
+        """Enter the selected file, a new dialogue; what it says of itself (FCI)."""
         self._pin = Cvr(0)
+        if self._names[self._selected] == DIRECTORY_NAME:
+            self._state, self._records = State.DIRECTORY, self._image.directory
+            return self._image.directory_fci
+        self._application = self._image.applications[self._selected]
+        self._state, self._records = State.SELECTED, self._application.records
+        return self._application.fci(self._image.data.languages)
 
     def _approved(self, asked: AcType, arc: bytes | None) -> bool:
         """Whether a TC is due: a payment, the bank was asked about it, and it approves.
