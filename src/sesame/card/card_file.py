@@ -1,7 +1,7 @@
 """The file that a virtual card lives in: read, locked for one transaction, replaced whole.
 
-docs/reference/card-file.md has the format, docs/explanation/the-chip.md the reasons. The
-only file of the card with I/O.
+docs/reference/card-file.md has the format, docs/explanation/the-chip.md the reasons. Beside the
+connection to a PC/SC service (`sesame.card.plug`) the only file of the card with I/O.
 
 A file is never changed in place. Its successor is written beside it, made durable, and
 renamed over it: whatever happens between two bytes, the file is the old one or the new

@@ -18,11 +18,11 @@ COMMANDS = {
     "demo": "sesame.cli.demo",
     "code": "sesame.cli.cards",
     "reader": "sesame.cli.reader",
+    "card": "sesame.cli.card",
     "serve": "sesame.cli.serve",
     "keys": "sesame.cli.keys",
     "verify": "sesame.cli.verify",
     "trace": "sesame.cli.trace",
-    "card": "sesame.cli.card",
 }
 FAILED = 1
 _INTERRUPTED = 130  # 128 + SIGINT, as shells count
