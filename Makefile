@@ -1,5 +1,5 @@
 # Everything here does its own set-up and repeats cheaply. Paths are relative, so that a folder
-# with spaces in its name will do; tools/environment.py remembers in .venv what is installed.
+# with spaces in its name will do; tools/environment.py remembers what is installed.
 
 # The first Python that will do. To name another: make PYTHON=/path/to/python3.12 test
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
@@ -15,7 +15,7 @@ export PORT DATA
 
 .NOTPARALLEL:
 .PHONY: help demo test check soak bench catalogue reference locks format clean
-.PHONY: python run-environment test-environment system-packages
+.PHONY: python run-environment test-environment interop-environment system-packages
 .PHONY: check-format check-lint check-types check-imports check-catalogue check-docs
 
 help:
@@ -33,7 +33,7 @@ help:
 demo: run-environment
 	@exec .venv/bin/sesame demo --port "$$PORT" --data "$$DATA" $(if $(filter-out 0,$(RESET)),--reset)
 
-test: system-packages test-environment check
+test: system-packages test-environment interop-environment check
 	rm -rf .cache/coverage
 	$(VENV) -m coverage run -m pytest --numprocesses auto --dist worksteal
 	$(VENV) -m coverage combine --quiet
@@ -90,6 +90,9 @@ run-environment: python
 
 test-environment: python
 	@"$(PYTHON)" tools/environment.py test
+
+interop-environment: test-environment system-packages
+	@"$(PYTHON)" tools/environment.py interop
 
 system-packages: python
 	@"$(PYTHON)" tools/system_packages.py

@@ -1,9 +1,11 @@
-"""Make `.venv` hold what a lock file names, and nothing when it already does.
+"""Make an environment hold what a lock file names, and nothing when it already does.
 
-    python3 tools/environment.py run     what the demonstration and a server need
-    python3 tools/environment.py test    that, and what the tests, checks and bench need
+    python3 tools/environment.py run        .venv: what the demonstration and a server need
+    python3 tools/environment.py test       that, and what the tests, checks and bench need
+    python3 tools/environment.py interop    .cache/interop: programs of other people, which ask
+                                            for other versions, on Debian's python3-pyscard
 
-Runs before there is a virtual environment, so the standard library must do. A stamp in `.venv`
+Runs before there is a virtual environment, so the standard library must do. A stamp in each
 remembers what was installed; two runs at once wait for each other.
 """
 
@@ -16,11 +18,17 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.resolve()
-LOCKS = {"run": "requirements/run.txt", "test": "requirements/test.txt"}  # test holds all of run
+LOCKS = {
+    "run": "requirements/run.txt",
+    "test": "requirements/test.txt",  # holds all of run
+    "interop": "requirements/interop.txt",
+}
+DEBIAN_PYTHON = "/usr/bin/python3"  # the only one that sees the packages of Debian
+PYSCARD = Path("/usr/lib/python3/dist-packages/smartcard")
 
 
 def main(purpose: str) -> int:
-    """Set `.venv` up for *purpose*, "run" or "test". 1 with a sentence when that cannot be."""
+    """Set up the environment of *purpose*. 1 with a sentence when that cannot be."""
     ensurepip = importlib.util.find_spec("ensurepip")  # Debian has it in a package of its own
     if ensurepip is None or ensurepip.origin is None:
         print("python3-venv is missing: run  apt-get install python3-venv", file=sys.stderr)
@@ -31,10 +39,13 @@ def main(purpose: str) -> int:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print("Waiting for another make to set .venv up", flush=True)
+            print("Waiting for another make to set up an environment", flush=True)
             fcntl.flock(lock, fcntl.LOCK_EX)
         try:
-            prepare(ROOT / ".venv", purpose)
+            if purpose == "interop":
+                prepare_interop(cache / "interop")
+            else:
+                prepare(ROOT / ".venv", purpose)
         except subprocess.CalledProcessError as failure:
             print(f"The set-up stopped: {failure}", file=sys.stderr)
             return 1
@@ -67,6 +78,26 @@ def prepare(venv: Path, purpose: str) -> None:
         have["package"] = digest("pyproject.toml")
     if have != read_stamp(stamp):
         stamp.write_text(json.dumps(have, indent=1), encoding="utf-8")
+
+
+def prepare_interop(venv: Path) -> None:
+    """Make the environment of other people's programs; none without Debian's pyscard.
+
+    The pip of `.venv` fills it: Debian has its own in a package that may be missing.
+
+    Raises:
+        CalledProcessError: making it or installing into it failed.
+    """
+    wanted = {"place": place(venv), "lock": digest(LOCKS["interop"])}
+    if not PYSCARD.exists() or read_stamp(venv / ".stamp") == wanted:
+        return
+    print(f"Installing {LOCKS['interop']}", flush=True)
+    options = ["--clear", "--without-pip", "--system-site-packages", str(venv)]
+    subprocess.run([DEBIAN_PYTHON, "-m", "venv", *options], check=True)
+    wheels = ["--no-deps", "--require-hashes", "--only-binary", ":all:", "-r", LOCKS["interop"]]
+    into = ["--python", str(venv / "bin" / "python")]
+    pip(str(ROOT / ".venv" / "bin" / "python"), *into, "install", "--quiet", *wheels)
+    (venv / ".stamp").write_text(json.dumps(wanted, indent=1), encoding="utf-8")
 
 
 def place(venv: Path) -> str:

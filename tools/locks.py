@@ -13,7 +13,11 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-LOCKS = ["run", "test"]
+LOCKS = {
+    "run": [],
+    "test": ["--constraints", "requirements/run.txt"],  # keeps to the versions of the first
+    "interop": ["--no-deps"],  # its environment is another one; what it needs is all named
+}
 OPTIONS = [
     "--quiet",
     "--universal",
@@ -26,15 +30,14 @@ OPTIONS = [
 
 
 def main(more: list[str]) -> int:
-    """Lock both lists; the second one keeps to the versions of the first."""
+    """Write every lock."""
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
         python = str(Path(folder) / "bin" / "python")
         subprocess.run([python, "-m", "pip", "install", "--quiet", "uv"], check=True)
-        for name in LOCKS:
+        for name, own in LOCKS.items():
             source, lock = f"requirements/{name}.in", f"requirements/{name}.txt"
-            agree = ["--constraints", "requirements/run.txt"] if name != "run" else []
-            command = [python, "-m", "uv", "pip", "compile", *OPTIONS, *agree, *more]
+            command = [python, "-m", "uv", "pip", "compile", *OPTIONS, *own, *more]
             subprocess.run([*command, "--output-file", lock, source], cwd=ROOT, check=True)
     return 0
 

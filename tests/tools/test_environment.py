@@ -132,6 +132,29 @@ def test_the_tests_lock_holds_all_of_the_run_lock() -> None:
     assert set(run.splitlines()) <= set(test.splitlines())
 
 
+def test_other_programs_have_an_environment_of_their_own(
+    project: Path, commands: Commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Debian's Python, without what they ask for; once, and anew with another lock."""
+    lock = project / "requirements" / "interop.txt"
+    lock.write_text("emv==1")
+    venv = project / ".cache" / "interop"
+    monkeypatch.setattr(environment, "PYSCARD", tmp_path / "missing")
+    environment.prepare_interop(venv)
+    assert commands.run == []
+    monkeypatch.setattr(environment, "PYSCARD", tmp_path)
+    environment.prepare_interop(venv)
+    environment.prepare_interop(venv)
+    made, filled = commands.run
+    assert made.startswith("/usr/bin/python3 -m venv")
+    assert f"--python {venv}/bin/python install" in filled
+    assert "--no-deps --require-hashes --only-binary :all: -r requirements/interop.txt" in filled
+    commands.run.clear()
+    lock.write_text("emv==2")
+    environment.prepare_interop(venv)
+    assert len(commands.run) == 2
+
+
 @pytest.mark.parametrize("purpose", environment.LOCKS)
 def test_a_lock_names_no_host(purpose: str) -> None:
     """Where packages come from is the machine's to know (docs/decisions/0008)."""
