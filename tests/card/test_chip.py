@@ -39,10 +39,10 @@ from tests.card.cards import (
     sesame_image,
     with_application,
 )
+from tests.card.witness import APPROVED, SENSIBLE, Witness
 
 OK = 0x9000
 A_CDA = Command(0x80, 0xAE, 0x90, 0x00, CDOL1_DATA)
-APPROVED = Command(0x80, 0xAE, 0x40, 0x00, b"00" + CDOL1_DATA)  # the second: ARC 00, a TC asked
 
 
 def cid_of(answer: Response) -> int:
@@ -791,16 +791,6 @@ def test_another_key_makes_another_code() -> None:
 
 # ── Any bytes ────────────────────────────────────────────────────────────────────────────────────
 
-SENSIBLE = [
-    *COMMANDS.values(),
-    APPROVED,
-    select(PAYMENT),
-    select(PAYMENT[:5]),
-    replace(select(PAYMENT[:5]), p2=2),
-    read_record(1, 2),
-    get_data(Tag.ATC),
-    replace(RIGHT, data=bytes.fromhex("24123AFFFFFFFFFF")),
-]
 _HEADERS = st.sampled_from(SENSIBLE).map(lambda command: command.encode()[:4])
 _ASKED = [select(PAYMENT), GPO, RIGHT, COMMANDS["GENERATE AC 80"]]  # the bank, of a payment
 _WAYS = [[command.encode() for command in way] for way in [*WAYS.values(), _ASKED] if way]
@@ -831,42 +821,8 @@ SAID = st.one_of(
 def test_any_conversation_leaves_the_chip_whole(
     image: CardImage, counters: Counters, conversation: list[list[bytes]]
 ) -> None:
-    """Any bytes in any order: an answer with a status word, and honest counters.
-
-    The ATC goes up by one with a good GPO and in no other way; a try comes back with a
-    right PIN only, and every wrong one costs one; the counters are kept before the answer;
-    a payment alone is approved, and by the word for it; no code leaves before the right PIN.
-    """
-    hand = Hand(image=image, counters=counters)
-    verified = for_codes = False
+    """Any bytes in any order: an answer with a status word, and the rules of `Witness` hold."""
+    witness = Witness(image, counters)
     for raw in chain.from_iterable(conversation):
-        before, writes = hand.last, len(hand.kept)
-        answer = Response.decode(hand.chip.respond(raw))
-        after = hand.last
-        assert len(answer.data) <= 256
-
-        begun = answer.ok and raw[:4] == GPO.encode()[:4]
-        assert after.atc == before.atc + begun
-        right = raw[:13] == RIGHT.encode() and answer.ok
-        wrong = answer.sw & 0xFFF0 == 0x63C0
-        if right:
-            assert before.pin_tries_left > 0
-            assert after.pin_tries_left == 3
-        else:
-            assert after.pin_tries_left == before.pin_tries_left - wrong
-        assert answer.sw != 0x63C0 | 0x0F
-        completed = answer.ok and raw[1:2] == b"\xae" and cid_of(answer) == 0x40
-        assert after.last_online_atc == (after.atc if completed else before.last_online_atc)
-        assert len(hand.kept) - writes == begun + wrong + 2 * right + completed
-
-        if answer.ok and raw[1:2] == b"\xa4":
-            verified, for_codes = False, DPA in answer.data
-        verified = (verified or right) and not wrong
-        if answer.ok and raw[1:2] == b"\xae":
-            assert cid_of(answer) in (0x00, 0x80) or (completed and not for_codes)
-            assert not completed or raw[:7] == APPROVED.encode()[:7]
-            assert atc_of(answer) == after.atc
-            assert verified or not for_codes or cid_of(answer) == 0x00
-    hand.send(select(DPA))
-    assert hand.send(get_data(Tag.ATC)).data[-2:] == hand.last.atc.to_bytes(2)
-    assert hand.send(get_data(Tag.PIN_TRY_COUNTER)).data[-1] == hand.last.pin_tries_left
+        witness.put(raw)
+    witness.close()
