@@ -1,7 +1,5 @@
 """What T=0 makes of a card's answers, and that a terminal which follows loses nothing by it."""
 
-from collections.abc import Callable
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +9,7 @@ from sesame.card.transport import T0
 from sesame.emv.apdu import Response, get_data, read_record, select
 from sesame.emv.tags import Tag
 from tests.card.cards import CDOL1_DATA, DPA, GPO, NEW, RIGHT, WRONG, sesame_image
+from tests.card.terminal import terminal
 
 FCI = bytes.fromhex("6F1D8407A0000000038002A5125006534553414D458701015F2D046672656E")
 SELECT = select(DPA).encode()
@@ -26,22 +25,6 @@ def card() -> T0:
 def answering(answer: str) -> T0:
     """A card that gives this one answer."""
     return T0(lambda _: bytes.fromhex(answer))
-
-
-def terminal(transmit: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
-    """A terminal that follows `61xx` and `6Cxx`, EMV Book 1, annex A."""
-
-    def exchange(raw: bytes) -> bytes:
-        answer = transmit(raw)
-        if answer[-2] == 0x6C:
-            answer = transmit(raw[:4] + answer[-1:])
-        data = b""
-        while answer[-2] == 0x61:
-            data += answer[:-2]
-            answer = transmit(bytes.fromhex("00C00000") + answer[-1:])
-        return data + answer
-
-    return exchange
 
 
 @pytest.mark.parametrize("le", ["", "00", "1F", "05"])
