@@ -3,10 +3,14 @@
 import errno
 import os
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from sesame.cap.errors import MalformedInputs
+from sesame.cap.mode import Iaf, Inputs, Mode
+from sesame.cap.profiles import SESAME_CARD
 from sesame.cap.token import Code
 from sesame.cap.verification import KeyedCard, candidates, match
 from sesame.card.card_file import open_card, read_summary
@@ -14,7 +18,7 @@ from sesame.card.errors import CardFileUnusable, CardInUse
 from sesame.card.memory import Counters
 from sesame.emv.apdu import Command, Response
 from sesame.emv.pin import Pin
-from sesame.reader.code import NoCode, WrongPin, make_code
+from sesame.reader.code import Asking, NoCode, WrongPin, make_code
 from sesame.reader.errors import CardIsMute
 from sesame.reader.machine import State
 from sesame.reader.slot import Clock
@@ -192,3 +196,72 @@ def test_waiting_for_a_card_in_use_costs_nothing(tmp_path: Path) -> None:
 
     clock = Clock(seconds=lambda: now, today=lambda: 20261123)
     assert isinstance(make_code(Contended(path), PIN, clock), Code)
+
+
+# ── Whoever is asked ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_pin_is_asked_for_until_it_is_right(tmp_path: Path) -> None:
+    """With the tries that are left; the session is one, and so is the code's ATC."""
+    path, asked = card_file(tmp_path, "sesame"), []
+
+    def ask(asking: Asking) -> Pin:
+        asked.append(asking)
+        return PIN if asking.tries_left == 1 else WRONG
+
+    assert isinstance(make_code(VirtualSlot(path), ask, CLOCK), Code)
+    assert asked == [Asking(3), Asking(2, wrong=True), Asking(1, wrong=True)]
+    assert read_summary(path).counters == Counters(atc=1, pin_tries_left=3)
+
+
+def test_the_last_try_is_asked_for_too(tmp_path: Path) -> None:
+    """Who is asked knows that it is the last; nothing is tried where they give none."""
+    path = card_file(tmp_path, "sesame", counters=Counters(atc=0, pin_tries_left=1))
+    asked = []
+
+    def ask(asking: Asking) -> None:
+        asked.append(asking)
+
+    assert make_code(VirtualSlot(path), ask, CLOCK) == NoCode(State.LAST_TRY)
+    assert asked == [Asking(1)]
+    assert read_summary(path).counters.pin_tries_left == 1
+
+
+@pytest.mark.parametrize(("tries", "state"), [(3, State.AWAITING_PIN), (0, State.CARD_BLOCKED)])
+def test_nobody_gives_a_pin(tmp_path: Path, tries: int, state: State) -> None:
+    """Nothing is tried; of a card without tries nobody is asked."""
+    path = card_file(tmp_path, "sesame", counters=Counters(atc=0, pin_tries_left=tries))
+    assert make_code(VirtualSlot(path), lambda _: None, CLOCK) == NoCode(state)
+    assert read_summary(path).counters.pin_tries_left == tries
+
+
+def test_who_is_asked_may_take_minutes(tmp_path: Path) -> None:
+    """Nearly six, not the thirty-five seconds of a reader that nobody touches."""
+    now = 0.0
+
+    def ask(_: Asking, *, takes: float) -> Pin:
+        nonlocal now
+        now += takes
+        return PIN
+
+    clock = Clock(seconds=lambda: now, today=lambda: 20261123)
+    path = card_file(tmp_path, "sesame")
+    assert isinstance(make_code(VirtualSlot(path), partial(ask, takes=340), clock), Code)
+    assert make_code(VirtualSlot(path), partial(ask, takes=360), clock) == NoCode(State.OFF)
+
+
+def test_inputs_that_depend_on_the_card(tmp_path: Path) -> None:
+    """They are asked with its IAF, once; what they raise comes through, and the card is let go."""
+    path, seen = card_file(tmp_path, "sesame"), []
+
+    def choose(iaf: Iaf) -> Inputs:
+        seen.append(iaf)
+        if len(seen) > 1:
+            raise MalformedInputs("not with this card")
+        return Inputs(mode=Mode.M3, challenge="1")
+
+    assert isinstance(make_code(VirtualSlot(path), PIN, CLOCK, inputs=choose), Code)
+    with pytest.raises(MalformedInputs):
+        make_code(VirtualSlot(path), WRONG, CLOCK, inputs=choose)
+    assert seen == [SESAME_CARD.iaf] * 2
+    assert isinstance(make_code(VirtualSlot(path), PIN, CLOCK), Code)

@@ -94,6 +94,21 @@ class Inputs:
         entered = b"".join(self.values(iaf).values())
         return bool(self.fields) or any(entered)
 
+    def binds(self, iaf: Iaf) -> bool:
+        """Whether a code can be told from one of another mode, and of less.
+
+        In mode 1 the card must take the amount, and there must be one; in mode 3 the challenge
+        must not be zero. Else the card's command is that of another mode, and so is the code
+        (docs/reference/emv-cap.md, section 7).
+        """
+        match self.mode:
+            case Mode.M1:
+                takes_currency = wants_currency(iaf) or not self.currency
+                return bool(iaf & Iaf.AMOUNT and self.amount) and takes_currency
+            case Mode.M3:
+                return any(self.un)
+        return True
+
     def values(self, iaf: Iaf) -> Mapping[int, bytes]:
         """What they put into a card's DOLs, by tag; *iaf* says whether the amount enters."""
         return MappingProxyType(

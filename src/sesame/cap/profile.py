@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from sesame.cap.errors import ProfileError
-from sesame.cap.mode import LOGIN, NO_FLAGS, Iaf, Inputs, Mode, wants_currency
+from sesame.cap.mode import LOGIN, NO_FLAGS, Iaf, Inputs
 from sesame.cap.terminal_data import Scheme, standard_elements
 from sesame.cap.token import (
     BELGIAN_IPB,
@@ -137,19 +137,8 @@ class Profile:
             yield layout.encode(dki, self.version.cvn, base | more, self.iad_rest)
 
     def binds(self, inputs: Inputs) -> bool:
-        """Whether a code of *inputs* can be told from one of another mode, and of less.
-
-        In mode 1 the card must take the amount, and there must be one; in mode 3 the challenge
-        must not be zero. Else the card's command is that of another mode, and so is the code
-        (docs/reference/emv-cap.md, section 7).
-        """
-        match inputs.mode:
-            case Mode.M1:
-                takes_currency = wants_currency(self.iaf) or not inputs.currency
-                return bool(self.iaf & Iaf.AMOUNT and inputs.amount) and takes_currency
-            case Mode.M3:
-                return any(inputs.un)
-        return True
+        """Whether a code of *inputs* can be told from one of another mode, and of less."""
+        return inputs.binds(self.iaf)
 
     def head(self, inputs: Inputs) -> bytes:
         """29 bytes of terminal data and the AIP: how the message of *inputs* begins."""

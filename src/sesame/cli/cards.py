@@ -1,19 +1,17 @@
-"""`sesame code`: the reader without a face, for scripts.
-
-The PIN comes through standard input, never as an argument, which every user of the
-machine could read in the list of processes.
-"""
+"""`sesame code`: a code at the command line, for scripts and for people."""
 
 import argparse
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
+from sesame.cap.mode import NO_FLAGS
 from sesame.cap.token import Code, show
 from sesame.catalogue import N_
+from sesame.cli.inputs import add_inputs, binding_inputs_of, inputs_of
 from sesame.cli.language import say
-from sesame.emv.errors import MalformedPin
-from sesame.emv.pin import Pin
+from sesame.cli.pin import add_pin, pin_of, wrong_pin
 from sesame.reader.code import NoCode, WrongPin, make_code
 from sesame.reader.machine import State
 from sesame.reader.virtual_slot import VirtualSlot
@@ -26,36 +24,26 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """Add `code` to the tree of commands."""
     parser = commands.add_parser("code", help=say("Générer un code Sésame avec une carte"))
     parser.add_argument("card", type=Path, metavar="CARDFILE", help=say("le fichier de la carte"))
-    parser.add_argument(
-        "--pin-stdin",
-        action="store_true",
-        required=True,
-        help=say("lire le code secret de la carte sur l’entrée standard"),
-    )
+    add_inputs(parser)
+    add_pin(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the code alone, or say on standard error why there is none."""
-    try:
-        pin = Pin(sys.stdin.readline().strip())
-    except MalformedPin:
-        return _refuse(say("Le code secret d’une carte a de 4 à 12 chiffres."))
-    match make_code(VirtualSlot(arguments.card, wait=_WAIT), pin):
+    """Print the code alone, or say on standard error why there is none.
+
+    Raises:
+        SesameError: what is given makes no code, the card cannot be used, or nobody gives a PIN.
+    """
+    inputs_of(arguments, NO_FLAGS)  # what no card would take is said before one is touched
+    pin = pin_of(arguments)
+    slot = VirtualSlot(arguments.card, wait=_WAIT)
+    match make_code(slot, pin, inputs=partial(binding_inputs_of, arguments)):
         case Code() as code:
             print(show(code.token))
             return 0
-        case WrongPin(tries_left=1):
-            return _refuse(
-                say(
-                    "Code secret faux. Il reste 1 essai\u00a0: au prochain code faux, la carte se "
-                    "bloque."
-                )
-            )
         case WrongPin(tries_left):
-            return _refuse(
-                say("Code secret faux. Il reste {tries} essais.").format(tries=tries_left)
-            )
+            return _refuse(wrong_pin(tries_left))
         case NoCode(state):
             return _refuse(say(_NO_CODE.get(state, _UNFIT)))
 
@@ -66,6 +54,7 @@ def _refuse(sentence: str) -> int:
 
 
 _UNFIT = N_("Cette carte ne sait pas faire de code Sésame.")
+_STOPPED = N_("Arrêté\u00a0: aucun code secret n’a été envoyé à la carte.")
 _NO_CODE: Mapping[State, str] = {
     State.CARD_BLOCKED: N_(
         "Il reste 0 essai\u00a0: le code secret de la carte est bloqué. Adressez-vous à votre "
@@ -76,5 +65,7 @@ _NO_CODE: Mapping[State, str] = {
     State.CARD_EXPIRED: N_("La carte a expiré."),
     State.CARD_NOT_YET_VALID: N_("La carte n’est pas encore valable."),
     State.CARD_REFUSED: N_("La carte a refusé de faire un code."),
-    State.OFF: N_("La carte a mis trop de temps à répondre. Recommencez."),
+    State.LAST_TRY: _STOPPED,
+    State.AWAITING_PIN: _STOPPED,
+    State.OFF: N_("Trop de temps a passé sans réponse. Recommencez."),
 }

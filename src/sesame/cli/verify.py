@@ -11,12 +11,12 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from sesame.cap.errors import MalformedCode, MalformedInputs
-from sesame.cap.mode import Iaf, Inputs, Mode, parse_amount, signature, wants_currency
+from sesame.cap.errors import MalformedCode
 from sesame.cap.profiles import PROFILES
 from sesame.cap.token import Code, parse_number
 from sesame.cap.verification import HIGHEST_ATC
 from sesame.catalogue import N_
+from sesame.cli.inputs import Unusable, add_inputs, inputs_of
 from sesame.cli.language import say
 from sesame.cli.passphrase import add_passphrase_file, ask_passphrase
 from sesame.custody.custodian import CardRecord, KeyRef
@@ -27,24 +27,10 @@ from sesame.emv.apdu import read_record, select
 from sesame.emv.errors import MalformedPan
 from sesame.emv.pan import Pan
 from sesame.emv.tags import Tag
-from sesame.errors import SesameError
 from sesame.reader.application import primitives
 from sesame.reader.virtual_slot import VirtualSlot
 
-_EURO = "978"
 _RECORDS = range(1, 256)
-# By the reader's keys, and by what the recorded sessions call them.
-_MODES = {
-    "code": Mode.M2,
-    "respond": Mode.M3,
-    "sign": None,  # mode 1 or TDS: the card's IAF says which
-    "m1": Mode.M1,
-    "tds": Mode.TDS,
-}
-
-
-class Unusable(SesameError):
-    """What was asked cannot be worked out. The message is for people, in their language."""
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -78,29 +64,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("--psn", default="00", help=say("le PSN de la carte, deux chiffres (00)"))
     parser.add_argument("--dki", default="01", help=say("le DKI, un octet hexadécimal (01)"))
-    parser.add_argument(
-        "--mode",
-        default="code",
-        choices=_MODES,
-        metavar="MODE",
-        help=say(
-            "la touche\u00a0: code (M2), respond (M3), sign (M1 ou M2+TDS, selon la carte)\u202f; "
-            "ou m1, tds"
-        ),
-    )
-    parser.add_argument("--challenge", default="", metavar="DIGITS", help=say("le défi tapé"))
-    parser.add_argument("--amount", metavar="EUROS", help=say("le montant tapé\u00a0: 1250,00"))
-    parser.add_argument("--currency", metavar="DIGITS", help=say("sa monnaie, ISO 4217 (978)"))
-    parser.add_argument(
-        "--payee", default="", metavar="DIGITS", help=say("les derniers chiffres du bénéficiaire")
-    )
-    parser.add_argument(
-        "--field",
-        action="append",
-        default=[],
-        metavar="DIGITS",
-        help=say("un nombre signé (mode tds), dans l’ordre\u00a0; à répéter"),
-    )
+    add_inputs(parser)
     add_passphrase_file(parser)
     parser.set_defaults(run=run)
 
@@ -112,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
         SesameError: the keystore does not open, or what was given makes no question.
     """
     profile = PROFILES[arguments.profile]
-    inputs = _inputs(arguments, profile.iaf)
+    inputs = inputs_of(arguments, profile.iaf)
     last_atc = arguments.last_atc
     if not 0 <= last_atc <= HIGHEST_ATC:
         raise Unusable(say("Un compteur (ATC) va de 0 à 65535."))
@@ -163,39 +127,6 @@ _WHY_NOT: Mapping[Outcome, str] = {
         "autre chose de tapé\u00a0?"
     ),
 }
-
-
-def _inputs(arguments: argparse.Namespace, iaf: Iaf) -> Inputs:
-    """What was typed. Nothing that is given is left out: the mode takes it, or refuses."""
-    mode = _MODES[arguments.mode]
-    try:
-        amount = parse_amount(arguments.amount or "0")
-        if mode is None:
-            _refuse_beside(arguments, "challenge", "field")
-            return signature(
-                iaf, amount=amount, payee=arguments.payee, currency=arguments.currency or _EURO
-            )
-        _refuse_beside(arguments, "payee")
-        currency = arguments.currency or ""
-        if mode is Mode.M1 and wants_currency(iaf):
-            currency = currency or _EURO
-        return Inputs(
-            mode=mode,
-            challenge=arguments.challenge,
-            amount=amount,
-            currency=currency,
-            fields=tuple(arguments.field),
-        )
-    except MalformedInputs as error:
-        raise Unusable(
-            say("Ce qui a été tapé n’en est pas\u00a0: {why}.").format(why=error)
-        ) from None
-
-
-def _refuse_beside(arguments: argparse.Namespace, *names: str) -> None:
-    for name in names:
-        if getattr(arguments, name):
-            raise MalformedInputs(f"mode {arguments.mode} takes no {name}")
 
 
 def _card(arguments: argparse.Namespace, aid: bytes) -> tuple[Pan, str]:

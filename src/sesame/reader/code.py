@@ -1,15 +1,16 @@
-"""A whole dialogue without a person: card in, PIN, code, card out."""
+"""A whole dialogue without a reader's keys: card in, PIN, code, card out."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from sesame.cap.mode import LOGIN, Inputs
+from sesame.cap.mode import LOGIN, Iaf, Inputs
 from sesame.cap.terminal_data import AIDS, Scheme
 from sesame.cap.token import Code
 from sesame.emv.pin import Pin
 from sesame.reader.machine import (
     CardInserted,
     CardRemoved,
+    DisplayTime,
     FunctionChosen,
     Key,
     KeyPressed,
@@ -31,36 +32,56 @@ class NoCode:
     """The card makes no code. `state` is the one in which the reader stopped.
 
     CARD_BLOCKED (also by this very PIN), CARD_MUTE, CARD_UNKNOWN, CARD_UNFIT, CARD_REFUSED,
-    CARD_EXPIRED or CARD_NOT_YET_VALID; OFF when the card took longer than the reader waits.
+    CARD_EXPIRED or CARD_NOT_YET_VALID; OFF when card or holder took longer than the reader waits;
+    LAST_TRY or AWAITING_PIN when nobody gave a PIN.
     """
 
     state: State
     problem: str = ""  # what made the card unfit, for engineers
 
 
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """The reader asks for the PIN, or for another one."""
+
+    tries_left: int | None  # one at least; None where the card does not say it
+    wrong: bool = False  # the one before was
+
+
+AskPin = Callable[[Asking], Pin | None]  # None: nobody types one
+
+
 def make_code(
     slot: Slot,
-    pin: Pin,
+    pin: Pin | AskPin,
     clock: Clock = CLOCK,
     *,
-    inputs: Inputs = LOGIN,
+    inputs: Inputs | Callable[[Iaf], Inputs] = LOGIN,
     applications: Mapping[bytes, Scheme] = AIDS,
 ) -> Code | WrongPin | NoCode:
     """Make a code with the card in *slot*; a wrong *pin* costs the card one try.
 
-    *inputs* say what it is for, *applications* which AIDs the reader tries, in their order.
-
-    The last try is not asked back about: there is nobody to ask.
+    A *pin* that is there already is tried once, the last try too: there is nobody to ask.
+    *inputs* say what the code is for, or what it is for with a card of some IAF; *applications*
+    which AIDs the reader tries, in their order.
 
     Raises:
-        SesameError: the slot could not do its work; see `sesame.reader.slot.run`.
+        SesameError: the slot could not do its work, see `sesame.reader.slot.run`; or *pin* or
+            *inputs*, where they are asked, refuse this card.
     """
-    reader = Reader(applications=applications)
+    if isinstance(pin, Pin):
+        ask, patience = _once(pin), DisplayTime.SHORT
+    else:
+        ask, patience = pin, DisplayTime.UNTIL_KEY  # whoever is asked may take time
+    reader = Reader(applications=applications, display_time=patience)
     try:
         run(reader, slot, CardInserted(), clock)
-        run(reader, slot, FunctionChosen(inputs), clock)
-        for key in _keys(reader, pin):
-            run(reader, slot, KeyPressed(key), clock)
+        if reader.iaf is not None:
+            chosen = inputs if isinstance(inputs, Inputs) else inputs(reader.iaf)
+            run(reader, slot, FunctionChosen(chosen), clock)
+        while (asking := _asking(reader)) and (typed := ask(asking)):
+            for key in _keys(reader, typed):
+                run(reader, slot, KeyPressed(key), clock)
         screen = reader.screen
         if screen.code is not None:
             return Code(screen.code.replace(" ", ""))
@@ -71,9 +92,21 @@ def make_code(
         run(reader, slot, CardRemoved(), clock)
 
 
+def _once(pin: Pin) -> AskPin:
+    return lambda asking: None if asking.wrong else pin
+
+
+def _asking(reader: Reader) -> Asking | None:
+    """What the reader asks for, where it stands before the PIN."""
+    wrong = reader.state is State.WRONG_PIN
+    if not wrong and reader.state not in (State.LAST_TRY, State.AWAITING_PIN):
+        return None
+    return Asking(reader.screen.tries_left, wrong)
+
+
 def _keys(reader: Reader, pin: Pin) -> Iterator[Key]:
     """What somebody who knows *pin* presses, as long as the reader goes along."""
-    if reader.state is State.LAST_TRY:
+    if reader.state in (State.LAST_TRY, State.WRONG_PIN):
         yield Key.OK
     if reader.state is State.AWAITING_PIN:
         yield from map(Key, pin.digits)

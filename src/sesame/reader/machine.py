@@ -12,7 +12,7 @@ from enum import Enum, StrEnum, unique
 from types import MappingProxyType
 from typing import ClassVar
 
-from sesame.cap.mode import LOGIN, LONGEST_CHALLENGE, Inputs, Mode, signature
+from sesame.cap.mode import LOGIN, LONGEST_CHALLENGE, Iaf, Inputs, Mode, signature
 from sesame.cap.terminal_data import AIDS, Scheme, scheme_of
 from sesame.cap.token import Code, show
 from sesame.catalogue import Language
@@ -442,6 +442,12 @@ class Reader:
     def state(self) -> State:
         """Where the dialogue stands."""
         return self._state
+
+    @property
+    def iaf(self) -> Iaf | None:
+        """The flags of the card in the slot; None where it has not said that it makes codes."""
+        read = self._state in POWERED and self._state is not State.READING
+        return self._card.application.iaf if read else None
 
     @property
     def deadline(self) -> float | None:

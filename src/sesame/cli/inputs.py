@@ -1,0 +1,103 @@
+"""What a code is made for, as options of a command: the reader's key, and what is typed."""
+
+import argparse
+
+from sesame.cap.errors import MalformedInputs
+from sesame.cap.mode import Iaf, Inputs, Mode, parse_amount, signature, wants_currency
+from sesame.cli.language import say
+from sesame.errors import SesameError
+
+_EURO = "978"
+# By the reader's keys, and by what the recorded sessions call them.
+_MODES = {
+    "code": Mode.M2,
+    "respond": Mode.M3,
+    "sign": None,  # mode 1 or TDS: the card's IAF says which
+    "m1": Mode.M1,
+    "tds": Mode.TDS,
+}
+
+
+class Unusable(SesameError):
+    """What was asked cannot be worked out. The message is for people, in their language."""
+
+
+def add_inputs(parser: argparse.ArgumentParser) -> None:
+    """Add `--mode` and what is typed in it to a command."""
+    parser.add_argument(
+        "--mode",
+        default="code",
+        choices=_MODES,
+        metavar="MODE",
+        help=say(
+            "la touche\u00a0: code (M2), respond (M3), sign (M1 ou M2+TDS, selon la carte)\u202f; "
+            "ou m1, tds"
+        ),
+    )
+    parser.add_argument("--challenge", default="", metavar="DIGITS", help=say("le défi tapé"))
+    parser.add_argument("--amount", metavar="EUROS", help=say("le montant tapé\u00a0: 1250,00"))
+    parser.add_argument("--currency", metavar="DIGITS", help=say("sa monnaie, ISO 4217 (978)"))
+    parser.add_argument(
+        "--payee", default="", metavar="DIGITS", help=say("les derniers chiffres du bénéficiaire")
+    )
+    parser.add_argument(
+        "--field",
+        action="append",
+        default=[],
+        metavar="DIGITS",
+        help=say("un nombre signé (mode tds), dans l’ordre\u00a0; à répéter"),
+    )
+
+
+def inputs_of(arguments: argparse.Namespace, iaf: Iaf) -> Inputs:
+    """What *arguments* give to a card with *iaf*: the mode takes all of it, or refuses.
+
+    Raises:
+        Unusable: something is no number of its kind, or the mode has no place for it.
+    """
+    mode = _MODES[arguments.mode]
+    try:
+        amount = parse_amount(arguments.amount or "0")
+        if mode is None:
+            _refuse_beside(arguments, "challenge", "field")
+            return signature(
+                iaf, amount=amount, payee=arguments.payee, currency=arguments.currency or _EURO
+            )
+        _refuse_beside(arguments, "payee")
+        currency = arguments.currency or ""
+        if mode is Mode.M1 and wants_currency(iaf):
+            currency = currency or _EURO
+        return Inputs(
+            mode=mode,
+            challenge=arguments.challenge,
+            amount=amount,
+            currency=currency,
+            fields=tuple(arguments.field),
+        )
+    except MalformedInputs as error:
+        raise Unusable(
+            say("Ce qui a été tapé n’en est pas\u00a0: {why}.").format(why=error)
+        ) from None
+
+
+def binding_inputs_of(arguments: argparse.Namespace, iaf: Iaf) -> Inputs:
+    """As `inputs_of`, and all of it enters the code of a card with *iaf*.
+
+    Raises:
+        Unusable: as there; or a code of another mode, or of less, would be the same.
+    """
+    inputs = inputs_of(arguments, iaf)
+    if not inputs.binds(iaf):
+        raise Unusable(
+            say(
+                "Ce qui a été tapé n’entre pas, ou pas en entier, dans le cryptogramme de cette "
+                "carte\u00a0: aucun code n’est fait. Essayez un autre mode."
+            )
+        )
+    return inputs
+
+
+def _refuse_beside(arguments: argparse.Namespace, *names: str) -> None:
+    for name in names:
+        if getattr(arguments, name):
+            raise MalformedInputs(f"mode {arguments.mode} takes no {name}")

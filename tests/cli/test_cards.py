@@ -1,0 +1,222 @@
+"""`sesame code`: a code of any mode from a card file, and what it refuses."""
+
+import io
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from sesame.cap.mode import LOGIN, Inputs, Mode, signature
+from sesame.cap.profile import Profile
+from sesame.cap.token import parse_number
+from sesame.cap.verification import KeyedCard, match
+from sesame.card.card_file import read_summary
+from sesame.card.memory import Counters
+from sesame.cli.main import main
+from tests.reader.cards import DKI, DPA_KEY, PIN, PROFILES, WRONG, card_file
+
+SIGN = ("--mode", "sign", "--amount", "1250,00", "--payee", "34567890")
+MODES = {
+    "code": (LOGIN, ()),
+    "respond": (Inputs(mode=Mode.M3, challenge="20451"), ("--challenge", "20451")),
+    "tds": (Inputs(mode=Mode.TDS, fields=("1", "0023")), ("--field", "1", "--field", "0023")),
+}
+
+
+@pytest.fixture(autouse=True)
+def french(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever runs the tests."""
+    monkeypatch.setenv("LC_ALL", "fr_FR.UTF-8")
+
+
+class Typist:
+    """Somebody who pipes a PIN in, or sits at the terminal."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._patch = monkeypatch
+        self.prompts: list[str] = []
+
+    def pipes(self, text: str) -> None:
+        """*text* is on standard input."""
+        self._patch.setattr("sys.stdin", io.StringIO(text))
+
+    def types(self, answers: Iterable[str | None]) -> None:
+        """*answers* are typed at the prompt, one after the other; None is Ctrl-D."""
+        left = list(answers)
+
+        class Terminal(io.StringIO):
+            def isatty(self) -> bool:
+                return True
+
+        def getpass(prompt: str) -> str:
+            self.prompts.append(prompt)
+            answer = left.pop(0)
+            if answer is None:
+                raise EOFError
+            return answer
+
+        self._patch.setattr("sys.stdin", Terminal())
+        self._patch.setattr("getpass.getpass", getpass)
+
+
+@pytest.fixture
+def typist(monkeypatch: pytest.MonkeyPatch) -> Typist:
+    """Who has not typed anything yet."""
+    return Typist(monkeypatch)
+
+
+def verifies(profile: Profile, atc: int, shown: str, inputs: Inputs) -> bool:
+    """Whether the bank accepts what was *shown*."""
+    return match(KeyedCard(profile, DKI, "00", DPA_KEY), [atc], parse_number(shown), inputs) == [
+        True
+    ]
+
+
+@pytest.mark.parametrize("kind", PROFILES)
+@pytest.mark.parametrize("mode", MODES)
+def test_a_code_of_each_mode(
+    tmp_path: Path, typist: Typist, kind: str, mode: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Alone on its line, and the bank accepts it."""
+    inputs, options = MODES[mode]
+    path = card_file(tmp_path, kind)
+    for atc in (1, 2):
+        typist.pipes(f"{PIN.digits}\n")
+        assert main(["code", str(path), "--pin-stdin", "--mode", mode, *options]) == 0
+        printed = capsys.readouterr()
+        assert printed.err == ""
+        assert verifies(PROFILES[kind], atc, printed.out.strip(), inputs)
+
+
+@pytest.mark.parametrize("kind", PROFILES)
+def test_the_card_decides_how_it_signs(
+    tmp_path: Path, typist: Typist, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Mode 1 or TDS, as its IAF has it: what `sesame verify --mode sign` expects."""
+    profile = PROFILES[kind]
+    typist.pipes(f"{PIN.digits}\n")
+    assert main(["code", str(card_file(tmp_path, kind)), "--pin-stdin", *SIGN]) == 0
+    signed = signature(profile.iaf, amount=125000, payee="34567890", currency="978")
+    assert verifies(profile, 1, capsys.readouterr().out.strip(), signed)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--challenge", "500"), "mode M2 takes no challenge"),
+        (("--amount", "500"), "mode M2 takes no amount"),
+        (("--payee", "500"), "mode code takes no payee"),
+        ((*SIGN, "--field", "1"), "mode sign takes no field"),
+        (("--mode", "sign", "--payee", "1"), "a signature of nothing to pay"),
+        (("--mode", "respond", "--challenge", "123456789"), "at most 8 digits"),
+        (("--mode", "tds"), "0 fields to sign"),
+    ],
+)
+def test_what_no_card_takes_is_said_first(
+    tmp_path: Path,
+    typist: Typist,
+    options: tuple[str, ...],
+    sentence: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """No card is touched, no PIN is read."""
+    typist.pipes("")
+    assert main(["code", str(tmp_path / "no.card"), "--pin-stdin", *options]) == 1
+    printed = capsys.readouterr()
+    assert sentence in printed.err
+    assert printed.out == ""
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--mode", "respond", "--challenge", "000"),
+        ("--mode", "m1", "--challenge", "1", "--amount", "12"),
+    ],
+)
+def test_what_would_not_enter_the_code(
+    tmp_path: Path, typist: Typist, options: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Zeros, or an amount for a card that takes none: said before the PIN goes to the card."""
+    path = card_file(tmp_path, "bank")
+    typist.pipes(f"{WRONG.digits}\n")
+    assert main(["code", str(path), "--pin-stdin", *options]) == 1
+    assert "n’entre pas, ou pas en entier" in capsys.readouterr().err
+    assert read_summary(path).counters == Counters(atc=1, pin_tries_left=3)
+
+
+def test_the_pin_at_the_terminal(
+    tmp_path: Path, typist: Typist, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Asked again in the same session, so that a slip costs no second number of the counter."""
+    path = card_file(tmp_path, "sesame")
+    typist.types(["12", WRONG.digits, PIN.digits])
+    assert main(["code", str(path)]) == 0
+    printed = capsys.readouterr()
+    assert verifies(PROFILES["sesame"], 1, printed.out.strip(), LOGIN)
+    assert printed.err.splitlines() == [
+        "Le code secret d’une carte a de 4 à 12 chiffres.",
+        "Code secret faux. Il reste 2 essais.",
+    ]
+    assert typist.prompts == ["Code secret de la carte (Entrée pour arrêter)\u00a0: "] * 3
+    assert read_summary(path).counters == Counters(atc=1, pin_tries_left=3)
+
+
+@pytest.mark.parametrize("nothing", ["", None])
+def test_nothing_is_typed(
+    tmp_path: Path, typist: Typist, nothing: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Enter alone, or the end of the input: the card keeps its tries."""
+    path = card_file(tmp_path, "sesame")
+    typist.types([nothing])
+    assert main(["code", str(path)]) == 1
+    assert "aucun code secret n’a été envoyé" in capsys.readouterr().err
+    typist.types([WRONG.digits, nothing])
+    assert main(["code", str(path)]) == 1
+    assert "Il reste 2 essais." in capsys.readouterr().err
+    assert read_summary(path).counters.pin_tries_left == 2
+
+
+def test_without_a_terminal(
+    tmp_path: Path, typist: Typist, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The option is named, and the card is not touched."""
+    typist.pipes("")
+    assert main(["code", str(tmp_path / "no.card")]) == 1
+    assert "donnez --pin-stdin" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("piped", ["", "123\n", "12a4\n", "1234567890123\n"])
+def test_what_is_piped_in_and_no_pin(
+    tmp_path: Path, typist: Typist, piped: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is not repeated."""
+    typist.pipes(piped)
+    assert main(["code", str(tmp_path / "no.card"), "--pin-stdin"]) == 1
+    assert capsys.readouterr().err == "Le code secret d’une carte a de 4 à 12 chiffres.\n"
+
+
+def test_a_wrong_pin_piped_in(
+    tmp_path: Path, typist: Typist, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Is tried once a call, until the card is blocked."""
+    path = card_file(tmp_path, "sesame")
+    said = []
+    for _ in range(4):
+        typist.pipes(f"{WRONG.digits}\n")
+        assert main(["code", str(path), "--pin-stdin"]) == 1
+        said.append(capsys.readouterr().err.strip())
+    assert said == [
+        "Code secret faux. Il reste 2 essais.",
+        "Code secret faux. Il reste 1 essai\u00a0: au prochain code faux, la carte se bloque.",
+        said[2],
+        said[2],
+    ]
+    assert said[2].startswith("Il reste 0 essai\u00a0: le code secret de la carte est bloqué.")
+
+
+def test_the_process_list_has_no_pin() -> None:
+    """Nor the help an option for it: there is no argument that carries one."""
+    with pytest.raises(SystemExit) as ended:
+        main(["code", "some.card", "--pin", PIN.digits])
+    assert ended.value.code == 2
