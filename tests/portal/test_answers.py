@@ -16,10 +16,14 @@ from tests.portal.words import text_of
 _NO_ANSWER = {"pin-typed", "gone"}
 
 
+# The reader that customers hold has all its keys on it.
+HAND_HELD = [state for state in State if state is not State.PIN_ON_PAD]
+
+
 def test_no_display_is_without_an_answer() -> None:
     """All states of the reader, and the special words of some; each has one address."""
     assert {answer.face for answer in ANSWERS} == set(FACES) - _NO_ANSWER
-    assert {state.value for state in State} <= {answer.face for answer in ANSWERS}
+    assert {state.value for state in HAND_HELD} <= {answer.face for answer in ANSWERS}
     assert len({answer.name for answer in ANSWERS}) == len(ANSWERS) == len(FACES) - 2
 
 

@@ -20,6 +20,9 @@ from sesame.reader.machine import Key, Reader, Screen, State
 from sesame.reader.screens import lines
 from sesame.reader.speech import speak
 
+# The reader that customers hold has all its keys on it.
+HAND_HELD = [state for state in State if state is not State.PIN_ON_PAD]
+
 
 def _screens(language: Language) -> dict[str, Screen]:
     """What the reader shows in each drawn state."""
@@ -27,7 +30,7 @@ def _screens(language: Language) -> dict[str, Screen]:
     def screen(state: State, **more: int | str | bool | None) -> Screen:
         return Screen(state=state, language=language, **more)  # type: ignore[arg-type] # ours
 
-    return {state.value: screen(state) for state in State} | {
+    return {state.value: screen(state) for state in HAND_HELD} | {
         State.MENU.value: screen(State.MENU, last4=LAST4),
         State.CONFIRMING.value: screen(
             State.CONFIRMING, amount=1250_00, payee=PAYEE.replace(" ", "")
@@ -90,7 +93,7 @@ def test_the_keys_drawn_are_the_readers() -> None:
     assert {key.value for key in pointed} <= {key.value for key in Key}
 
 
-@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("state", HAND_HELD)
 def test_an_arrow_points_at_something_that_helps(state: State) -> None:
     """A key is pointed at only where the reader takes it."""
     pointed = FACES[state.value].next

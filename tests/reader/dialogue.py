@@ -95,6 +95,9 @@ class CardStub:
 
     def __init__(self) -> None:
         self.answers = {exchange.asked: exchange.response for exchange in EXCHANGES}
+        self.answers[Asked.PAD] = self.answers[Asked.PIN]
+        self.pin_pad = False
+        self.typed_on_pad: list[Command] = []
         self.sent: list[Command] = []
         self.mute = False
         self.powered = False
@@ -117,6 +120,16 @@ class CardStub:
         if self.mute:
             raise CardIsMute
         return self.answers[asked_by(command)]
+
+    def verify_on_pad(self, command: Command) -> Response:
+        """The answer that stands in `answers`, to a PIN that nobody else has seen."""
+        assert self.pin_pad
+        assert self.powered, "a command to a card without power"
+        self.typed_on_pad.append(command)
+        self.before_answer(command)
+        if self.mute:
+            raise CardIsMute
+        return self.answers[Asked.PAD]
 
     def power_off(self) -> None:
         """Nothing is left of it."""
@@ -177,6 +190,8 @@ class Table:
         self.insert()
         if self.reader.state is State.MENU:
             self.press("code")
+        if self.reader.state is State.PIN_ON_PAD:
+            self.press("ok")
         if self.reader.state is State.AWAITING_PIN:
             self.press(PIN, "ok")
 

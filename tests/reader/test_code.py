@@ -18,13 +18,13 @@ from sesame.card.errors import CardFileUnusable, CardInUse
 from sesame.card.memory import Counters
 from sesame.emv.apdu import Command, Response
 from sesame.emv.pin import Pin
-from sesame.reader.code import Asking, NoCode, WrongPin, make_code
+from sesame.reader.code import Asking, NoCode, Where, WrongPin, make_code
 from sesame.reader.errors import CardIsMute
 from sesame.reader.machine import State
 from sesame.reader.slot import Clock
 from sesame.reader.virtual_slot import VirtualSlot
 from tests.reader.cards import DKI, DPA_KEY, PAYMENT_KEY, PIN, PROFILES, WRONG, card_file
-from tests.reader.dialogue import CardStub
+from tests.reader.dialogue import CODE, CardStub
 
 CLOCK = Clock(seconds=lambda: 0.0, today=lambda: 20261123)
 
@@ -265,3 +265,24 @@ def test_inputs_that_depend_on_the_card(tmp_path: Path) -> None:
         make_code(VirtualSlot(path), WRONG, CLOCK, inputs=choose)
     assert seen == [SESAME_CARD.iaf] * 2
     assert isinstance(make_code(VirtualSlot(path), PIN, CLOCK), Code)
+
+
+def test_a_pin_that_is_typed_on_the_slot() -> None:
+    """Who is asked gives none; a PIN that is there already is not used."""
+    card, asked = CardStub(), []
+    card.pin_pad = True
+
+    def ask(asking: Asking) -> Where:
+        asked.append(asking)
+        return Where.ON_PAD
+
+    assert make_code(card, ask, CLOCK) == Code(CODE.replace(" ", ""))
+    assert asked == [Asking(3, pin_pad=True)]
+    assert make_code(card, PIN, CLOCK) == NoCode(State.PIN_ON_PAD)
+    assert len(card.typed_on_pad) == 1
+
+
+def test_a_slot_without_keys_takes_no_pin_that_is_not_given() -> None:
+    """Somebody who says that it is typed there is asked again, and may stop."""
+    answers = [None, Where.ON_PAD]
+    assert make_code(CardStub(), lambda _: answers.pop(), CLOCK) == NoCode(State.AWAITING_PIN)

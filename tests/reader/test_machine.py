@@ -44,6 +44,7 @@ from sesame.reader.machine import (
     State,
     Tick,
     Trigger,
+    VerifyOnPad,
 )
 from tests.reader.dialogue import (
     ATR,
@@ -476,6 +477,67 @@ def test_row_5_the_last_try_is_told_before_the_pin(language: Language, words: st
     assert table.reader.screen.code == CODE
 
 
+@both(
+    "CODE SECRET ? / TAPEZ-LE SUR LE / CLAVIER DU LECTEUR",
+    "PIN? / TYPE IT ON THE / READER’S KEYPAD",
+)
+def test_row_5_a_pin_pad(language: Language, words: str) -> None:
+    """Our keys do not take the PIN: after OK the slot's do, in an empty block."""
+    table = table_with(language)
+    table.card.pin_pad = True
+    table.insert()
+    table.press("code")
+    assert table.words == words
+    table.press(PIN)
+    assert table.reader.screen.typed == 0
+    table.press("ok")
+    assert table.reader.screen.code == CODE
+    assert table.card.typed_on_pad == [
+        Command(0x00, 0x20, 0x00, 0x80, bytes.fromhex("20" + 7 * "FF"))
+    ]
+    assert Asked.PIN not in map(asked_by, table.card.sent)
+
+
+def test_row_5_a_pin_pad_and_the_last_try() -> None:
+    """Told before, as ever; C leads back."""
+    table = Table()
+    table.card.pin_pad = True
+    table.card.answers[Asked.TRIES] = tries(1)
+    table.insert()
+    table.press("code")
+    assert table.state() is State.LAST_TRY
+    table.press("ok")
+    assert table.state() is State.PIN_ON_PAD
+    table.press("c")
+    assert table.state() is State.MENU
+
+
+@pytest.mark.parametrize("sw", [0x6400, 0x6401, 0x6403])
+def test_row_5_nobody_types_on_the_pin_pad(sw: int) -> None:
+    """Time over, cancelled, or too short: the card has not been asked, and the menu is there."""
+    table = Table()
+    table.card.pin_pad = True
+    table.card.answers[Asked.PAD] = Response(sw)
+    table.make_code()
+    assert table.state() is State.MENU
+    assert table.reader.screen.tries_left == 3
+
+
+def test_row_8_a_wrong_pin_on_the_pin_pad() -> None:
+    """The card's own count; OK leads to the pad again."""
+    table = Table()
+    table.card.pin_pad = True
+    table.card.answers[Asked.PAD] = Response(0x63C2)
+    table.make_code()
+    assert table.state() is State.WRONG_PIN
+    assert table.reader.screen.tries_left == 2
+    table.card.answers[Asked.PAD] = OK
+    table.press("ok")
+    assert table.state() is State.PIN_ON_PAD
+    table.press("ok")
+    assert table.reader.screen.code == CODE
+
+
 # ── Rows 6 and 8: the PIN is judged ──────────────────────────────────────────────────────────────
 
 
@@ -823,8 +885,10 @@ def test_row_15_a_chip_that_falls_silent(asked: Asked) -> None:
     """At any command: mute, and without power."""
     table = Table()
 
+    table.card.pin_pad = asked is Asked.PAD
+
     def fall_silent(command: Command) -> None:
-        table.card.mute = asked_by(command) is asked
+        table.card.mute = asked_by(command) in ({Asked.PIN} if table.card.pin_pad else {asked})
 
     table.card.before_answer = fall_silent
     table.make_code()
@@ -1258,6 +1322,7 @@ HAPPENINGS: tuple[Event, ...] = (
     CardInserted(),
     CardRemoved(),
     CardPowered(ATR, TODAY),
+    CardPowered(ATR, TODAY, pin_pad=True),
     CardMute(),
     Tick(),
     *map(KeyPressed, Key),
@@ -1277,6 +1342,10 @@ ANSWERS: dict[Asked | None, tuple[Response, ...]] = {
     ),
     Asked.TRIES: (Response(0x6A88), tries(1), tries(0)),
     Asked.PIN: (Response(0x63C2), Response(0x63C1), Response(0x6983), Response(0x6F00)),
+    Asked.PAD: (
+        *(Response(0x63C2), Response(0x63C1), Response(0x6983), Response(0x6F00)),
+        Response(0x6400),
+    ),
     Asked.ARQC: (Response(0x6985),),
     Asked.AAC: (),
 }
@@ -1303,7 +1372,7 @@ def explored() -> Iterator[tuple[Reader, Asked | None, Event, Reader, list[Effec
             *(screen.state, screen.tries_left == 1, screen.typed, screen.too_short, screen.zero),
             *(len(screen.entered), screen.entered.strip("0,") == "", screen.large, asked),
             *(held["_inputs"].mode, tuple(held["_typed"]), held["_code"], tuple(card.objects)),
-            *(held["_card_in"], card.refused, len(card.records), len(card.aids)),
+            *(held["_card_in"], card.pin_pad, card.refused, len(card.records), len(card.aids)),
             screen.state in SHOWN and reader.display_time,
             # Nobody looks at the battery while something is typed.
             None if typing else (reader.battery, held["_weak_accepted"]),
@@ -1331,6 +1400,7 @@ def explored() -> Iterator[tuple[Reader, Asked | None, Event, Reader, list[Effec
             if isinstance(event, Tick):
                 rewind(after)
             sent = [asked_by(e.command) for e in effects if isinstance(e, SendToCard)]
+            sent += [Asked.PAD for e in effects if isinstance(e, VerifyOnPad)]
             now_asked = sent[0] if sent else asked
             todo.append((after, now_asked if after.state in ANSWERING else None))
 
@@ -1443,6 +1513,7 @@ def table_in(state: State) -> Table:
         asked, answer = answers[state]
         table.card.answers[asked] = answer
     table.card.mute = state is State.CARD_MUTE
+    table.card.pin_pad = state is State.PIN_ON_PAD
     if state is State.AWAITING_CARD:
         table.press("on")
         return table

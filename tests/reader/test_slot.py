@@ -74,9 +74,10 @@ def test_a_slot_that_cannot_work_raises_and_leaves_no_card_under_power() -> None
 def test_a_slot_that_breaks_in_the_middle(asked: Asked) -> None:
     """At any command: the error comes through, the power is off."""
     table = Table()
+    table.card.pin_pad = asked is Asked.PAD
 
     def break_down(command: Command) -> None:
-        if asked_by(command) is asked:
+        if asked_by(command) is (Asked.PIN if asked is Asked.PAD else asked):
             raise CardElsewhere
 
     table.card.before_answer = break_down

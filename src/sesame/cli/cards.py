@@ -67,5 +67,7 @@ _NO_CODE: Mapping[State, str] = {
     State.CARD_REFUSED: N_("La carte a refusé de faire un code."),
     State.LAST_TRY: _STOPPED,
     State.AWAITING_PIN: _STOPPED,
+    State.PIN_ON_PAD: _STOPPED,
+    State.MENU: N_("Aucun code secret n’a été tapé sur le clavier du lecteur. Recommencez."),
     State.OFF: N_("Trop de temps a passé sans réponse. Recommencez."),
 }

@@ -11,6 +11,8 @@ from sesame.emv.errors import MalformedPin
 _DIGITS = re.compile(r"[0-9]{4,12}")
 _CONTROL = 0x2  # first nibble of a plaintext block
 _BLOCK = 8  # bytes
+# A block that waits for its PIN: a reader with keys of its own puts length and digits in.
+EMPTY_PIN_BLOCK = bytes.fromhex(f"{_CONTROL}0".ljust(2 * _BLOCK, "F"))
 
 
 @dataclass(frozen=True, slots=True, repr=False)

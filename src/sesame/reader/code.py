@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum, unique
 
 from sesame.cap.mode import LOGIN, Iaf, Inputs
 from sesame.cap.terminal_data import AIDS, Scheme
@@ -33,7 +34,8 @@ class NoCode:
 
     CARD_BLOCKED (also by this very PIN), CARD_MUTE, CARD_UNKNOWN, CARD_UNFIT, CARD_REFUSED,
     CARD_EXPIRED or CARD_NOT_YET_VALID; OFF when card or holder took longer than the reader waits;
-    LAST_TRY or AWAITING_PIN when nobody gave a PIN.
+    LAST_TRY, AWAITING_PIN or PIN_ON_PAD when nobody gave a PIN, MENU when nobody typed it on the
+    slot's keys.
     """
 
     state: State
@@ -46,9 +48,17 @@ class Asking:
 
     tries_left: int | None  # one at least; None where the card does not say it
     wrong: bool = False  # the one before was
+    pin_pad: bool = False  # it is typed on the slot's keys, and not given to us
 
 
-AskPin = Callable[[Asking], Pin | None]  # None: nobody types one
+@unique
+class Where(Enum):
+    """Where a PIN is typed that is not given to us."""
+
+    ON_PAD = "on the slot's keys"
+
+
+AskPin = Callable[[Asking], Pin | Where | None]  # None: nobody types one
 
 
 def make_code(
@@ -61,7 +71,8 @@ def make_code(
 ) -> Code | WrongPin | NoCode:
     """Make a code with the card in *slot*; a wrong *pin* costs the card one try.
 
-    A *pin* that is there already is tried once, the last try too: there is nobody to ask.
+    A *pin* that is there already is tried once, the last try too: there is nobody to ask. It is of
+    no use to a slot with keys of its own.
     *inputs* say what the code is for, or what it is for with a card of some IAF; *applications*
     which AIDs the reader tries, in their order.
 
@@ -93,21 +104,25 @@ def make_code(
 
 
 def _once(pin: Pin) -> AskPin:
-    return lambda asking: None if asking.wrong else pin
+    return lambda asking: None if asking.wrong or asking.pin_pad else pin
 
 
 def _asking(reader: Reader) -> Asking | None:
     """What the reader asks for, where it stands before the PIN."""
-    wrong = reader.state is State.WRONG_PIN
-    if not wrong and reader.state not in (State.LAST_TRY, State.AWAITING_PIN):
+    if reader.state not in _BEFORE_PIN:
         return None
-    return Asking(reader.screen.tries_left, wrong)
+    return Asking(reader.screen.tries_left, reader.state is State.WRONG_PIN, reader.pin_pad)
 
 
-def _keys(reader: Reader, pin: Pin) -> Iterator[Key]:
-    """What somebody who knows *pin* presses, as long as the reader goes along."""
+_BEFORE_PIN = frozenset({State.LAST_TRY, State.AWAITING_PIN, State.PIN_ON_PAD, State.WRONG_PIN})
+
+
+def _keys(reader: Reader, typed: Pin | Where) -> Iterator[Key]:
+    """What somebody presses who has *typed* a PIN, as long as the reader goes along."""
     if reader.state in (State.LAST_TRY, State.WRONG_PIN):
         yield Key.OK
-    if reader.state is State.AWAITING_PIN:
-        yield from map(Key, pin.digits)
+    if reader.state is State.PIN_ON_PAD:
+        yield Key.OK
+    if reader.state is State.AWAITING_PIN and isinstance(typed, Pin):
+        yield from map(Key, typed.digits)
         yield Key.OK

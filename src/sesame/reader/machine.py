@@ -31,7 +31,7 @@ from sesame.emv.apdu import (
     verify,
 )
 from sesame.emv.errors import CardRefused, MalformedPin
-from sesame.emv.pin import Pin, pin_block
+from sesame.emv.pin import EMPTY_PIN_BLOCK, Pin, pin_block
 from sesame.emv.tags import Tag
 from sesame.errors import SesameError
 from sesame.reader.application import (
@@ -50,6 +50,9 @@ NOTICE = 3.0  # seconds that « CARTE RETIRÉE » stays
 PAYEE = 8  # digits: the last ones of the payee's account
 _CODE_WARNINGS = (10, 5)  # seconds before the code goes
 _IDLE_WARNINGS = (5,)
+# What a PIN pad answers in the card's place, PC/SC part 10, 2.6.1: the time is over, cancelled,
+# too short or too long. The card has not been asked.
+NOT_TYPED = frozenset({0x6400, 0x6401, 0x6403})
 _EURO = "978"  # ISO 4217
 _LANGUAGES = frozenset(Language)
 
@@ -71,6 +74,7 @@ class State(StrEnum):
     CONFIRMING = "confirming"  # [12] what is about to be signed
     LAST_TRY = "last-try"  # [5] the warning before the PIN
     AWAITING_PIN = "awaiting-pin"  # [5]
+    PIN_ON_PAD = "pin-on-pad"  # [5] where the slot has keys of its own: typed there, unseen by us
     VERIFYING = "verifying"  # [6]
     COMPUTING = "computing"  # [7] between the first GENERATE AC and the answer to the second
     WRONG_PIN = "wrong-pin"  # [8]
@@ -109,6 +113,7 @@ POWERED = frozenset(
         State.CONFIRMING,
         State.LAST_TRY,
         State.AWAITING_PIN,
+        State.PIN_ON_PAD,
         State.VERIFYING,
         State.COMPUTING,
         State.WRONG_PIN,
@@ -132,7 +137,9 @@ _WITH_INPUTS = POWERED - {State.READING, State.MENU}
 _OF_NO_CARD = frozenset({State.OFF, State.AWAITING_CARD, State.READING})  # whose language it was
 _KEPT_ON_BY_KEYS = ON - SHOWN - {State.CARD_REMOVED}
 _SELF_CHECKED = (State.READING, State.BATTERY_WEAK, State.BATTERY_EMPTY)
-_ASKED_FOR = (State.AWAITING_PIN, State.LAST_TRY)  # the PIN, once it is clear what for
+_PIN_TYPED = (State.AWAITING_PIN, State.PIN_ON_PAD)
+_ASKED_FOR = (State.LAST_TRY, *_PIN_TYPED)  # the PIN, once it is clear what for
+_JUDGED = (State.COMPUTING, State.WRONG_PIN, State.CARD_BLOCKED, State.CARD_UNFIT)  # the PIN
 _BEFORE_PIN = (State.MENU, State.AWAITING_CHALLENGE, State.CONFIRMING)
 # What may be typed, as far as it has come. An amount is in euros, 9 999 999,99 at most.
 _TYPED: Mapping[State, re.Pattern[str]] = {
@@ -215,11 +222,13 @@ class CardPowered:
     """The card has answered the reset.
 
     `today` is the reader's date, yyyymmdd as a number: None in a reader without a calendar,
-    which leaves it to the bank whether a card has expired.
+    which leaves it to the bank whether a card has expired. `pin_pad`: the slot has keys of its
+    own, and the PIN is typed there.
     """
 
     atr: bytes
     today: int | None = None
+    pin_pad: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +298,16 @@ class SendToCard:
 
 
 @dataclass(frozen=True, slots=True)
+class VerifyOnPad:
+    """Have the PIN typed on the slot's keys, and sent in the empty block of *command*.
+
+    CardAnswered or CardMute follows; besides the card's answers there are those of `NOT_TYPED`.
+    """
+
+    command: Command
+
+
+@dataclass(frozen=True, slots=True)
 class PowerOffCard:
     """Take the power from the card; nothing follows."""
 
@@ -331,7 +350,7 @@ class Announce:
     seconds: int
 
 
-Effect = PowerOnCard | SendToCard | PowerOffCard | Show | Announce
+Effect = PowerOnCard | SendToCard | VerifyOnPad | PowerOffCard | Show | Announce
 
 
 # ── The machine ──────────────────────────────────────────────────────────────────────────────────
@@ -346,6 +365,7 @@ class Asked(Enum):
     RECORD = "READ RECORD"
     TRIES = "GET DATA"
     PIN = "VERIFY"
+    PAD = "PIN pad"
     ARQC = "first GENERATE AC"
     AAC = "second GENERATE AC"
 
@@ -388,6 +408,7 @@ class _Card:
     """What the reader knows of the card in its slot; forgotten with the card's power."""
 
     today: int | None = None
+    pin_pad: bool = False
     aids: list[tuple[bytes, Scheme]] = field(default_factory=list)  # still to be tried
     refused: bool = False  # an application was there, and is closed
     scheme: Scheme = field(init=False)  # of the application that was tried last
@@ -448,6 +469,11 @@ class Reader:
         """The flags of the card in the slot; None where it has not said that it makes codes."""
         read = self._state in POWERED and self._state is not State.READING
         return self._card.application.iaf if read else None
+
+    @property
+    def pin_pad(self) -> bool:
+        """Whether the PIN is typed on the slot's keys."""
+        return self._card.pin_pad
 
     @property
     def deadline(self) -> float | None:
@@ -621,7 +647,7 @@ class Reader:
     def _powered(self, event: CardPowered) -> list[Effect]:
         self._mute_times = 0
         self.problem = ""
-        self._card = _Card(today=event.today, aids=list(self._applications))
+        self._card = _Card(today=event.today, pin_pad=event.pin_pad, aids=list(self._applications))
         return self._select_next()
 
     def _select_next(self) -> list[Effect]:
@@ -770,12 +796,12 @@ class Reader:
 
     # The PIN, rows 5, 6 and 8.
 
-    def _ask_pin(self, _: Event) -> list[Effect]:
+    def _ask_pin(self, event: Event) -> list[Effect]:
         last = self._card.tries_left == 1
-        return self._enter(State.LAST_TRY if last else State.AWAITING_PIN)
+        return self._enter(State.LAST_TRY) if last else self._await_pin(event)
 
     def _await_pin(self, _: Event) -> list[Effect]:
-        return self._enter(State.AWAITING_PIN)
+        return self._enter(State.PIN_ON_PAD if self._card.pin_pad else State.AWAITING_PIN)
 
     def _back_to_menu(self, _: Event) -> list[Effect]:
         return self._enter(State.MENU)
@@ -787,6 +813,16 @@ class Reader:
             self._too_short = True
             return []
         return self._enter(State.VERIFYING) + self._ask(Asked.PIN, verify(pin_block(pin)))
+
+    def _try_on_pad(self, _: Event) -> list[Effect]:
+        effects = self._enter(State.VERIFYING)
+        self._asked = Asked.PAD
+        return [*effects, VerifyOnPad(verify(EMPTY_PIN_BLOCK))]
+
+    def _pad_judged(self, event: CardAnswered) -> list[Effect]:
+        if event.response.sw in NOT_TYPED:
+            return self._enter(State.MENU)
+        return self._pin_judged(event)
 
     def _pin_judged(self, event: CardAnswered) -> list[Effect]:
         sw = event.response.sw
@@ -884,18 +920,15 @@ class Reader:
             (State.CONFIRMING, Key.CORRECTION): _to(_step_back, State.AWAITING_AMOUNT),
             # Not OK: pressed twice after the payee it would sign what nobody has read.
             (State.CONFIRMING, Key.SIGN): _to(_confirm, *_ASKED_FOR),
-            (State.LAST_TRY, Key.OK): _to(_await_pin, State.AWAITING_PIN),
+            (State.LAST_TRY, Key.OK): _to(_await_pin, *_PIN_TYPED),
             (State.LAST_TRY, Key.CORRECTION): _to(_step_back, *_BEFORE_PIN),
             **_staying([State.AWAITING_PIN], [Key.CORRECTION], _correct, *_BEFORE_PIN),
             **_staying([State.AWAITING_PIN], [Key.OK], _try_pin, State.VERIFYING),
-            (State.VERIFYING, Asked.PIN): _to(
-                _pin_judged,
-                State.COMPUTING,
-                State.WRONG_PIN,
-                State.CARD_BLOCKED,
-                State.CARD_UNFIT,
-            ),
-            (State.WRONG_PIN, Key.OK): _to(_await_pin, State.AWAITING_PIN),
+            (State.PIN_ON_PAD, Key.CORRECTION): _to(_step_back, *_BEFORE_PIN),
+            (State.PIN_ON_PAD, Key.OK): _to(_try_on_pad, State.VERIFYING),
+            (State.VERIFYING, Asked.PIN): _to(_pin_judged, *_JUDGED),
+            (State.VERIFYING, Asked.PAD): _to(_pad_judged, *_JUDGED, State.MENU),
+            (State.WRONG_PIN, Key.OK): _to(_await_pin, *_PIN_TYPED),
             (State.WRONG_PIN, Key.CORRECTION): _to(_back_to_menu, State.MENU),
             (State.COMPUTING, Asked.ARQC): _to(
                 _cryptogram_made, State.COMPUTING, State.CARD_REFUSED

@@ -25,6 +25,7 @@ _WORDS: Mapping[State, str] = {
     State.CONFIRMING: N_("{amount}\n→ {payee}\nSIGNER POUR VALIDER"),
     State.LAST_TRY: N_("DERNIER ESSAI\nAPPUYEZ SUR OK"),
     State.AWAITING_PIN: N_("CODE SECRET ?"),
+    State.PIN_ON_PAD: N_("CODE SECRET ?\nTAPEZ-LE SUR LE\nCLAVIER DU LECTEUR"),
     State.VERIFYING: N_("VÉRIFICATION…"),
     State.COMPUTING: N_("CALCUL…"),
     State.WRONG_PIN: N_("CODE SECRET FAUX\nRESTE {tries} ESSAIS\nAPPUYEZ SUR OK"),

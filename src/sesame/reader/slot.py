@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from sesame.emv.apdu import Command, Response
 from sesame.reader.errors import CardIsMute
@@ -20,6 +20,7 @@ from sesame.reader.machine import (
     Reader,
     SendToCard,
     Show,
+    VerifyOnPad,
 )
 
 
@@ -50,6 +51,27 @@ class Slot(Protocol):
 
     def power_off(self) -> None:
         """Take the power away; without effect where there is none."""
+        ...
+
+
+@runtime_checkable
+class PinPadSlot(Slot, Protocol):
+    """A slot that may have keys of its own, where a PIN is typed that nobody else sees."""
+
+    @property
+    def pin_pad(self) -> bool:
+        """Whether it has them; known once the card has power."""
+        ...
+
+    def verify_on_pad(self, command: Command) -> Response:
+        """Let the PIN be typed, and send *command* with it in its empty block.
+
+        Returns:
+            The card's answer, or one of `sesame.reader.machine.NOT_TYPED`.
+
+        Raises:
+            CardIsMute: nothing answers any more.
+        """
         ...
 
 
@@ -86,7 +108,7 @@ def run(reader: Reader, slot: Slot, event: Event, clock: Clock = CLOCK) -> list[
         match effects.popleft():
             case PowerOffCard():
                 slot.power_off()
-            case PowerOnCard() | SendToCard() as effect:
+            case PowerOnCard() | SendToCard() | VerifyOnPad() as effect:
                 try:
                     answer = _answer(slot, effect, clock)
                 except Exception:
@@ -100,11 +122,15 @@ def run(reader: Reader, slot: Slot, event: Event, clock: Clock = CLOCK) -> list[
 
 
 def _answer(
-    slot: Slot, effect: PowerOnCard | SendToCard, clock: Clock
+    slot: Slot, effect: PowerOnCard | SendToCard | VerifyOnPad, clock: Clock
 ) -> CardPowered | CardAnswered | CardMute:
     try:
         if isinstance(effect, SendToCard):
             return CardAnswered(slot.transmit(effect.command))
-        return CardPowered(slot.power_on(), clock.today())
+        if isinstance(effect, VerifyOnPad) and isinstance(slot, PinPadSlot):
+            return CardAnswered(slot.verify_on_pad(effect.command))
+        atr = slot.power_on()
+        pin_pad = isinstance(slot, PinPadSlot) and slot.pin_pad
+        return CardPowered(atr, clock.today(), pin_pad)
     except CardIsMute:
         return CardMute()
