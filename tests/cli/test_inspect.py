@@ -4,6 +4,7 @@ import getpass
 import io
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -231,7 +232,7 @@ def test_tries_that_the_card_does_not_say(
 ) -> None:
     """It is said that nobody knows."""
     card = Card(tries=None)
-    monkeypatch.setattr("sesame.cli.inspect.VirtualSlot", lambda *_, **__: card)
+    monkeypatch.setattr("sesame.cli.inspect.slot_of", lambda _: nullcontext(card))
     status, _, told = inspect(tmp_path, "--transaction", "--pin-stdin", typed="1234\n")
     assert status == 0
     assert "La carte ne dit pas combien d’essais du code secret il reste.\n" in told

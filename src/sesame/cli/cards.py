@@ -4,26 +4,23 @@ import argparse
 import sys
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 
 from sesame.cap.mode import NO_FLAGS
 from sesame.cap.token import Code, show
 from sesame.catalogue import N_
 from sesame.cli.inputs import add_inputs, binding_inputs_of, inputs_of
 from sesame.cli.language import say
-from sesame.cli.pin import add_pin, pin_of, wrong_pin
-from sesame.reader.code import NoCode, WrongPin, make_code
+from sesame.cli.pin import add_pin, pin_of, pin_of_real_card, wrong_pin
+from sesame.cli.slots import add_card, slot_of
+from sesame.emv.pin import Pin
+from sesame.reader.code import AskPin, NoCode, WrongPin, make_code
 from sesame.reader.machine import State
-from sesame.reader.virtual_slot import VirtualSlot
-
-# A reader beside ours gives the card back after 35 seconds without a key.
-_WAIT = 45.0  # seconds
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `code` to the tree of commands."""
     parser = commands.add_parser("code", help=say("Générer un code Sésame avec une carte"))
-    parser.add_argument("card", type=Path, metavar="CARDFILE", help=say("le fichier de la carte"))
+    add_card(parser)
     add_inputs(parser)
     add_pin(parser)
     parser.set_defaults(run=run)
@@ -36,9 +33,14 @@ def run(arguments: argparse.Namespace) -> int:
         SesameError: what is given makes no code, the card cannot be used, or nobody gives a PIN.
     """
     inputs_of(arguments, NO_FLAGS)  # what no card would take is said before one is touched
-    pin = pin_of(arguments)
-    slot = VirtualSlot(arguments.card, wait=_WAIT)
-    match make_code(slot, pin, inputs=partial(binding_inputs_of, arguments)):
+    if arguments.pcsc is None:
+        pin: Pin | AskPin = pin_of(arguments)
+    else:
+        pin = pin_of_real_card(arguments)
+        print(say(_WHAT_HAPPENS), file=sys.stderr)
+    with slot_of(arguments) as slot:
+        made = make_code(slot, pin, inputs=partial(binding_inputs_of, arguments))
+    match made:
         case Code() as code:
             print(show(code.token))
             return 0
@@ -53,6 +55,10 @@ def _refuse(sentence: str) -> int:
     return 1
 
 
+_WHAT_HAPPENS = N_(
+    "Un code va être fait avec cette carte. Dès qu’elle est lue, son compteur avance d’un numéro, "
+    "que le code serve ou non."
+)
 _UNFIT = N_("Cette carte ne sait pas faire de code Sésame.")
 _STOPPED = N_("Arrêté\u00a0: aucun code secret n’a été envoyé à la carte.")
 _NO_CODE: Mapping[State, str] = {

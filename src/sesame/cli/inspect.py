@@ -13,11 +13,12 @@ from pathlib import Path
 
 import msgspec
 
-from sesame.catalogue import N_
 from sesame.cli.finding_words import finding_sentence
 from sesame.cli.language import say
+from sesame.cli.pin import NoPin, consent, tries_sentence
 from sesame.cli.report_words import lines
 from sesame.cli.sentences import sentence
+from sesame.cli.slots import add_pcsc, slot_of
 from sesame.cli.trace import vectors
 from sesame.emv.errors import MalformedPin
 from sesame.emv.pin import Pin
@@ -26,12 +27,7 @@ from sesame.reader.diagnosis import diagnose
 from sesame.reader.inspection import Inspection
 from sesame.reader.recording import ANY_PIN, Session
 from sesame.reader.report import SCHEMA, Report, Verdict
-from sesame.reader.slot import CLOCK, Slot
-from sesame.reader.virtual_slot import VirtualSlot
-
-# A reader beside ours gives the card back after 35 seconds without a key.
-_WAIT = 45.0  # seconds
-_YES = frozenset({"oui", "o", "yes", "y"})
+from sesame.reader.slot import CLOCK, PinPadSlot
 
 
 class NoTransaction(SesameError):
@@ -47,6 +43,7 @@ def add_parser(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     source.add_argument(
         "card", type=Path, nargs="?", metavar="CARDFILE", help=say("le fichier de la carte")
     )
+    add_pcsc(parser, source)
     source.add_argument(
         "--trace", type=Path, metavar="FILE", help=say("des sessions enregistrées (JSON)")
     )
@@ -78,18 +75,15 @@ def run(arguments: argparse.Namespace) -> int:
     """
     if arguments.trace is not None:
         return _run_trace(arguments)
-    inspection = Inspection(_slot(arguments))
-    inspection.look()
-    status = 0
-    if arguments.transaction:
-        status = _transact(inspection, arguments)
+    with slot_of(arguments) as slot:
+        inspection = Inspection(slot)
+        inspection.look()
+        status = 0
+        if arguments.transaction:
+            on_pad = isinstance(slot, PinPadSlot) and slot.pin_pad
+            status = _transact(inspection, arguments, on_pad=on_pad)
     _print(diagnose(inspection.seen, CLOCK.today()), as_json=arguments.json)
     return status
-
-
-def _slot(arguments: argparse.Namespace) -> Slot:
-    """Where the card is."""
-    return VirtualSlot(arguments.card, wait=_WAIT)
 
 
 def _run_trace(arguments: argparse.Namespace) -> int:
@@ -147,8 +141,15 @@ def members(report: Report, name: str | None = None) -> dict[str, object]:
 # ── One transaction ──────────────────────────────────────────────────────────────────────────────
 
 
-def _transact(inspection: Inspection, arguments: argparse.Namespace) -> int:
+def _transact(inspection: Inspection, arguments: argparse.Namespace, *, on_pad: bool) -> int:
     """Make one code with the holder's consent; 1 where that is refused."""
+    if on_pad:
+        return _refuse(
+            say(
+                "Pas de transaction\u00a0: ce lecteur a un clavier, et le code secret n’a pas à "
+                "passer par cet ordinateur."
+            )
+        )
     tries = inspection.tries_left
     report = diagnose(inspection.seen, CLOCK.today())
     if report.verdict is Verdict.NONE:
@@ -156,9 +157,9 @@ def _transact(inspection: Inspection, arguments: argparse.Namespace) -> int:
     _tell(tries)
     try:
         if tries == 1:
-            _consent(given=arguments.last_try)
+            consent(given=arguments.last_try)
         pin = _ask_pin(from_stdin=arguments.pin_stdin)
-    except NoTransaction as error:
+    except (NoPin, NoTransaction) as error:
         return _refuse(str(error))
     inspection.make_code(pin, tries_agreed=tries)
     return 0
@@ -177,34 +178,9 @@ def _tell(tries: int | None) -> None:
             "la carte avance d’un numéro, même si le code secret est faux."
         ),
         say("Cet ordinateur voit passer le code secret."),
-        say("La carte ne dit pas combien d’essais du code secret il reste.")
-        if tries is None
-        else say("Essais du code secret qui restent\u00a0: {tries}.").format(tries=tries),
+        tries_sentence(tries),
     )
     print("\n".join(told), file=sys.stderr)
-
-
-def _consent(*, given: bool) -> None:
-    """Nobody loses a card for a report.
-
-    Raises:
-        NoTransaction: the last try is not to be spent.
-    """
-    if given:
-        return
-    if not sys.stdin.isatty():
-        raise NoTransaction(
-            say(
-                "C’est le dernier essai\u00a0: un code faux bloque la carte. Pour essayer quand "
-                "même, ajoutez --last-try."
-            )
-        )
-    question = say(
-        N_("C’est le dernier essai\u00a0: un code faux bloque la carte. Essayer (oui/non)\u202f? ")
-    )
-    print(question, end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip().lower() not in _YES:
-        raise NoTransaction(say("Rien n’a été essayé."))
 
 
 def _ask_pin(*, from_stdin: bool) -> Pin:

@@ -12,7 +12,7 @@ from sesame.cli.language import say
 from sesame.emv.errors import MalformedPin
 from sesame.emv.pin import Pin
 from sesame.errors import SesameError
-from sesame.reader.code import Asking, AskPin
+from sesame.reader.code import Asking, AskPin, Where
 
 
 class NoPin(SesameError):
@@ -20,11 +20,16 @@ class NoPin(SesameError):
 
 
 def add_pin(parser: argparse.ArgumentParser) -> None:
-    """Add `--pin-stdin` to a command."""
+    """Add `--pin-stdin` and `--last-try` to a command."""
     parser.add_argument(
         "--pin-stdin",
         action="store_true",
         help=say("lire le code secret de la carte sur l’entrée standard, au lieu du terminal"),
+    )
+    parser.add_argument(
+        "--last-try",
+        action="store_true",
+        help=say("essayer le code secret même s’il ne reste qu’un essai"),
     )
 
 
@@ -35,24 +40,100 @@ def pin_of(arguments: argparse.Namespace) -> Pin | AskPin:
         NoPin: what was piped in is none, or there is no terminal.
     """
     if arguments.pin_stdin:
-        try:
-            return Pin(sys.stdin.readline().strip())
-        except MalformedPin:
-            raise NoPin(say(_NOT_A_PIN)) from None
+        return _piped()
+    if not sys.stdin.isatty():
+        raise NoPin(say(_NO_TERMINAL))
+    return ask_pin
+
+
+def pin_of_real_card(arguments: argparse.Namespace) -> AskPin:
+    """As `pin_of`, for a card that somebody needs: its holder is told what becomes of it.
+
+    Nobody is asked for a PIN that a reader takes on its own keys, and the last try is spent only
+    by whoever says so.
+
+    Raises:
+        NoPin: what was piped in is none. Likewise, when it is asked: the reader has keys, the
+            last try is not to be spent, or there is no terminal.
+    """
+    piped = _piped() if arguments.pin_stdin else None
+
+    def ask(asking: Asking) -> Pin | Where | None:
+        if piped and asking.wrong:
+            return None
+        if piped and asking.pin_pad:
+            raise NoPin(
+                say(
+                    "Ce lecteur a un clavier\u00a0: le code secret s’y tape, et nulle part "
+                    "ailleurs. Recommencez sans --pin-stdin."
+                )
+            )
+        _tell(asking)
+        if asking.tries_left == 1:
+            consent(given=arguments.last_try)
+        if asking.pin_pad:
+            return Where.ON_PAD
+        if piped:
+            return piped
+        if not sys.stdin.isatty():
+            raise NoPin(say(_NO_TERMINAL))
+        return _typed()
+
+    return ask
+
+
+def _tell(asking: Asking) -> None:
+    """How the card stands, and where its PIN goes."""
+    if asking.wrong and asking.tries_left is not None:
+        told = wrong_pin(asking.tries_left)
+    else:
+        told = tries_sentence(asking.tries_left)
+    where = (
+        say("Tapez le code secret sur le clavier du lecteur\u00a0: cet ordinateur ne le voit pas.")
+        if asking.pin_pad
+        else say("Cet ordinateur voit passer le code secret.")
+    )
+    print(f"{told}\n{where}", file=sys.stderr)
+
+
+def tries_sentence(tries_left: int | None) -> str:
+    """How many tries are left, where the card says so."""
+    if tries_left is None:
+        return say("La carte ne dit pas combien d’essais du code secret il reste.")
+    return say("Essais du code secret qui restent\u00a0: {tries}.").format(tries=tries_left)
+
+
+def consent(*, given: bool) -> None:
+    """Ask whether the last try may be spent, unless that is *given* already.
+
+    Raises:
+        NoPin: it may not.
+    """
+    if given:
+        return
     if not sys.stdin.isatty():
         raise NoPin(
             say(
-                "Il n’y a pas de terminal où taper le code secret de la carte\u00a0: donnez "
-                "--pin-stdin."
+                "C’est le dernier essai\u00a0: un code faux bloque la carte. Pour essayer quand "
+                "même, ajoutez --last-try."
             )
         )
-    return ask_pin
+    question = say(
+        "C’est le dernier essai\u00a0: un code faux bloque la carte. Essayer (oui/non)\u202f? "
+    )
+    print(question, end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in _YES:
+        raise NoPin(say("Rien n’a été essayé."))
 
 
 def ask_pin(asking: Asking) -> Pin | None:
     """What is typed at the terminal, unseen; None where nothing is."""
     if asking.wrong and asking.tries_left is not None:
         print(wrong_pin(asking.tries_left), file=sys.stderr)
+    return _typed()
+
+
+def _typed() -> Pin | None:
     while True:
         try:
             typed = getpass.getpass(say("Code secret de la carte (Entrée pour arrêter)\u00a0: "))
@@ -66,6 +147,13 @@ def ask_pin(asking: Asking) -> Pin | None:
             print(say(_NOT_A_PIN), file=sys.stderr)
 
 
+def _piped() -> Pin:
+    try:
+        return Pin(sys.stdin.readline().strip())
+    except MalformedPin:
+        raise NoPin(say(_NOT_A_PIN)) from None
+
+
 def wrong_pin(tries_left: int) -> str:
     """That the PIN was wrong, and how many tries are left: one at least."""
     if tries_left == 1:
@@ -75,4 +163,8 @@ def wrong_pin(tries_left: int) -> str:
     return say("Code secret faux. Il reste {tries} essais.").format(tries=tries_left)
 
 
+_YES = frozenset({"oui", "o", "yes", "y"})
+_NO_TERMINAL = N_(
+    "Il n’y a pas de terminal où taper le code secret de la carte\u00a0: donnez --pin-stdin."
+)
 _NOT_A_PIN = N_("Le code secret d’une carte a de 4 à 12 chiffres.")

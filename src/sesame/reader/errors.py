@@ -5,6 +5,21 @@ ReaderError
  ├ CardUnfit          the card answers, and cannot make a code that we could read
  ├ CardBlocked        the card, its application or its PIN is closed for good
  ├ CardDeclines       the card was asked for an ARQC and answered with something else
+ ├ PcscError
+ │  ├ PcscLibraryMissing  pyscard, or the library that it needs
+ │  ├ ServiceAbsent       nothing runs that knows the readers of this computer
+ │  ├ ServiceForbids      it does, and not for this user
+ │  ├ ServiceHangs        it does not answer, or the card does not
+ │  ├ ServiceFails        it says something else that we cannot work with
+ │  ├ NoReader            no reader is connected
+ │  ├ ReaderUnknown       none of the name that was given
+ │  ├ SeveralCards        cards in more than one reader, and none was named
+ │  ├ ReaderBusy          another program has the card
+ │  ├ ReaderUnplugged     it was there, and is not any more
+ │  ├ NoCard              nobody put a card in
+ │  ├ CardPulled          somebody took it out in the middle
+ │  ├ NoCommonProtocol    the card speaks neither T=0 nor T=1
+ │  └ AnswerMalformed     what came back is no answer of a card
  └ RecordingError
     ├ NotRecordings   a file that holds no recorded sessions
     ├ PartMissing     a session without something that it takes to play it
@@ -14,6 +29,8 @@ ReaderError
     ├ ModeWithoutCode a session that holds commands only
     └ CommandDiffers  our reader sends something else than what was recorded
 """
+
+from collections.abc import Sequence
 
 from sesame.errors import SesameError
 
@@ -48,6 +65,131 @@ class CardDeclines(ReaderError):
     def __init__(self, answer: str) -> None:
         super().__init__(f"the card declines: it answers GENERATE AC with {answer}")
         self.answer = answer
+
+
+# ── A card in a reader of the computer ───────────────────────────────────────────────────────────
+
+
+class PcscError(ReaderError):
+    """Anything wrong with the readers that the computer's PC/SC service knows."""
+
+
+class PcscLibraryMissing(PcscError):
+    """`pyscard` cannot be loaded; `reason` says why."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"pyscard cannot be loaded ({reason}): install it, and libpcsclite")
+
+
+class ServiceAbsent(PcscError):
+    """Nobody answers for the readers of this computer."""
+
+    def __init__(self) -> None:
+        super().__init__("the PC/SC service does not run: start pcscd")
+
+
+class ServiceForbids(PcscError):
+    """The service turns this user away."""
+
+    def __init__(self) -> None:
+        super().__init__("the PC/SC service turns this user away: see its polkit rules")
+
+
+class ServiceHangs(PcscError):
+    """No answer to `call` for `seconds`: a card that does not answer blocks its reader."""
+
+    def __init__(self, call: str, seconds: float) -> None:
+        self.call = call
+        self.seconds = round(seconds)
+        super().__init__(f"no answer to {call} for {self.seconds} s: take the card out")
+
+
+class ServiceFails(PcscError):
+    """The service answers `call` with `code`, in hexadecimal, and we know no cure for it."""
+
+    def __init__(self, call: str, code: int) -> None:
+        self.call = call
+        self.code = f"{code:08X}"
+        super().__init__(f"the PC/SC service answers {call} with {self.code}")
+
+
+class NoReader(PcscError):
+    """No reader is connected to this computer."""
+
+    def __init__(self) -> None:
+        super().__init__("no reader is connected: connect one, with its driver (libccid)")
+
+
+class ReaderUnknown(PcscError):
+    """No reader has this name or number; `readers` lists those that there are."""
+
+    def __init__(self, name: str, readers: Sequence[str]) -> None:
+        self.name = _quoted(name)
+        self.readers = ", ".join(f"{number} ({reader})" for number, reader in enumerate(readers))
+        super().__init__(f"no reader is called {self.name}: there are {self.readers}")
+
+
+class SeveralCards(PcscError):
+    """There are cards in several of the `readers` that may be meant."""
+
+    def __init__(self, readers: Sequence[str]) -> None:
+        self.readers = ", ".join(readers)
+        super().__init__(f"cards are in several readers, name one: {self.readers}")
+
+
+class _OfReader(PcscError):
+    """Something with the reader called `reader`."""
+
+    problem = ""
+
+    def __init__(self, reader: str) -> None:
+        self.reader = reader
+        super().__init__(f"{reader}: {self.problem}")
+
+
+class ReaderBusy(_OfReader):
+    """Another program has the card."""
+
+    problem = "another program uses the card: end it"
+
+
+class ReaderUnplugged(_OfReader):
+    """The reader is gone."""
+
+    problem = "the reader was unplugged: connect it again"
+
+
+class NoCard(PcscError):
+    """No card came into one of `readers` within `seconds`."""
+
+    def __init__(self, readers: Sequence[str], seconds: float) -> None:
+        self.readers = ", ".join(readers)
+        self.seconds = round(seconds)
+        super().__init__(f"no card within {self.seconds} s in {self.readers}")
+
+
+class CardPulled(_OfReader):
+    """The card was taken out in the middle."""
+
+    problem = "the card was taken out: put it in and start again"
+
+
+class NoCommonProtocol(_OfReader):
+    """The card speaks neither T=0 nor T=1."""
+
+    problem = "the card speaks neither T=0 nor T=1: it is no card for this"
+
+
+class AnswerMalformed(PcscError):
+    """What came back is no answer of a card; `problem` says why."""
+
+    def __init__(self, problem: str) -> None:
+        self.problem = problem
+        super().__init__(f"what came back is no answer of a card: {problem}")
+
+
+# ── Recordings ───────────────────────────────────────────────────────────────────────────────────
 
 
 class RecordingError(ReaderError):
