@@ -1,6 +1,8 @@
 """`sesame code`: a code of any mode from a card file, and what it refuses."""
 
+import errno
 import io
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from sesame.cap.verification import KeyedCard, match
 from sesame.card.card_file import read_summary
 from sesame.card.memory import Counters
 from sesame.cli.main import main
-from tests.reader.cards import DKI, DPA_KEY, PIN, PROFILES, WRONG, card_file
+from tests.reader.cards import DATA, DKI, DPA_KEY, PIN, PROFILES, WRONG, card_file
 
 SIGN = ("--mode", "sign", "--amount", "1250,00", "--payee", "34567890")
 MODES = {
@@ -220,3 +222,109 @@ def test_the_process_list_has_no_pin() -> None:
     with pytest.raises(SystemExit) as ended:
         main(["code", "some.card", "--pin", PIN.digits])
     assert ended.value.code == 2
+
+
+# ── The trace ────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("options", [(), ("--unredacted",)])
+def test_a_trace_makes_the_same_code(
+    tmp_path: Path, typist: Typist, options: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody else reads it, and `sesame trace` shows what `sesame code` has shown."""
+    path, trace = card_file(tmp_path, "bank"), tmp_path / "a {trace}.json"
+    typist.pipes(f"{PIN.digits}\n")
+    command = ["code", str(path), "--pin-stdin", *SIGN, "--trace", str(trace), *options]
+    assert main(command) == 0
+    code, told = capsys.readouterr()
+    assert trace.stat().st_mode & 0o777 == 0o600
+    assert told.startswith(f"{trace}\u00a0: la session y est")
+    assert "Son cryptogramme permet de refaire le code" in told
+    assert ("Ne la donnez à personne." in told) is bool(options)
+    assert (DATA.pan.digits in trace.read_text()) is bool(options)
+    number = parse_number(code).token
+    assert main(["trace", str(trace)]) == 0
+    assert capsys.readouterr().out == f"session shown={number} ok\n"
+
+
+def test_a_trace_with_its_code(
+    tmp_path: Path, typist: Typist, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where somebody asks for it."""
+    path, trace = card_file(tmp_path, "sesame"), tmp_path / "trace.json"
+    typist.pipes(f"{PIN.digits}\n")
+    assert main(["code", str(path), "--pin-stdin", "--trace", str(trace), "--trace-code"]) == 0
+    number = parse_number(capsys.readouterr().out).token
+    assert main(["trace", str(trace)]) == 0
+    assert capsys.readouterr().out == f"session shown={number} expected={number} ok\n"
+
+
+def test_a_trace_of_no_code(
+    tmp_path: Path, typist: Typist, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Is kept for who wants to know why; without a cryptogram it may be given away at once."""
+    path, trace = card_file(tmp_path, "sesame"), tmp_path / "trace.json"
+    typist.pipes(f"{WRONG.digits}\n")
+    assert main(["code", str(path), "--pin-stdin", "--trace", str(trace)]) == 1
+    told = capsys.readouterr().err
+    assert "ni nom." in told
+    assert "cryptogramme" not in told
+    assert WRONG.digits not in trace.read_text()
+    assert '"63C2"' in trace.read_text()
+
+
+def test_a_trace_never_takes_the_place_of_a_file(
+    tmp_path: Path, typist: Typist, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Said before the card is touched."""
+    path, trace = card_file(tmp_path, "sesame"), tmp_path / "trace.json"
+    trace.write_text("mine")
+    typist.pipes(f"{PIN.digits}\n")
+    assert main(["code", str(path), "--pin-stdin", "--trace", str(trace)]) == 1
+    assert "existe déjà et reste tel qu’il est" in capsys.readouterr().err
+    assert trace.read_text() == "mine"
+    assert read_summary(path).counters.atc == 0
+    typist.pipes(f"{PIN.digits}\n")
+    nowhere = tmp_path / "no folder" / "trace.json"
+    assert main(["code", str(path), "--pin-stdin", "--trace", str(nowhere)]) == 1
+    assert "le système refuse" in capsys.readouterr().err
+    assert read_summary(path).counters.atc == 0
+
+
+def test_a_trace_of_nothing(
+    tmp_path: Path, typist: Typist, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No card, no session, no file."""
+    trace = tmp_path / "trace.json"
+    typist.pipes(f"{PIN.digits}\n")
+    assert main(["code", str(tmp_path / "no.card"), "--pin-stdin", "--trace", str(trace)]) == 1
+    assert "cette carte n’existe pas" in capsys.readouterr().err
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize("option", ["--unredacted", "--trace-code"])
+def test_what_goes_with_a_trace(
+    tmp_path: Path, typist: Typist, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Is nothing without one."""
+    typist.pipes(f"{PIN.digits}\n")
+    assert main(["code", str(card_file(tmp_path, "sesame")), "--pin-stdin", option]) == 1
+    assert "vont avec --trace" in capsys.readouterr().err
+
+
+def test_a_disk_that_is_full(
+    tmp_path: Path,
+    typist: Typist,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The code was made all the same; what is missing is said."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space left")
+
+    typist.pipes(f"{PIN.digits}\n")
+    path = card_file(tmp_path, "sesame")
+    monkeypatch.setattr(os, "fdopen", full)
+    assert main(["code", str(path), "--pin-stdin", "--trace", str(tmp_path / "t")]) == 1
+    assert "le système refuse (no space left)" in capsys.readouterr().err

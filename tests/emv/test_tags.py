@@ -53,6 +53,7 @@ def test_numbers_and_texts_are_named_one_by_one() -> None:
         Tag.CARDHOLDER_NAME,
         Tag.EXTENDED_NAME,
         Tag.PREFERRED_NAME,
+        Tag.TRACK_1_DATA,
         Tag.TRACK_1_DISCRETIONARY,
         Tag.BELGIAN_ISSUER,
     }

@@ -3,18 +3,20 @@
 import argparse
 import sys
 from collections.abc import Mapping
-from functools import partial
 
-from sesame.cap.mode import NO_FLAGS
+from sesame.cap.mode import NO_FLAGS, Iaf, Inputs
 from sesame.cap.token import Code, show
 from sesame.catalogue import N_
 from sesame.cli.inputs import add_inputs, binding_inputs_of, inputs_of
 from sesame.cli.language import say
 from sesame.cli.pin import add_pin, pin_of, pin_of_real_card, wrong_pin
 from sesame.cli.slots import add_card, slot_of
+from sesame.cli.tracing import Trace, add_tracing
 from sesame.emv.pin import Pin
 from sesame.reader.code import AskPin, NoCode, WrongPin, make_code
 from sesame.reader.machine import State
+from sesame.reader.pcsc_slot import PcscSlot
+from sesame.reader.recorder import Recorder
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -23,6 +25,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add_card(parser)
     add_inputs(parser)
     add_pin(parser)
+    add_tracing(parser)
     parser.set_defaults(run=run)
 
 
@@ -32,15 +35,13 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         SesameError: what is given makes no code, the card cannot be used, or nobody gives a PIN.
     """
-    inputs_of(arguments, NO_FLAGS)  # what no card would take is said before one is touched
+    inputs = inputs_of(arguments, NO_FLAGS)  # what no card would take is said before one is touched
     if arguments.pcsc is None:
         pin: Pin | AskPin = pin_of(arguments)
     else:
         pin = pin_of_real_card(arguments)
         print(say(_WHAT_HAPPENS), file=sys.stderr)
-    with slot_of(arguments) as slot:
-        made = make_code(slot, pin, inputs=partial(binding_inputs_of, arguments))
-    match made:
+    match _made(arguments, inputs, pin):
         case Code() as code:
             print(show(code.token))
             return 0
@@ -48,6 +49,29 @@ def run(arguments: argparse.Namespace) -> int:
             return _refuse(wrong_pin(tries_left))
         case NoCode(state):
             return _refuse(say(_NO_CODE.get(state, _UNFIT)))
+
+
+def _made(
+    arguments: argparse.Namespace, inputs: Inputs, pin: Pin | AskPin
+) -> Code | WrongPin | NoCode:
+    """What the card makes; *inputs* are what a card without an IAF would be given."""
+    made: Code | WrongPin | NoCode | None = None
+
+    def choose(iaf: Iaf) -> Inputs:
+        nonlocal inputs
+        inputs = binding_inputs_of(arguments, iaf)
+        return inputs
+
+    trace = Trace(arguments)
+    with slot_of(arguments) as slot:
+        recorder = Recorder(slot)
+        try:
+            made = make_code(recorder, pin, inputs=choose)
+        finally:
+            # Also of a session that broke off: then somebody wants to know why.
+            transport = slot.transport if isinstance(slot, PcscSlot) else None
+            trace.write(recorder, inputs, transport, made if isinstance(made, Code) else None)
+    return made
 
 
 def _refuse(sentence: str) -> int:

@@ -33,6 +33,7 @@ class Tag(IntEnum):
 
     AID = 0x4F, Format.B  # in a directory entry, 5 to 16 bytes
     APPLICATION_LABEL = 0x50, Format.ANS  # 1 to 16 bytes
+    TRACK_1_DATA = 0x56, Format.ANS  # of contactless cards, up to 76 bytes
     TRACK_2 = 0x57, Format.B  # equivalent data, up to 19 bytes: number, expiry and more
     PAN = 0x5A, Format.CN  # up to 10 bytes
     APPLICATION_TEMPLATE = 0x61, Format.TEMPLATE
@@ -50,6 +51,7 @@ class Tag(IntEnum):
     CDOL2 = 0x8D, Format.B
     CVM_LIST = 0x8E, Format.B
     ISSUER_AUTHENTICATION = 0x91, Format.B  # 8 to 16 bytes
+    SIGNED_STATIC_DATA = 0x93, Format.B
     AFL = 0x94, Format.B  # 4 bytes an entry
     TVR = 0x95, Format.B  # 5 bytes
     TRANSACTION_DATE = 0x9A, Format.N  # YYMMDD, 3 bytes
@@ -63,6 +65,7 @@ class Tag(IntEnum):
     CARDHOLDER_NATIONALITY = 0x5F2C, Format.N  # 2 bytes
     LANGUAGE_PREFERENCE = 0x5F2D, Format.ANS  # two letters a language, 2 to 8 bytes
     PSN = 0x5F34, Format.N  # 1 byte
+    IBAN = 0x5F53, Format.B  # up to 34 bytes
     AMOUNT_AUTHORISED = 0x9F02, Format.N  # minor units, 6 bytes
     AMOUNT_OTHER = 0x9F03, Format.N  # 6 bytes
     APPLICATION_VERSION = 0x9F08, Format.B  # 2 bytes
@@ -77,6 +80,7 @@ class Tag(IntEnum):
     TRACK_2_DISCRETIONARY = 0x9F20, Format.CN
     AC = 0x9F26, Format.B  # Application Cryptogram, 8 bytes
     CID = 0x9F27, Format.B  # 1 byte
+    ICC_PIN_KEY_CERTIFICATE = 0x9F2D, Format.B
     TERMINAL_CAPABILITIES = 0x9F33, Format.B  # 3 bytes
     CVM_RESULTS = 0x9F34, Format.B  # 3 bytes
     TERMINAL_TYPE = 0x9F35, Format.N  # 1 byte
@@ -85,9 +89,11 @@ class Tag(IntEnum):
     PDOL = 0x9F38, Format.B
     ADDITIONAL_CAPABILITIES = 0x9F40, Format.B  # of the terminal, 5 bytes
     DATA_AUTHENTICATION_CODE = 0x9F45, Format.B  # 2 bytes
+    ICC_PUBLIC_KEY_CERTIFICATE = 0x9F46, Format.B
     ICC_DYNAMIC_NUMBER = 0x9F4C, Format.B  # 2 to 8 bytes
     IAF = 0x9F55, Format.B  # 1 byte; in Visa payment applications: geographic indicator
     IPB = 0x9F56, Format.B  # 11 to 21 bytes seen
+    TRACK_2_DATA = 0x9F6B, Format.B  # of contactless cards, up to 19 bytes
     FCI_DISCRETIONARY = 0xBF0C, Format.TEMPLATE
     BELGIAN_ISSUER = 0xDF07, Format.ANS  # of Belgian cards, begins BKS056
 
