@@ -258,6 +258,24 @@ def test_the_reader_goes_while_a_card_is_awaited() -> None:
         assert slot.reader == "A"
 
 
+def test_whether_a_card_is_there() -> None:
+    """In the readers that are meant, or in the one with ours; without a service nobody knows."""
+    library = FakeLibrary(A=FakeReader(), B=FakeReader(lambda _: OK))
+    slot = slot_with(library)
+    assert slot.card_there()
+    assert not slot_with(library, "A").card_there()
+    assert library.called.count("SCardReleaseContext") == 2
+    slot.power_on()
+    library.readers["A"].answer, library.readers["B"].answer = lambda _: OK, None
+    assert not slot.card_there()
+    slot.power_off()
+    assert slot.card_there()
+    library.readers.clear()
+    assert not slot.card_there()
+    library.codes["SCardEstablishContext"] = pcsc.NO_SERVICE
+    assert not slot.card_there()
+
+
 # ── What goes wrong ──────────────────────────────────────────────────────────────────────────────
 
 

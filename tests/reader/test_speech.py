@@ -201,6 +201,15 @@ def test_no_long_number_is_said_but_an_amount(language: Language) -> None:
             assert not re.search(r"\d{3}", speak(screen)), speak(screen)
 
 
+def test_a_pin_on_the_slots_keys() -> None:
+    """Where it is typed."""
+    said = [speak(Screen(state=State.PIN_ON_PAD, language=language)) for language in Language]
+    assert said == [
+        "Tapez le code secret sur le clavier du lecteur.",
+        "Type the PIN on the reader’s keypad.",
+    ]
+
+
 def test_code_is_never_said_alone() -> None:
     """« Code secret » is the PIN, « code Sésame » what the reader makes."""
     alone = {FRENCH: r"\bcodes?\b(?! (?:secret|Sésame)\b)", ENGLISH: r"(?<!Sésame )\bcodes?\b"}

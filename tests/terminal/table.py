@@ -10,6 +10,7 @@ from sesame.catalogue import Language
 from sesame.errors import SesameError
 from sesame.reader.machine import DisplayTime, Event, Key, KeyPressed, Reader, State
 from sesame.reader.slot import Clock
+from sesame.reader.virtual_slot import VirtualSlot
 from sesame.terminal.device import Device
 from tests.reader.cards import DKI, DPA_KEY, PIN, PROFILES, WRONG, card_file
 
@@ -34,7 +35,7 @@ class Table:
         self.card = card_file(folder, "sesame", counters=Counters(atc=atc, pin_tries_left=3))
         clock = Clock(seconds=lambda: self.seconds, today=lambda: TODAY)
         reader = Reader(language=language, display_time=display_time)
-        self.device = Device(reader, self.card, clock)
+        self.device = Device(reader, VirtualSlot(self.card), clock)
         self.device.insert()
 
     def seen(self) -> tuple[State, bool]:

@@ -8,6 +8,7 @@ from sesame.card.card_file import open_card
 from sesame.card.errors import CardFileMissing, CardInUse
 from sesame.catalogue import Language
 from sesame.reader.machine import Reader, State
+from sesame.reader.virtual_slot import VirtualSlot
 from sesame.terminal.device import Device
 from tests.terminal.table import RIGHT, Table, verifies
 
@@ -66,7 +67,7 @@ def test_a_card_in_use_does_not_stay_in(tmp_path: Path) -> None:
 
 def test_a_card_that_is_not_there(tmp_path: Path) -> None:
     """Its own error comes through, and the reader has nothing to show for it."""
-    device = Device(Reader(language=Language.ENGLISH), tmp_path / "none.card")
+    device = Device(Reader(language=Language.ENGLISH), VirtualSlot(tmp_path / "none.card"))
     with pytest.raises(CardFileMissing):
         device.insert()
     assert not device.card_in

@@ -9,7 +9,7 @@ from sesame.cap.token import Code, show
 from sesame.catalogue import N_
 from sesame.cli.inputs import add_inputs, binding_inputs_of, inputs_of
 from sesame.cli.language import say
-from sesame.cli.pin import add_pin, pin_of, pin_of_real_card, wrong_pin
+from sesame.cli.pin import WHAT_HAPPENS, add_pin, pin_of, pin_of_real_card, wrong_pin
 from sesame.cli.slots import add_card, slot_of
 from sesame.cli.tracing import Trace, add_tracing
 from sesame.emv.pin import Pin
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
         pin: Pin | AskPin = pin_of(arguments)
     else:
         pin = pin_of_real_card(arguments)
-        print(say(_WHAT_HAPPENS), file=sys.stderr)
+        print(say(WHAT_HAPPENS), file=sys.stderr)
     match _made(arguments, inputs, pin):
         case Code() as code:
             print(show(code.token))
@@ -79,10 +79,6 @@ def _refuse(sentence: str) -> int:
     return 1
 
 
-_WHAT_HAPPENS = N_(
-    "Un code va être fait avec cette carte. Dès qu’elle est lue, son compteur avance d’un numéro, "
-    "que le code serve ou non."
-)
 _UNFIT = N_("Cette carte ne sait pas faire de code Sésame.")
 _STOPPED = N_("Arrêté\u00a0: aucun code secret n’a été envoyé à la carte.")
 _NO_CODE: Mapping[State, str] = {

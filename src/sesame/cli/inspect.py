@@ -15,7 +15,7 @@ import msgspec
 
 from sesame.cli.finding_words import finding_sentence
 from sesame.cli.language import say
-from sesame.cli.pin import NoPin, consent, tries_sentence
+from sesame.cli.pin import SEEN_HERE, NoPin, consent, tries_sentence
 from sesame.cli.report_words import lines
 from sesame.cli.sentences import sentence
 from sesame.cli.slots import add_pcsc, slot_of
@@ -177,7 +177,7 @@ def _tell(tries: int | None) -> None:
             "Un code va être fait, comme dans un lecteur, et ne sera pas montré. Le compteur de "
             "la carte avance d’un numéro, même si le code secret est faux."
         ),
-        say("Cet ordinateur voit passer le code secret."),
+        say(SEEN_HERE),
         tries_sentence(tries),
     )
     print("\n".join(told), file=sys.stderr)

@@ -14,6 +14,14 @@ from sesame.emv.pin import Pin
 from sesame.errors import SesameError
 from sesame.reader.code import Asking, AskPin, Where
 
+# What the holder of a real card is told.
+WHAT_HAPPENS = N_(
+    "Un code va être fait avec cette carte. Dès qu’elle est lue, son compteur avance d’un numéro, "
+    "que le code serve ou non."
+)
+SEEN_HERE = N_("Cet ordinateur voit passer le code secret.")
+ON_PAD = N_("Tapez le code secret sur le clavier du lecteur\u00a0: cet ordinateur ne le voit pas.")
+
 
 class NoPin(SesameError):
     """Nobody gave a PIN. The message is for people, in their language."""
@@ -88,11 +96,7 @@ def _tell(asking: Asking) -> None:
         told = wrong_pin(asking.tries_left)
     else:
         told = tries_sentence(asking.tries_left)
-    where = (
-        say("Tapez le code secret sur le clavier du lecteur\u00a0: cet ordinateur ne le voit pas.")
-        if asking.pin_pad
-        else say("Cet ordinateur voit passer le code secret.")
-    )
+    where = say(ON_PAD if asking.pin_pad else SEEN_HERE)
     print(f"{told}\n{where}", file=sys.stderr)
 
 

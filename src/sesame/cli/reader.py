@@ -3,21 +3,25 @@
 import argparse
 import os
 import sys
-from pathlib import Path
 
-from sesame.catalogue import Language
+from sesame.catalogue import Language, translator
 from sesame.cli.language import language_of, say
+from sesame.cli.pin import ON_PAD, SEEN_HERE, WHAT_HAPPENS
 from sesame.cli.sentences import sentence
+from sesame.cli.slots import add_card, slot_of
 from sesame.errors import SesameError
 from sesame.reader.machine import DisplayTime, Reader
+from sesame.reader.pcsc_slot import PcscSlot
 from sesame.terminal.device import Device
 from sesame.terminal.plain import run_plain
+
+_FILE_WAIT = 1.0  # seconds for a card that another program is using
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `reader` to the tree of commands."""
     parser = commands.add_parser("reader", help=say("Ouvrir un lecteur dans le terminal"))
-    parser.add_argument("card", type=Path, metavar="CARDFILE", help=say("le fichier de la carte"))
+    add_card(parser)
     parser.add_argument(
         "--plain",
         action="store_true",
@@ -55,19 +59,28 @@ def run(arguments: argparse.Namespace) -> int:
     def explain(error: SesameError) -> str:
         return sentence(error, language)
 
-    device = Device(reader, arguments.card)
+    slot = slot_of(arguments, file_wait=_FILE_WAIT)
+    device = Device(reader, slot)
+    said = []
+    if isinstance(slot, PcscSlot):
+        said.append(translator(language)(WHAT_HAPPENS))
+        print(*said, file=sys.stderr)
     try:
         device.insert()
     except SesameError as error:
         print(explain(error), file=sys.stderr)
         return 1
+    if isinstance(slot, PcscSlot):
+        slot.wait = 0.0  # from now on the reader's display asks for a card
+        said.append(translator(language)(ON_PAD if slot.pin_pad else SEEN_HERE))
     if arguments.plain or not _can_draw():
+        print(*said[1:], sep="", end="\n" * bool(said), flush=True)
         run_plain(device, explain, sys.stdout)
     else:
         # Only here: the terminal library takes a while to load, and the plain face needs none.
         from sesame.terminal.full_screen import run_full_screen  # noqa: PLC0415
 
-        run_full_screen(device, explain)
+        run_full_screen(device, explain, " ".join(said))
     return 0
 
 

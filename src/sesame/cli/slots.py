@@ -13,7 +13,7 @@ from sesame.reader.virtual_slot import VirtualSlot
 WAIT = 60  # seconds for somebody to find a card and put it in
 _LONGEST_WAIT = 3600
 # A reader beside ours gives the card back after 35 seconds without a key.
-_FILE_WAIT = 45.0  # seconds
+FILE_WAIT = 45.0  # seconds
 
 
 def add_card(parser: argparse.ArgumentParser) -> None:
@@ -54,10 +54,12 @@ def add_pcsc(parser: argparse.ArgumentParser, source: argparse._ActionsContainer
     )
 
 
-def slot_of(arguments: argparse.Namespace) -> VirtualSlot | PcscSlot:
-    """The slot that *arguments* name."""
+def slot_of(
+    arguments: argparse.Namespace, *, file_wait: float = FILE_WAIT
+) -> VirtualSlot | PcscSlot:
+    """The slot that *arguments* name; *file_wait* is for a card file in use elsewhere."""
     if arguments.pcsc is None:
-        return VirtualSlot(arguments.card, wait=_FILE_WAIT)
+        return VirtualSlot(arguments.card, wait=file_wait)
     seconds = arguments.wait
 
     def ask_for_card(readers: Sequence[str]) -> None:

@@ -25,6 +25,7 @@ from sesame.reader.errors import (
     NoCard,
     NoCommonProtocol,
     NoReader,
+    PcscError,
     PcscLibraryMissing,
     ReaderBusy,
     ReaderUnknown,
@@ -95,7 +96,7 @@ class PcscSlot:
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._name = name
-        self._wait = wait
+        self.wait = wait
         self._language = language
         self._tell = tell
         self._library = library
@@ -171,11 +172,26 @@ class PcscSlot:
         if service is not None:
             service.end(card)
 
+    def card_there(self) -> bool:
+        """Whether there is a card in the reader that has one of ours, else in any that is meant."""
+        service = self._service
+        try:
+            if service is not None:
+                return bool(service.state(self.reader) & _PRESENT)
+            service = _Service(self._library or _load())
+            try:
+                meant = meant_by(self._name, service.readers())
+                return any(service.state(reader) & _PRESENT for reader in meant)
+            finally:
+                service.end()
+        except PcscError:
+            return False
+
     # A reader, and a card in it.
 
     def _await_card(self, service: "_Service") -> str:
         """The one reader that may be meant and has a card in it."""
-        end = self._seconds() + self._wait
+        end = self._seconds() + self.wait
         told = False
         while True:
             meant = meant_by(self._name, service.readers())
@@ -186,7 +202,7 @@ class PcscSlot:
                 return with_card[0]
             left = end - self._seconds()
             if left <= 0:
-                raise NoCard(meant, self._wait)
+                raise NoCard(meant, self.wait)
             if not told:
                 self._tell(meant)
                 told = True

@@ -75,6 +75,15 @@ class PinPadSlot(Slot, Protocol):
         ...
 
 
+@runtime_checkable
+class WatchedSlot(Slot, Protocol):
+    """A slot that a hand puts a card into and takes it from, whenever it likes."""
+
+    def card_there(self) -> bool:
+        """Whether there is a card now; not where nobody can tell."""
+        ...
+
+
 def _today() -> int:
     now = datetime.now().astimezone()
     return now.year * 1_00_00 + now.month * 1_00 + now.day

@@ -13,7 +13,11 @@ from sesame.catalogue import N_, Language, translator
 from sesame.reader.machine import SHOWN, Screen, State
 from sesame.reader.screens import ending, grouped, note, phrases, typed
 
-_OFF = N_("Le lecteur est éteint.")
+# Said otherwise than it is shown.
+_WHOLE: Mapping[State, str] = {
+    State.OFF: N_("Le lecteur est éteint."),
+    State.PIN_ON_PAD: N_("Tapez le code secret sur le clavier du lecteur."),
+}
 _CODE: Mapping[State, str] = {
     State.CODE_SHOWN: N_("Votre code Sésame\u00a0: {digits}."),
     State.RESPONSE_SHOWN: N_("Votre réponse Sésame\u00a0: {digits}."),
@@ -46,8 +50,8 @@ def speak(screen: Screen) -> str:
     """
     _ = translator(screen.language)
     match screen:
-        case Screen(state=State.OFF):
-            return _(_OFF)
+        case Screen(state=state) if state in _WHOLE:
+            return _(_WHOLE[state])
         case Screen(code=str(code)):
             return _shown(screen, code)
         case Screen(state=State.CONFIRMING):

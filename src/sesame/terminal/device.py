@@ -1,6 +1,4 @@
-"""A reader and the one card that belongs to it: what both faces of a terminal drive."""
-
-from pathlib import Path
+"""A reader and its slot: what both faces of a terminal drive."""
 
 from sesame.errors import SesameError
 from sesame.reader.machine import (
@@ -14,24 +12,28 @@ from sesame.reader.machine import (
     Screen,
     Show,
     State,
+    Tick,
 )
-from sesame.reader.slot import CLOCK, Clock, run
-from sesame.reader.virtual_slot import VirtualSlot
+from sesame.reader.slot import CLOCK, Clock, Slot, WatchedSlot, run
 
-_CARD_WAIT = 1.0  # seconds for a card that another program is using
+_LOOK = 0.5  # seconds between two looks for a card in a slot that a hand reaches
 
 
 class Device:
-    """A *reader* with the card of the file *card* beside it, not in it yet.
+    """A *reader* and its *slot*, no card in it yet as far as the reader knows.
 
-    One event at a time. What touches the card may wait for its file and its disk: a face that
-    must not stand still hands events in from a thread.
+    Where a hand puts the card in and takes it out, the device looks for it whenever time passes.
+    Where the PIN is typed on the slot's keys, time lets it begin, once a face has shown that.
+
+    One event at a time. What touches the card may wait for its file, its disk or its holder: a
+    face that must not stand still hands events in from a thread.
     """
 
-    def __init__(self, reader: Reader, card: Path, clock: Clock = CLOCK) -> None:
+    def __init__(self, reader: Reader, slot: Slot, clock: Clock = CLOCK) -> None:
         self._reader = reader
-        self._slot = VirtualSlot(card, _CARD_WAIT)
+        self._slot = slot
         self._clock = clock
+        self._refused = False  # the card that is there cannot be used, and that was said
         self.card_in = False
 
     @property
@@ -41,9 +43,14 @@ class Device:
 
     @property
     def due_in(self) -> float | None:
-        """Seconds until the next Tick matters; None when switched off."""
+        """Seconds until the next Tick matters; None when switched off, and no hand near."""
+        if self.screen.state is State.PIN_ON_PAD:
+            return 0.0
         deadline = self._reader.deadline
-        return None if deadline is None else max(0.0, deadline - self._clock.seconds())
+        due = None if deadline is None else max(0.0, deadline - self._clock.seconds())
+        if isinstance(self._slot, WatchedSlot):
+            return _LOOK if due is None else min(due, _LOOK)
+        return due
 
     def seconds_left(self, screen: Screen) -> float | None:
         """Until the code of *screen* goes; None where there is none, or it stays."""
@@ -53,20 +60,28 @@ class Device:
         """Let *event* happen, to its end.
 
         Raises:
-            SesameError: the card's file could not be used; `screen` is what to show beside it.
+            SesameError: the card could not be used; `screen` is what to show beside it.
         """
-        return run(self._reader, self._slot, event, self._clock)
+        if isinstance(event, Tick):
+            if self.screen.state is State.PIN_ON_PAD:
+                event = KeyPressed(Key.OK)
+            else:
+                seen = self._look()
+                return [*seen, *self._handle(event)]
+        return self._handle(event)
 
     def insert(self) -> list[Show | Announce]:
         """Put the card in; if that cannot be, it is out again.
 
         Raises:
             CardError: its file is in use by another program, or cannot be used.
+            PcscError: there is none, or it cannot be used.
         """
         try:
-            effects = self.handle(CardInserted())
+            effects = self._handle(CardInserted())
         except SesameError:
-            self.handle(CardRemoved())
+            self._refused = True
+            self._handle(CardRemoved())
             raise
         self.card_in = True
         return effects
@@ -76,10 +91,35 @@ class Device:
         if not self.card_in:
             return []
         self.card_in = False
-        return self.handle(CardRemoved())
+        return self._handle(CardRemoved())
 
     def put_away(self) -> None:
         """Take the card out and switch off: nothing is shown any more, nobody is kept waiting."""
         self.remove()
         if self.screen.state is not State.OFF:
             self.handle(KeyPressed(Key.ON))
+
+    def turn(self) -> list[Show | Announce]:
+        """Put the card in, or take it out; where a hand does that, look what it has done.
+
+        Raises:
+            SesameError: as for `insert`.
+        """
+        if isinstance(self._slot, WatchedSlot):
+            return self._look()
+        return self.remove() if self.card_in else self.insert()
+
+    def _look(self) -> list[Show | Announce]:
+        """Take in what a hand has done to the card since the last look."""
+        if not isinstance(self._slot, WatchedSlot):
+            return []
+        there = self._slot.card_there()
+        self._refused = self._refused and there
+        if self.card_in and not there:
+            return self.remove()
+        if there and not self.card_in and not self._refused:
+            return self.insert()
+        return []
+
+    def _handle(self, event: Event) -> list[Show | Announce]:
+        return run(self._reader, self._slot, event, self._clock)

@@ -121,13 +121,17 @@ _BY_CHARACTER: Mapping[str, Key | Deed] = {
 }
 
 
-def run_full_screen(device: Device, explain: Callable[[SesameError], str]) -> None:
+def run_full_screen(
+    device: Device, explain: Callable[[SesameError], str], notice: str = ""
+) -> None:
     """Show *device* until its holder quits; *explain* makes a sentence of what goes wrong.
+
+    *notice* is what there is to say at the beginning.
 
     Raises:
         Exception: what nobody expected; the terminal is put back before.
     """
-    app = FullScreen(device, explain)
+    app = FullScreen(device, explain, notice)
     app.run()
     if app.failure is not None:
         raise app.failure
@@ -181,7 +185,9 @@ class FullScreen(App[None]):
     HORIZONTAL_BREAKPOINTS = _WIDTHS
     VERTICAL_BREAKPOINTS = _HEIGHTS
 
-    def __init__(self, device: Device, explain: Callable[[SesameError], str]) -> None:
+    def __init__(
+        self, device: Device, explain: Callable[[SesameError], str], notice: str = ""
+    ) -> None:
         for name in _TELLTALES:
             os.environ.pop(name, None)
         # Where no colours are wanted the terminal keeps its own two.
@@ -197,7 +203,7 @@ class FullScreen(App[None]):
         self._server: asyncio.Task[None] | None = None
         self._frame = Container(id="device")
         self._panel = Display(self._rows)
-        self._message = Static(id="message", markup=False)
+        self._message = Static(notice, id="message", markup=False)
 
     # ── What is on the screen ────────────────────────────────────────────────────────────────────
 
@@ -307,7 +313,7 @@ class FullScreen(App[None]):
     def _step(self, what: Key | Deed) -> Callable[[], list[Show | Announce]]:
         match what:
             case Deed.CARD:
-                return self._device.remove if self._device.card_in else self._device.insert
+                return self._device.turn
             case Deed.HOLD_CORRECTION:
                 return partial(self._device.handle, KeyHeld(Key.CORRECTION))
             case Key() as key:

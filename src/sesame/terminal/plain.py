@@ -219,7 +219,7 @@ class Plain:
         if does is Deed.READ:
             return self._read()
         if does is Deed.CARD:
-            done = self._try(self._device.remove if self._device.card_in else self._device.insert)
+            done = self._try(self._device.turn)
         elif isinstance(does, Key):
             done = self._happen(KeyPressed(does))
         else:

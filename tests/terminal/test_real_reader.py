@@ -1,0 +1,195 @@
+"""A device whose slot is a reader of the computer: a hand puts the card in, and takes it out."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from sesame.card.card_file import open_card
+from sesame.reader.errors import CardPulled, ReaderBusy
+from sesame.reader.machine import Event, Key, KeyPressed, Reader, Screen, Show, State, Tick
+from sesame.reader.pcsc_slot import PcscSlot
+from sesame.reader.slot import Clock
+from sesame.terminal.device import Device
+from sesame.terminal.plain import run_plain
+from tests.reader import pcsc
+from tests.reader.cards import PIN, card_file
+from tests.reader.pcsc import FakeLibrary, FakeReader, pad, t0
+from tests.terminal.table import TODAY, explain, verifies
+
+
+class Desk:
+    """A reader of the computer, a device on it, and a hand with a card."""
+
+    def __init__(self, answer: Callable[[bytes], bytes], reset: Callable[[], object]) -> None:
+        self.answer = answer
+        self.reader = FakeReader(reset=reset)
+        self.library = FakeLibrary(ACS=self.reader)
+        self.seconds = 0.0
+        clock = Clock(seconds=lambda: self.seconds, today=lambda: TODAY)
+        slot = PcscSlot(library=self.library, pause=lambda _: None)
+        self.device = Device(Reader(), slot, clock)
+
+    @property
+    def screen(self) -> Screen:
+        """What the display shows."""
+        return self.device.screen
+
+    def hand(self, *, card_in: bool) -> None:
+        """Put the card in, or take it out; half a second later the device has noticed."""
+        self.reader.answer = self.answer if card_in else None
+        self.wait()
+
+    def wait(self) -> list[State]:
+        """What is shown, one after the other, when the next thing is due."""
+        assert self.device.due_in is not None
+        assert self.device.due_in <= 0.5
+        self.seconds += self.device.due_in
+        shown = self.device.handle(Tick())
+        return [effect.screen.state for effect in shown if isinstance(effect, Show)]
+
+    def state(self) -> State:
+        """Where the dialogue stands; a call, so that no type checker thinks it stays so."""
+        return self.screen.state
+
+    def press(self, *keys: str) -> None:
+        """Press keys; several digits may stand in one word."""
+        for word in keys:
+            for key in word if word.isdecimal() else [word]:
+                self.happen(KeyPressed(Key(key)))
+
+    def happen(self, event: Event) -> None:
+        """Let *event* happen."""
+        self.device.handle(event)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    """With a card in the hand."""
+    with open_card(card_file(tmp_path, "sesame")) as chip:
+        yield Desk(t0(chip.respond), chip.reset)
+
+
+def test_a_card_switches_on_and_makes_a_code(desk: Desk) -> None:
+    """When it goes in; while the code is shown it may go out."""
+    assert desk.device.due_in == 0.5
+    assert desk.wait() == []
+    desk.hand(card_in=True)
+    assert (desk.screen.state, desk.device.card_in) == (State.MENU, True)
+    desk.press("code", PIN.digits, "ok")
+    assert desk.screen.code is not None
+    assert verifies(desk.screen.code, atc=1)
+    desk.hand(card_in=False)
+    assert desk.state() is State.CODE_SHOWN
+    assert not desk.device.card_in
+
+
+def test_a_card_that_goes_out_is_missed(desk: Desk) -> None:
+    """And seen when it is back."""
+    desk.hand(card_in=True)
+    desk.hand(card_in=False)
+    assert desk.state() is State.CARD_REMOVED
+    desk.hand(card_in=True)
+    assert desk.state() is State.MENU
+
+
+def test_a_card_that_goes_in_the_middle(desk: Desk) -> None:
+    """The error is the face's to say; then the reader waits for a card."""
+    desk.hand(card_in=True)
+    desk.press("code", PIN.digits)
+
+    def pull(call: str) -> None:
+        if call == "SCardTransmit":
+            desk.reader.answer = None
+
+    desk.library.before = pull
+    with pytest.raises(CardPulled):
+        desk.press("ok")
+    assert desk.state() is State.CARD_MUTE
+    desk.library.before = lambda _: None
+    desk.wait()
+    assert desk.state() is State.AWAITING_CARD
+    desk.hand(card_in=True)
+    assert desk.state() is State.MENU
+
+
+def test_a_card_that_another_program_has(desk: Desk) -> None:
+    """Said once, not twice a second; taken out and put in, it is tried again."""
+    desk.library.codes["SCardConnect"] = pcsc.BUSY
+    desk.reader.answer = desk.answer
+    with pytest.raises(ReaderBusy):
+        desk.wait()
+    assert desk.wait() == []
+    assert not desk.device.card_in
+    desk.library.codes.clear()
+    assert desk.wait() == []
+    desk.hand(card_in=False)
+    desk.hand(card_in=True)
+    assert desk.state() is State.MENU
+
+
+def test_the_key_for_the_card_looks(desk: Desk) -> None:
+    """What a hand has done; it cannot pull the card."""
+    desk.reader.answer = desk.answer
+    desk.device.turn()
+    assert desk.state() is State.MENU
+    desk.device.turn()
+    assert desk.device.card_in
+
+
+def test_a_service_that_ends_is_a_card_that_is_gone(desk: Desk) -> None:
+    """Nothing can be said of it any more."""
+    desk.hand(card_in=True)
+    desk.library.codes["SCardGetStatusChange"] = pcsc.NO_SERVICE
+    desk.wait()
+    assert desk.state() is State.CARD_REMOVED
+    desk.library.codes["SCardEstablishContext"] = pcsc.NO_SERVICE
+    desk.wait()
+    assert not desk.device.card_in
+
+
+def test_a_pin_on_the_keys_of_the_slot(desk: Desk) -> None:
+    """The face shows where, and then the keys are asked."""
+    desk.reader.typed = pad(desk.answer, PIN.digits)
+    desk.hand(card_in=True)
+    desk.press("code")
+    assert desk.state() is State.PIN_ON_PAD
+    assert desk.device.due_in == 0
+    assert desk.library.controlled == []
+    assert desk.wait()[-1] is State.CODE_SHOWN
+    assert len(desk.library.controlled) == 1
+
+
+def test_nobody_types_there(desk: Desk) -> None:
+    """The menu is there again, and waits for a key."""
+    desk.reader.typed = lambda _: b"\x64\x00"
+    desk.hand(card_in=True)
+    desk.press("code")
+    desk.wait()
+    assert desk.state() is State.MENU
+    assert desk.device.due_in == 0.5
+
+
+def test_the_plain_face_says_it_all(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The words before the keys are waited for, and the code behind them."""
+    desk.reader.typed = pad(desk.answer, PIN.digits)
+    desk.hand(card_in=True)
+    ours, theirs = os.pipe()
+    os.write(theirs, b"c\n")
+
+    def ended(call: str) -> None:
+        if call == "SCardControl":
+            os.write(theirs, b"q\n")
+
+    desk.library.before = ended
+    with os.fdopen(ours) as typed, os.fdopen(theirs, "wb"):
+        monkeypatch.setattr("sys.stdin", typed)
+        run_plain(desk.device, explain, sys.stdout)
+    said = capsys.readouterr().out
+    assert said.index("Tapez le code secret sur le clavier du lecteur.") < said.index(
+        "Votre code Sésame"
+    )
