@@ -1,7 +1,8 @@
 """Make an environment hold what a lock file names, and nothing when it already does.
 
     python3 tools/environment.py run        .venv: what the demonstration and a server need
-    python3 tools/environment.py test       that, and what the tests, checks and bench need
+    python3 tools/environment.py test       that, and what the tests, checks and bench need;
+                                            pyscard, where it can be built
     python3 tools/environment.py interop    .cache/interop: programs of other people, which ask
                                             for other versions, on Debian's python3-pyscard
 
@@ -13,18 +14,23 @@ import fcntl
 import hashlib
 import importlib.util
 import json
+import os
+import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.resolve()
 LOCKS = {
     "run": "requirements/run.txt",
     "test": "requirements/test.txt",  # holds all of run
+    "pcsc": "requirements/pcsc.txt",
     "interop": "requirements/interop.txt",
 }
 DEBIAN_PYTHON = "/usr/bin/python3"  # the only one that sees the packages of Debian
 PYSCARD = Path("/usr/lib/python3/dist-packages/smartcard")
+PCSC_HEADERS = Path("/usr/include/PCSC/winscard.h")  # of libpcsclite-dev
 
 
 def main(purpose: str) -> int:
@@ -76,8 +82,21 @@ def prepare(venv: Path, purpose: str) -> None:
     if have.get("package") != digest("pyproject.toml"):
         pip(python, "install", "--quiet", "--no-deps", "--no-build-isolation", "--editable", ".")
         have["package"] = digest("pyproject.toml")
+    if purpose == "test" and have.get("pcsc") != digest(LOCKS["pcsc"]) and can_build_pyscard():
+        print(f"Building {LOCKS['pcsc']}", flush=True)
+        # The one library without wheels, by tools of the tests' lock and no others.
+        built = ["--require-hashes", "--no-deps", "--no-build-isolation", "-r", LOCKS["pcsc"]]
+        pip(python, "install", "--quiet", *built)
+        have["pcsc"] = digest(LOCKS["pcsc"])
     if have != read_stamp(stamp):
         stamp.write_text(json.dumps(have, indent=1), encoding="utf-8")
+
+
+def can_build_pyscard() -> bool:
+    """Whether there are a compiler, and the headers of Python and of PC/SC."""
+    python_headers = Path(sysconfig.get_path("include")) / "Python.h"
+    compiler = shutil.which("cc") is not None
+    return compiler and python_headers.exists() and PCSC_HEADERS.exists()
 
 
 def prepare_interop(venv: Path) -> None:
@@ -126,9 +145,10 @@ def read_stamp(stamp: Path) -> dict[str, str]:
 
 
 def pip(python: str, *arguments: str) -> None:
-    """Run the environment's own pip in the project's folder."""
+    """Run the environment's own pip in the project's folder; what it builds finds its programs."""
     command = [python, "-m", "pip", "--disable-pip-version-check", *arguments]
-    subprocess.run(command, cwd=ROOT, check=True)
+    path = os.pathsep.join([str(Path(python).parent), os.environ.get("PATH", os.defpath)])
+    subprocess.run(command, cwd=ROOT, check=True, env=os.environ | {"PATH": path})
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parent.parent
 LOCKS = {
     "run": [],
     "test": ["--constraints", "requirements/run.txt"],  # keeps to the versions of the first
+    "pcsc": ["--no-deps"],  # one library, which is built
     "interop": ["--no-deps"],  # its environment is another one; what it needs is all named
 }
 OPTIONS = [

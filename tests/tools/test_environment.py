@@ -1,6 +1,8 @@
 """The set-up does what is not done yet, and nothing twice."""
 
+import shutil
 import subprocess
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -49,8 +51,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (root / "requirements").mkdir(parents=True)
     (root / "requirements" / "run.txt").write_text("starlette==1")
     (root / "requirements" / "test.txt").write_text("starlette==1\npytest==1")
+    (root / "requirements" / "pcsc.txt").write_text("pyscard==1")
     (root / "pyproject.toml").write_text("[project]")
     monkeypatch.setattr(environment, "ROOT", root)
+    monkeypatch.setattr(environment, "can_build_pyscard", lambda: False)
     return root
 
 
@@ -130,6 +134,40 @@ def test_the_tests_lock_holds_all_of_the_run_lock() -> None:
     run = (_ROOT / environment.LOCKS["run"]).read_text(encoding="utf-8")
     test = (_ROOT / environment.LOCKS["test"]).read_text(encoding="utf-8")
     assert set(run.splitlines()) <= set(test.splitlines())
+
+
+def test_pyscard_is_built_where_it_can_be(
+    project: Path, commands: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For the tests alone, once, and when its headers have come: not for the demonstration."""
+    environment.prepare(project / ".venv", "test")
+    monkeypatch.setattr(environment, "can_build_pyscard", lambda: True)
+    commands.run.clear()
+    environment.prepare(project / ".venv", "run")
+    assert commands.run == []
+    environment.prepare(project / ".venv", "test")
+    environment.prepare(project / ".venv", "test")
+    (built,) = commands.run
+    options = "--require-hashes --no-deps --no-build-isolation -r requirements/pcsc.txt"
+    assert built.endswith(options)
+    commands.run.clear()
+    (project / "requirements" / "pcsc.txt").write_text("pyscard==2")
+    environment.prepare(project / ".venv", "test")
+    assert len(commands.run) == 1
+
+
+def test_what_it_takes_to_build(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A compiler and the headers of Python and PC/SC, all of them."""
+    (tmp_path / "Python.h").touch()
+    monkeypatch.setattr(environment, "PCSC_HEADERS", tmp_path / "Python.h")
+    monkeypatch.setattr(sysconfig, "get_path", lambda _: str(tmp_path))
+    monkeypatch.setattr(shutil, "which", lambda _: "/usr/bin/cc")
+    assert environment.can_build_pyscard()
+    monkeypatch.setattr(environment, "PCSC_HEADERS", tmp_path / "winscard.h")
+    assert not environment.can_build_pyscard()
+    monkeypatch.setattr(environment, "PCSC_HEADERS", tmp_path)
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    assert not environment.can_build_pyscard()
 
 
 def test_other_programs_have_an_environment_of_their_own(
