@@ -182,9 +182,10 @@ def test_nothing_is_typed(
 def test_without_a_terminal(
     tmp_path: Path, typist: Typist, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The option is named, and the card is not touched."""
+    """The option is named, as one that is missing, and the card is not touched."""
     typist.pipes("")
-    assert main(["code", str(tmp_path / "no.card")]) == 1
+    with pytest.raises(SystemExit, match="2"):
+        main(["code", str(tmp_path / "no.card")])
     assert "donnez --pin-stdin" in capsys.readouterr().err
 
 

@@ -9,7 +9,7 @@ from sesame.cap.token import Code, show
 from sesame.catalogue import N_
 from sesame.cli.inputs import add_inputs, binding_inputs_of, inputs_of
 from sesame.cli.language import say
-from sesame.cli.pin import WHAT_HAPPENS, add_pin, pin_of, pin_of_real_card, wrong_pin
+from sesame.cli.pin import NO_TERMINAL, WHAT_HAPPENS, add_pin, pin_of, pin_of_real_card, wrong_pin
 from sesame.cli.slots import add_card, slot_of
 from sesame.cli.tracing import Trace, add_tracing
 from sesame.emv.pin import Pin
@@ -26,7 +26,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add_inputs(parser)
     add_pin(parser)
     add_tracing(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, misused=parser.error)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -37,6 +37,8 @@ def run(arguments: argparse.Namespace) -> int:
     """
     inputs = inputs_of(arguments, NO_FLAGS)  # what no card would take is said before one is touched
     if arguments.pcsc is None:
+        if not (arguments.pin_stdin or sys.stdin.isatty()):
+            arguments.misused(say(NO_TERMINAL))  # ends the program, as an option that is missing
         pin: Pin | AskPin = pin_of(arguments)
     else:
         pin = pin_of_real_card(arguments)

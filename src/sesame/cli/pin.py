@@ -42,16 +42,12 @@ def add_pin(parser: argparse.ArgumentParser) -> None:
 
 
 def pin_of(arguments: argparse.Namespace) -> Pin | AskPin:
-    """The PIN that was piped in, or what asks for one at the terminal.
+    """The PIN that was piped in, or what asks for one at the terminal, which there is.
 
     Raises:
-        NoPin: what was piped in is none, or there is no terminal.
+        NoPin: what was piped in is none.
     """
-    if arguments.pin_stdin:
-        return _piped()
-    if not sys.stdin.isatty():
-        raise NoPin(say(_NO_TERMINAL))
-    return ask_pin
+    return _piped() if arguments.pin_stdin else ask_pin
 
 
 def pin_of_real_card(arguments: argparse.Namespace) -> AskPin:
@@ -84,7 +80,7 @@ def pin_of_real_card(arguments: argparse.Namespace) -> AskPin:
         if piped:
             return piped
         if not sys.stdin.isatty():
-            raise NoPin(say(_NO_TERMINAL))
+            raise NoPin(say(NO_TERMINAL))
         return _typed()
 
     return ask
@@ -168,7 +164,7 @@ def wrong_pin(tries_left: int) -> str:
 
 
 _YES = frozenset({"oui", "o", "yes", "y"})
-_NO_TERMINAL = N_(
+NO_TERMINAL = N_(
     "Il n’y a pas de terminal où taper le code secret de la carte\u00a0: donnez --pin-stdin."
 )
 _NOT_A_PIN = N_("Le code secret d’une carte a de 4 à 12 chiffres.")

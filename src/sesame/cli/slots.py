@@ -6,7 +6,26 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from sesame.catalogue import N_
 from sesame.cli.language import language_of, say
+from sesame.cli.sentences import SENTENCES
+from sesame.reader.errors import (
+    AnswerMalformed,
+    CardIsMute,
+    CardPulled,
+    NoCard,
+    NoCommonProtocol,
+    NoReader,
+    PcscLibraryMissing,
+    ReaderBusy,
+    ReaderUnknown,
+    ReaderUnplugged,
+    ServiceAbsent,
+    ServiceFails,
+    ServiceForbids,
+    ServiceHangs,
+    SeveralCards,
+)
 from sesame.reader.pcsc_slot import PcscSlot
 from sesame.reader.virtual_slot import VirtualSlot
 
@@ -70,3 +89,61 @@ def slot_of(
 
     language = language_of(os.environ)
     return PcscSlot(arguments.pcsc, wait=seconds, language=language, tell=ask_for_card)
+
+
+SENTENCES |= {
+    CardIsMute: N_(
+        "La carte ne répond pas. Retirez-la, remettez-la puce vers le haut, et nettoyez la puce."
+    ),
+    PcscLibraryMissing: N_(
+        "La bibliothèque pyscard manque ({reason}). Sous Debian\u00a0: «\u00a0apt-get install gcc "
+        "libpcsclite-dev python3-dev\u00a0», puis «\u00a0pip install pyscard\u00a0»."
+    ),
+    ServiceAbsent: N_(
+        "Le service PC/SC ne répond pas. Sous Debian\u00a0: «\u00a0apt-get install pcscd\u00a0», "
+        "puis «\u00a0systemctl start pcscd\u00a0», ou «\u00a0pcscd --foreground\u00a0» dans un "
+        "autre terminal."
+    ),
+    ServiceForbids: N_(
+        "Le service PC/SC refuse cet utilisateur. Ouvrez une session sur la machine elle-même, ou "
+        "ajoutez une règle de polkit pour org.debian.pcsc-lite."
+    ),
+    ServiceHangs: N_(
+        "Rien ne répond depuis {seconds} secondes ({call}). Retirez la carte et recommencez\u202f; "
+        "si cela dure, débranchez le lecteur et relancez pcscd."
+    ),
+    ServiceFails: N_(
+        "Le service PC/SC refuse {call} (erreur {code}). Débranchez le lecteur, rebranchez-le, et "
+        "recommencez."
+    ),
+    NoReader: N_(
+        "Aucun lecteur n’est branché. Branchez-en un\u202f; s’il l’est déjà, son pilote manque "
+        "peut-être\u00a0: «\u00a0apt-get install libccid\u00a0»."
+    ),
+    ReaderUnknown: N_(
+        "Aucun lecteur ne s’appelle {name}. Donnez un numéro ou une partie d’un nom, parmi\u00a0: "
+        "{readers}."
+    ),
+    SeveralCards: N_(
+        "Il y a une carte dans plusieurs lecteurs. Dites lequel, après --pcsc\u00a0: {readers}."
+    ),
+    ReaderBusy: N_(
+        "{reader}\u00a0: un autre programme se sert de la carte. Fermez-le, puis recommencez."
+    ),
+    ReaderUnplugged: N_("{reader}\u00a0: le lecteur a été débranché. Rebranchez-le."),
+    NoCard: N_(
+        "Aucune carte en {seconds} secondes. Insérez-la, puce vers le haut, et recommencez. "
+        "Lecteurs\u00a0: {readers}."
+    ),
+    CardPulled: N_(
+        "{reader}\u00a0: la carte a été retirée trop tôt. Remettez-la et recommencez\u00a0: elle "
+        "dit combien d’essais du code secret il lui reste."
+    ),
+    NoCommonProtocol: N_(
+        "{reader}\u00a0: cette carte ne parle ni T=0 ni T=1. Ce n’est pas une carte bancaire."
+    ),
+    AnswerMalformed: N_(
+        "Ce qui est revenu n’est pas une réponse de carte ({problem}). Nettoyez la puce et "
+        "recommencez."
+    ),
+}
