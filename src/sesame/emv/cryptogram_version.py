@@ -105,8 +105,7 @@ class CryptogramVersion:
                 return common_session_key(card_key, atc)
             case SessionKeyMethod.MASTERCARD:
                 return mastercard_session_key(card_key, atc, un)
-            case SessionKeyMethod.TREE:
-                return tree_session_key(card_key, atc, self.tree)
+        return tree_session_key(card_key, atc, self.tree)
 
     def closing(self, iad: bytes) -> bytes:
         """What of *iad* closes the message."""
@@ -116,9 +115,7 @@ class CryptogramVersion:
                 return iad
             case Tail.CVR_AND_COUNTERS:
                 return iad[cvr_at:end] + iad[-_COUNTERS:]
-            case Tail.CVR:
-                start = cvr_at - 1 if self.layout is IadLayout.VISA else cvr_at
-                return iad[start:end]
+        return iad[cvr_at - 1 if self.layout is IadLayout.VISA else cvr_at : end]
 
     def cryptograms(
         self, card_key: DesKey, atcs: Sequence[int], *, before: bytes, un: bytes, iad: bytes

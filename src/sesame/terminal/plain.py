@@ -49,6 +49,7 @@ _FIELDS = frozenset(
 _NUMBER = re.compile(r"[0-9]+(,[0-9]*)?")
 # Braille tables have no sign for these, and a voice does not need them.
 _ORDINARY_SPACES = str.maketrans({"\u00a0": " ", "\u202f": " "})
+_LONGEST_NAP = 0.5  # seconds
 _CODES_OF_SIGNALS = 128  # what shells add to the number of the signal that ended a program
 
 
@@ -107,13 +108,15 @@ class Keyboard:
             self.unseen = unseen
 
     def line(self, wait: float | None) -> str | None:
-        """The next line without its end; None when *wait* seconds have brought no whole one.
+        """The next line without its end; None when *wait* seconds, or 0.5, have brought none.
 
         Raises:
             EOFError: there is no next line.
         """
         if b"\n" not in self._read:
-            if not select.select([self._descriptor], [], [], wait)[0]:
+            # A signal that comes just before we sleep must not be slept over.
+            nap = _LONGEST_NAP if wait is None else min(wait, _LONGEST_NAP)
+            if not select.select([self._descriptor], [], [], nap)[0]:
                 return None
             more = os.read(self._descriptor, 4096)
             if not more and not self._read:
