@@ -244,6 +244,13 @@ def test_the_bits_of_a_code_go_back_to_their_places() -> None:
     assert SESAME_CARD.psn_mask == b""
 
 
+def test_the_bits_of_a_code_do_not_print() -> None:
+    """Whoever reads them can put the code together again."""
+    printed = repr(SESAME_CARD.selected(SESAME_CARD.token(1, 0x1234, bytes.fromhex("AB" * 8))))
+    assert "b'" not in printed
+    assert "171" not in printed
+
+
 def test_a_belgian_profile() -> None:
     """Its numbers fit where the function leads back to a token."""
     belgian = replace(SESAME_CARD, name="be", belgian=True, ipb=BELGIAN_IPB)

@@ -89,11 +89,6 @@ class Inputs:
         """The Unpredictable Number (4 bytes): the challenge as BCD, zeros before it."""
         return bytes.fromhex(self.challenge.zfill(LONGEST_CHALLENGE))
 
-    def bound(self, iaf: Iaf) -> bool:
-        """Whether the code is another one than that of a login: something enters that is not 0."""
-        entered = b"".join(self.values(iaf).values())
-        return bool(self.fields) or any(entered)
-
     def binds(self, iaf: Iaf) -> bool:
         """Whether a code can be told from one of another mode, and of less.
 

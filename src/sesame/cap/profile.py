@@ -43,9 +43,12 @@ _ANY_DKI = 0x01
 _IAF_BITS = Iaf.AMOUNT | Iaf.PSN | Iaf.AMOUNT_ONLY
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Selected:
-    """The bits that a code holds, put back to where the card had them; all others are 0."""
+    """The bits that a code holds, put back to where the card had them; all others are 0.
+
+    They are the code once more, so it does not print itself.
+    """
 
     psn: bytes  # 1 byte, or none where the IAF does not ask for it
     answer: bytes  # CID, ATC and AC, 11 bytes
