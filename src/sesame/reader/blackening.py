@@ -56,8 +56,9 @@ _PRIVATE: Mapping[int, Overwrite] = MappingProxyType(
         Tag.ICC_PIN_KEY_CERTIFICATE: _zeros,
     }
 )
-_NUMBERS = frozenset({Tag.PAN, Tag.TRACK_2, Tag.TRACK_2_DATA, Tag.TRACK_2_DISCRETIONARY})
-_WORDS = frozenset(
+# What is private: objects that hold a number, and objects that hold words (and numbers too).
+NUMBERS = frozenset({Tag.PAN, Tag.TRACK_2, Tag.TRACK_2_DATA, Tag.TRACK_2_DISCRETIONARY})
+WORDS = frozenset(
     {
         *(Tag.TRACK_1_DATA, Tag.TRACK_1_DISCRETIONARY, Tag.IBAN),
         *(Tag.CARDHOLDER_NAME, Tag.EXTENDED_NAME),
@@ -144,9 +145,9 @@ def _secrets(exchanges: Iterable[Exchange]) -> set[str]:
             continue
         for tag, start, end in places:
             value = one.response.data[start:end]
-            if tag in _NUMBERS:
+            if tag in NUMBERS:
                 found |= _spellings_of_number(value)
-            if tag in _WORDS:
+            if tag in WORDS:
                 found |= _spellings_of_words(value)
     return found
 

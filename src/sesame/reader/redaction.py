@@ -6,7 +6,7 @@ What a card writes into its labels is its own: nothing stops a bank from putting
 import re
 from collections.abc import Iterable, Mapping
 
-from sesame.emv.tags import Tag
+from sesame.reader.blackening import NUMBERS, WORDS
 
 _PRINTABLE = range(0x20, 0x7F)
 
@@ -25,11 +25,11 @@ class Redaction:
         self._digits: set[str] = set()
         self._names: set[str] = set()
         for found in answers:
-            for tag in (Tag.PAN, Tag.TRACK_2, Tag.TRACK_1_DISCRETIONARY, Tag.TRACK_2_DISCRETIONARY):
+            for tag in NUMBERS | WORDS:
                 self._digits |= self._numbers(found.get(tag, b""))
-            for tag in (Tag.CARDHOLDER_NAME, Tag.EXTENDED_NAME):
-                name = found.get(tag, b"").decode("latin-1").upper()
-                self._names |= set(self._WORD.findall(name)) - self._BRANDS
+            for tag in WORDS:
+                words = found.get(tag, b"").decode("latin-1").upper()
+                self._names |= set(self._WORD.findall(words)) - self._BRANDS
 
     def text(self, value: bytes | None) -> str | None:
         """*value* as at most 16 characters of ASCII; what may not be shown becomes "…"."""
