@@ -17,14 +17,24 @@ from sesame.cli.cvr_words import BITS
 from sesame.cli.finding_words import FINDINGS
 from sesame.cli.inspect import members
 from sesame.cli.main import main
-from sesame.cli.report_words import lines
+from sesame.cli.report_words import lines, wrapped
 from sesame.emv.apdu import Ins
 from sesame.emv.cryptogram_version import IadLayout
 from sesame.reader.diagnosis import diagnose
 from sesame.reader.inspection import Inspection
 from sesame.reader.report import Kind, Report
 from tests.reader.cards import DATA, PIN, card_file
-from tests.reader.inspected import ANSWER, BITMAP, CAP, ELEMENTS, Card, look, transact
+from tests.reader.inspected import (
+    ANSWER,
+    BITMAP,
+    CAP,
+    ELEMENTS,
+    PPSE,
+    Card,
+    instead,
+    look,
+    transact,
+)
 from tests.reader.recordings import FILE, NAMES, PATH, VECTORS, vector
 from tests.reader.test_inspection import LOOKS, SECRETS, TRANSACTIONS, copied, garbage
 
@@ -33,6 +43,9 @@ LANGUAGES = pytest.mark.parametrize("language", ["fr_FR.UTF-8", "en_GB.UTF-8"])
 
 SESAME = """\
 Cette carte fait des codes.
+
+Mise sous tension (ATR)\u00a0: convention directe, T=0, 3B6B0000, puis 11 octets
+historiques, non montrés
 
 Répertoire de la carte\u00a0:
   SESAME (A0000000038002), priorité 1
@@ -48,23 +61,29 @@ SESAME (A0000000038002)\u00a0: application de codes (DPA)
   Numéro de carte\u00a0: 16 chiffres, non montrés
   Numéro de séquence (PSN)\u00a0: 00
   Enregistrements lus\u00a0: 1
+  Code secret sans réseau\u00a0: un lecteur non connecté peut le faire vérifier par
+      la carte
   Indicateurs (IAF)\u00a0: A0 – montant sans monnaie, sans PSN
   Bitmap (IPB)\u00a0: 80001F00000000000FFFFF (de la carte)
-    1 bit constant, 5 bits du compteur, 20 bits du cryptogramme\u00a0: toujours 8 chiffres, sans \
-zéro devant
+    1 bit constant, 5 bits du compteur, 20 bits du cryptogramme\u00a0: toujours 8
+        chiffres, sans zéro devant
     le nombre affiché est la somme de\u00a0:
-    – CID, octet 1, bit 8 × 33554432
+    – sorte du cryptogramme (CID), octet 1, bit 8 × 33554432
     – compteur (ATC), 5 bits à partir de l’octet 2, bit 5 × 1048576
     – cryptogramme (AC), 20 bits à partir de l’octet 6, bit 4 × 1
   «\u00a0Code\u00a0»\u00a0: oui (mode 2)
   «\u00a0Répondre\u00a0»\u00a0: oui (mode 3)
   «\u00a0Signer\u00a0»\u00a0: oui, la puce prend un montant (mode 1)
-  CDOL1\u00a0: 29 octets – les huit éléments habituels
-  CDOL2\u00a0: 31 octets – les huit éléments habituels et code de réponse (8A)
-  CVM 1\u00a0: code secret en clair, vérifié par la carte, toujours, sinon échec
-  Données que le lecteur envoie\u00a0: colonne DPA – TVR 8000000000, date 010101, type de terminal \
-34, CVM 010002, ARC Z3
+  Demandé pour le code (CDOL1)\u00a0: 29 octets – les huit éléments habituels
+  Demandé pour finir (CDOL2)\u00a0: 31 octets – les huit éléments habituels et code
+      de réponse (8A)
+  Règle CVM 1\u00a0: code secret en clair, vérifié par la carte, toujours, sinon
+      échec
+  Données que le lecteur envoie\u00a0: colonne DPA – TVR 8000000000, date 010101,
+      type de terminal 34, CVM 010002, ARC Z3
   Profil\u00a0: comme sesame-card-2
+
+Ce rapport peut être montré à tous\u00a0: ni numéro de carte, ni nom, ni code.
 """
 CRYPTOGRAM = """\
   Réponse de la carte\u00a0: ARQC, elle accepte et demande à la banque
@@ -129,7 +148,10 @@ def test_a_card_in_english(
         "  CARTE BANCAIRE (A0000000031010), priority 1",
         "SESAME (A0000000038002): application for codes (DPA)",
         "    – counter (ATC), 8 bits from byte 2, bit 8 × 131072",
-        "  “Sign”: yes, the reader mixes the numbers into the cryptogram (mode 2 with TDS)",
+        "  “Sign”: yes, the reader mixes the numbers into the cryptogram (mode 2 with",
+        "      TDS)",
+        "  PIN without a network: a reader without a connection can have the card check",
+        "This report may be shown to anybody: no card number, no name, no code is in it.",
         "CARTE BANCAIRE (A0000000031010): payment application",
     ):
         assert line in printed.splitlines()
@@ -287,11 +309,21 @@ def test_one_recording(inspect: Inspect) -> None:
     assert status == 0
     assert printed.startswith(
         "[visa_dpa_fr]\nCette carte fait des codes.\n\n"
+        "Mise sous tension (ATR)\u00a0: convention directe, T=0, 3B650000, puis 5 octets\n"
+        "historiques, non montrés\n\n"
         "VISA Auth (A0000000038002)\u00a0: application de codes (DPA)\n"
     )
     assert (
-        "    1 bit constant, 9 bits du compteur, 16 bits du cryptogramme\u00a0: toujours 8 "
-        "chiffres, sans zéro devant\n"
+        "    1 bit constant, 9 bits du compteur, 16 bits du cryptogramme\u00a0: toujours 8\n"
+        "        chiffres, sans zéro devant\n"
+    ) in printed
+    assert (
+        "  Forme des réponses\u00a0: GET PROCESSING OPTIONS compacte (80), GENERATE AC en TLV\n"
+        "      (77)\n"
+        "  Capacités (AIP)\u00a0: 1000\n"
+        "    – octet 1, bit 5 – le porteur peut être vérifié\n"
+        "  Code secret sans réseau\u00a0: un lecteur non connecté peut le faire vérifier par\n"
+        "      la carte\n"
     ) in printed
     assert "  Profil\u00a0: comme dpa-fr\n" in printed
     status, _, error = inspect("--trace", PATH, "--id", "nobody")
@@ -318,13 +350,15 @@ def test_recordings_that_are_none(inspect: Inspect, tmp_path: Path) -> None:
 
 # ── JSON ─────────────────────────────────────────────────────────────────────────────────────────
 
-MEMBERS = "schema verdict recorded directory applications findings"
+MEMBERS = "schema verdict recorded atr directory contactless applications findings"
 APPLICATION = (
-    "aid label preferred_name role scheme belgian priority languages tries_left atc "
-    "last_online_atc records closed aip issuer_country effective expiry psn pan_digits pdol cdol1 "
-    "cdol2 cvm flags bitmap abilities resembles cryptogram"
+    "aid select_sw label preferred_name role scheme belgian priority languages tries_left atc "
+    "last_online_atc records closed aip aip_bits options_format issuer_country effective expiry "
+    "psn pan_digits pdol cdol1 cdol2 cvm cvm_amounts offline_pin flags bitmap "
+    "abilities resembles cryptogram"
 )
 BELOW = {
+    "aip_bits": "name byte bit",
     "cdol1": "tag length",
     "cvm": "code condition otherwise_next",
     "flags": "value amount currency psn",
@@ -333,7 +367,7 @@ BELOW = {
     "abilities": "function works mode amount currency",
     "resembles": "profile differs",
     "cryptogram": "kind atc iad_bytes layout dki cvn recipes cvr cvr_bits first_ac second_ac "
-    "pin_verified",
+    "pin pin_verified answer_format",
 }
 
 
@@ -349,6 +383,7 @@ def test_the_schema_is_what_the_page_says(inspect: Inspect) -> None:
     report = json.loads(printed)
     assert list(report) == ["id", *MEMBERS.split()]
     assert report["schema"] == "sesame-card-report/1"
+    assert report["atr"] is None
     application = first(report["applications"])
     assert list(application) == APPLICATION.split()
     for member, names in BELOW.items():
@@ -360,7 +395,9 @@ def test_the_schema_is_what_the_page_says(inspect: Inspect) -> None:
     found = report["findings"][0]
     assert list(found) == ["kind", "severity", "aid", "facts", "says"]
     page = Path("docs/reference/card-report.md").read_text(encoding="utf-8")
+    atr = ["convention", "protocols", "interface", "historical_bytes"]
     named = [
+        *atr,
         *MEMBERS.split(),
         *APPLICATION.split(),
         *" ".join(BELOW.values()).split(),
@@ -379,6 +416,12 @@ def test_a_card_as_json(inspect: Inspect, tmp_path: Path) -> None:
     report = json.loads(printed)
     assert list(report) == MEMBERS.split()
     assert report["directory"] == [{"aid": "A0000000038002", "label": "SESAME", "priority": 1}]
+    assert report["atr"] == {
+        "convention": "direct",
+        "protocols": ["T=0"],
+        "interface": "3B6B0000",
+        "historical_bytes": 11,
+    }
     assert first(report["applications"])["cryptogram"] is None
     assert report["findings"] == []
 
@@ -413,7 +456,7 @@ def test_every_finding_in_words(name: str, monkeypatch: pytest.MonkeyPatch, lang
     assert kind.value in json.dumps(members(report))
 
 
-CVM = "0000000000000000 0000 0201 4203 4304 4405 0506 1E07 1F08 3009 5F7F"
+CVM = "0000138800000000 0000 0201 4203 4304 4405 0506 1E07 1F08 3009 5F7F"
 
 
 @LANGUAGES
@@ -433,20 +476,29 @@ def test_rules_flags_and_lists_in_words(monkeypatch: pytest.MonkeyPatch, languag
         "fr_FR.UTF-8": (
             "  Indicateurs (IAF)\u00a0: C0 – montant et monnaie, le PSN devant la réponse",
             "    – au-delà de toute réponse, octet 1, bit 1 × 1",
-            "  PDOL\u00a0: type de terminal (9F35)",
-            "  CDOL1\u00a0: 32 octets – les huit éléments habituels et 9F21",
-            "  CDOL2\u00a0: 3 octets – code de réponse (8A), 9F7E",
-            "  CVM 1\u00a0: refus, toujours, sinon échec",
-            "  CVM 7\u00a0: signature, au-dessus du premier montant, sinon échec",
-            "  CVM 9\u00a0: règle 30, au-dessus du second montant, sinon échec",
-            "  CVM 10\u00a0: rien, condition 7F, sinon la règle suivante",
-            "  «\u00a0Signer\u00a0»\u00a0: oui, la puce prend un montant et sa monnaie (mode 1)",
+            "  Demandé avant (PDOL)\u00a0: type de terminal (9F35)",
+            "  Demandé pour le code (CDOL1)\u00a0: 32 octets – les huit éléments habituels et 9F21",
+            "  Demandé pour finir (CDOL2)\u00a0: 3 octets – code de réponse (8A), 9F7E",
+            "  Règle CVM 1\u00a0: refus, toujours, sinon échec",
+            "  Règle CVM 7\u00a0: signature, au-dessus du premier montant, sinon échec",
+            "  Règle CVM 9\u00a0: règle 30, au-dessus du second montant, sinon échec",
+            "  Règle CVM 10\u00a0: rien, condition 7F, sinon la règle suivante",
+            "  Montants des règles CVM\u00a0: 5000 et 0, dans la plus petite unité",
+            (
+                "  Code secret sans réseau\u00a0: la carte le veut chiffré, et les lecteurs de "
+                "codes l’envoient en clair"
+            ),
+            (
+                "  «\u00a0Signer\u00a0»\u00a0: oui, la puce prend un montant et sa monnaie "
+                "(mode 1), une fois levé ce qui l’empêche"
+            ),
         ),
         "en_GB.UTF-8": (
             "  Flags (IAF): C0 – amount and currency, the PSN in front of the answer",
             "    – past any answer, byte 1, bit 1 × 1",
-            "  CDOL2: 3 bytes – response code (8A), 9F7E",
-            "  CVM 10: nothing, condition 7F, else the next rule",
+            "  Asked for to end (CDOL2): 3 bytes – response code (8A), 9F7E",
+            "  CVM rule 10: nothing, condition 7F, else the next rule",
+            "  Amounts of the CVM rules: 5000 and 0, in the smallest unit",
         ),
     }
     for line in expected[language]:
@@ -457,7 +509,7 @@ def test_a_card_that_declines_in_words() -> None:
     """What it has seen stands above what to do."""
     printed = text(transact(Card(answer="00" + ANSWER[2:].replace("A5", "80"))))
     assert "  Réponse de la carte\u00a0: AAC, elle refuse\n" in printed
-    assert "    – code secret non reconnu\n" in printed
+    assert "    – code secret non vérifié\n" in printed
     assert "    – premier cryptogramme AAC, second pas encore demandé\n" in printed
     assert "Ce qui empêche un code\u00a0:\n  – La carte refuse (AAC)" in printed
 
@@ -467,6 +519,119 @@ def test_a_finding_of_one_of_several() -> None:
     printed = text(look(Card(directory=[CAP, "A0000001118001"])))
     assert "  – A0000001118001\u00a0: L’application figure au répertoire" in printed
     assert text(look(Card(directory=[]))).count("Répertoire de la carte\u00a0: vide") == 1
+
+
+def test_a_card_that_declines_though_the_pin_was_right() -> None:
+    """Nobody is told that the PIN was not."""
+    printed = text(transact(Card(answer="00" + ANSWER[2:].replace("A5", "85"))))
+    assert "    – code secret vérifié et juste\n" in printed
+    assert "    – premier cryptogramme AAC, second pas encore demandé\n" in printed
+
+
+# What users of other programs met, and the way round it that ours names.
+WALLS = {
+    "codes are not the last entry": (
+        Card(directory=[CAP, "A0000000031010"]),
+        (
+            "un programme qui prend la dernière (emvtool, par exemple) en ouvre une autre et "
+            "échoue. Nos lecteurs essaient les noms"
+        ),
+    ),
+    "no directory": (Card(), "un programme qui ne cherche que là n’y voit aucune application. Nos"),
+    "no flags": (
+        Card(record={"9F55": None}),
+        "certains programmes s’arrêtent là. Nos lecteurs font comme s’ils étaient 00",
+    ),
+    "no bitmap": (
+        Card(record={"9F56": None}),
+        (
+            "nos profils connus pour cette application en ont un\u00a0: cap-natwest, cap-mchip-10, "
+            "cap-mchip-14, cap-dutch."
+        ),
+    ),
+    "no CDOL1": (Card(record={"8C": None}), "La carte n’a pas de CDOL1 (8C)"),
+}
+
+
+@pytest.mark.parametrize("name", WALLS)
+def test_walls_that_others_met(name: str) -> None:
+    """Each is named, with what to do; and no number of the card is."""
+    card, says = WALLS[name]
+    printed = text(look(copied(card)))
+    assert says in printed
+    assert "5413330089600010" not in printed
+    assert printed.endswith(
+        "Ce rapport peut être montré à tous\u00a0: ni numéro de carte, ni nom, ni code."
+    )
+
+
+def test_words_of_cards_that_do_not_open() -> None:
+    """Neither tries nor records are said of an application that stays shut."""
+    printed = text(look(Card(directory=[CAP], instead=instead(Ins.SELECT, "6283", of=CAP))))
+    assert "  Ne s’ouvre pas (SELECT)\u00a0: 6283\n" in printed
+    assert "Essais du code secret" not in printed
+
+
+def test_a_card_that_falls_silent() -> None:
+    """It may make codes: nobody knows."""
+    card = Card(instead=instead(Ins.GET_DATA, None))
+    assert text(look(card)).startswith("On ne sait pas si cette carte fait des codes.\n")
+
+
+def test_no_transaction_on_a_card_that_falls_silent(
+    inspect: Inspect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its PIN is not asked for."""
+    card = Card(instead=instead(Ins.GET_DATA, None))
+    monkeypatch.setattr("sesame.cli.inspect.slot_of", lambda _: nullcontext(card))
+    status, _, told = inspect(tmp_path, "--transaction", "--pin-stdin", typed="1234\n")
+    assert (status, told) == (
+        1,
+        "Pas de transaction\u00a0: la carte n’a pas répondu jusqu’à la fin.\n",
+    )
+
+
+def test_a_card_on_a_contactless_reader() -> None:
+    """It is said where it lies, and what to do."""
+    fci = f"6F10 A50E BF0C0B 6109 4F07{CAP} 9000"
+    printed = text(look(Card(atr="3F00", instead=instead(Ins.SELECT, fci, of=PPSE))))
+    assert "Mise sous tension (ATR)\u00a0: convention inverse, T=0, 3F00\n" in printed
+    assert f"Répertoire sans contact\u00a0:\n  {CAP}\n" in printed
+    assert "Insérez-la dans un lecteur à contacts." in printed
+
+
+def test_a_date_in_a_sentence() -> None:
+    """As the rest of the report writes it."""
+    assert "La carte a expiré (11/2026)." in text(look(Card(record={"5F24": "261122"})))
+
+
+@LANGUAGES
+@pytest.mark.parametrize("options", [(), ("--id", "visa_cleo_fr")])
+def test_no_line_runs_too_long(
+    inspect: Inspect, monkeypatch: pytest.MonkeyPatch, language: str, options: tuple[str, ...]
+) -> None:
+    """Eighty columns; nothing is lost where a line is turned over."""
+    monkeypatch.setenv("LC_ALL", language)
+    _, printed, _ = inspect("--trace", PATH, *options)
+    assert max(map(len, printed.splitlines())) <= 80
+    for line in lines(look(Card(record={"9F56": None}))):
+        assert wrapped(line).split() == line.split()
+
+
+@pytest.mark.parametrize(
+    ("atr", "expected"), [("3B00", "3B00"), ("zz", None), (7, None), (None, None), ("", None)]
+)
+def test_the_atr_of_a_recording(
+    inspect: Inspect, tmp_path: Path, atr: object, expected: str | None
+) -> None:
+    """Where it is hexadecimal."""
+    path = tmp_path / "sessions.json"
+    vectors = [vector("visa_dpa_fr") | {"atr": atr}]
+    path.write_text(json.dumps({**FILE, "vectors": vectors}), encoding="utf-8")
+    status, printed, _ = inspect("--trace", path, "--json")
+    assert status == 0
+    said = json.loads(printed)["atr"]
+    assert (said and said["interface"]) == expected
 
 
 @given(st.data(), st.sampled_from(["fr_FR.UTF-8", "en_GB.UTF-8"]))

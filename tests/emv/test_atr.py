@@ -22,22 +22,24 @@ def test_an_atr_is_the_basic_one_of_emv(protocol: Protocol, historical: str, raw
     """TB1 and TC1 zero, no baud rate to negotiate, one protocol; TCK with T=1 only."""
     encoded = encode_atr(protocol, bytes.fromhex(historical))
     assert encoded.startswith(bytes.fromhex(raw))
-    assert decode_atr(encoded) == Atr(0x3B, protocol, bytes.fromhex(historical))
+    interface = 4 if protocol is Protocol.T0 else 8
+    assert decode_atr(encoded) == Atr(
+        0x3B, protocol, bytes.fromhex(historical), (protocol,), interface
+    )
 
 
 @pytest.mark.parametrize(
-    ("raw", "convention", "protocol", "historical"),
+    ("raw", "expected"),
     [
-        ("3B00", 0x3B, 0, ""),
-        ("3F 65 25 00 52 09 6A 90 00", INVERSE, 0, "52096A9000"),
-        ("3B 84 81 31 FE 45 43 41 50 21 FC", 0x3B, 1, "43415021"),
-        ("3B 8F 80 01" + "00" * 15 + "0E", 0x3B, 0, "00" * 15),  # T=0 first, then T=1
+        ("3B00", Atr(0x3B, 0, b"", (0,), 2)),
+        ("3F 65 25 00 52 09 6A 90 00", Atr(INVERSE, 0, bytes.fromhex("52096A9000"), (0,), 4)),
+        ("3B 84 81 31 FE 45 43 41 50 21 FC", Atr(0x3B, 1, b"CAP!", (1,), 6)),
+        ("3B 8F 80 01" + "00" * 15 + "0E", Atr(0x3B, 0, bytes(15), (0, 1), 4)),
     ],
 )
-def test_an_atr_is_read(raw: str, convention: int, protocol: int, historical: str) -> None:
+def test_an_atr_is_read(raw: str, expected: Atr) -> None:
     """Also those that are not EMV's basic ones."""
-    read = decode_atr(bytes.fromhex(raw))
-    assert read == Atr(convention, protocol, bytes.fromhex(historical))
+    assert decode_atr(bytes.fromhex(raw)) == expected
 
 
 @pytest.mark.parametrize(
@@ -68,8 +70,8 @@ def test_historical_bytes_are_at_most_fifteen() -> None:
 @given(st.sampled_from(Protocol), st.binary(max_size=15))
 def test_what_was_encoded_is_read_back(protocol: Protocol, historical: bytes) -> None:
     """Whatever the issuer's bytes are."""
-    raw = encode_atr(protocol, historical)
-    assert decode_atr(raw) == Atr(0x3B, protocol, historical)
+    read = decode_atr(encode_atr(protocol, historical))
+    assert (read.convention, read.protocol, read.historical) == (0x3B, protocol, historical)
 
 
 @given(st.binary(max_size=40) | st.binary(max_size=40).map(lambda tail: b"\x3b" + tail))

@@ -17,6 +17,7 @@ DPA = "A0000000038002"
 VISA = "A0000000031010"
 MASTERCARD = "A0000000041010"
 PSE = b"1PAY.SYS.DDF01".hex().upper()
+PPSE = b"2PAY.SYS.DDF01".hex().upper()
 ELEMENTS = "9F0206 9F0306 9F1A02 9505 5F2A02 9A03 9C01 9F3704"
 # 8 bits of the ATC, 18 of the AC.
 BITMAP = "0000FF000000000003FFFF"
@@ -48,6 +49,7 @@ class Card:
     atc: int = 6
     options: str = "80 06 1000 08010100 9000"
     answer: str = ANSWER
+    atr: str = "3B00"
     right: bool = True  # the PIN will be
     closed: bool = False  # no records before a transaction
     # The last word: what it answers to a command in place of all this; CardIsMute goes through.
@@ -60,7 +62,7 @@ class Card:
     def power_on(self) -> bytes:
         """Nothing is selected."""
         self.powered, self.begun, self.selected = True, False, ""
-        return b"\x3b\x00"
+        return bytes.fromhex(self.atr)
 
     def power_off(self) -> None:
         """Nothing is left to do."""
@@ -85,7 +87,8 @@ class Card:
                 return _raw(self.options)
             case Ins.VERIFY:
                 return self._verify()
-        return _ok(encode_one(0x80, bytes.fromhex(self.answer)))
+        answer = bytes.fromhex(self.answer)
+        return _ok(answer if answer[:1] == b"\x77" else encode_one(0x80, answer))
 
     def _read(self, sfi: int, number: int) -> Response:
         if self.selected == PSE:

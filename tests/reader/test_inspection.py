@@ -1,6 +1,7 @@
 """The card doctor's dialogue and diagnosis: docs/how-to/inspect-a-card.md."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -22,9 +23,12 @@ from sesame.reader.errors import CardIsMute, PartMalformed
 from sesame.reader.inspection import Inspection
 from sesame.reader.recording import ANY_PIN, Session
 from sesame.reader.report import (
+    AipBit,
+    AtrReport,
     BitmapSource,
     Function,
     Kind,
+    OfflinePin,
     Part,
     Report,
     Role,
@@ -40,6 +44,7 @@ from tests.reader.inspected import (
     DPA,
     ELEMENTS,
     MASTERCARD,
+    PPSE,
     PSE,
     VISA,
     Card,
@@ -245,6 +250,15 @@ def test_a_recording_of_commands_alone() -> None:
 
 # ── Findings, each with a card of its own ────────────────────────────────────────────────────────
 
+
+def record_of(command: Command, records: Mapping[tuple[int, int], bytes]) -> Response | None:
+    """One of *records* beside what the card has, by file and number."""
+    place = (command.p2 >> 3, command.p1)
+    if command.ins != Ins.READ_RECORD or place not in records:
+        return None
+    return Response(0x9000, records[place])
+
+
 LONG = "".join(f"9F{tag:02X}FF" for tag in range(2))
 LOOKS: dict[str, tuple[Kind, Card]] = {
     "mute at once": (Kind.MUTE, Card(instead=instead(Ins.SELECT, None))),
@@ -257,6 +271,17 @@ LOOKS: dict[str, tuple[Kind, Card]] = {
     "nothing on it": (Kind.NO_APPLICATION, Card(aid="D27600012401")),
     "payments": (Kind.NO_CODE_APPLICATION, Card(aid=MASTERCARD)),
     "no directory": (Kind.NO_DIRECTORY, Card()),
+    "codes are not listed last": (Kind.DIRECTORY_ORDER, Card(directory=[CAP, VISA])),
+    "codes are not listed": (Kind.DIRECTORY_ORDER, Card(directory=[VISA])),
+    "contactless reader": (
+        Kind.CONTACTLESS_DIRECTORY,
+        Card(instead=instead(Ins.SELECT, f"6F10 A50E BF0C0B 6109 4F07{CAP} 9000", of=PPSE)),
+    ),
+    "contactless directory of garbage": (
+        Kind.DIRECTORY_MALFORMED,
+        Card(instead=instead(Ins.SELECT, "6F05 9000", of=PPSE)),
+    ),
+    "ATR cut": (Kind.ATR_MALFORMED, Card(atr="3B61")),
     "directory without a file": (
         Kind.DIRECTORY_MALFORMED,
         Card(instead=instead(Ins.SELECT, "6F00 9000", of=PSE)),
@@ -287,7 +312,7 @@ LOOKS: dict[str, tuple[Kind, Card]] = {
     "closed": (Kind.RECORDS_CLOSED, Card(closed=True)),
     "record of garbage": (
         Kind.RECORD_MALFORMED,
-        Card(instead=instead(Ins.READ_RECORD, "7005 9000")),
+        Card(instead=lambda one: record_of(one, {(1, 2): b"\x70\x05"})),
     ),
     "no CDOL1": (Kind.CDOL_MISSING, Card(record={"8C": None})),
     "no CDOL2": (Kind.CDOL_MISSING, Card(record={"8D": None})),
@@ -307,6 +332,10 @@ LOOKS: dict[str, tuple[Kind, Card]] = {
     ),
     "no CVM list": (Kind.CVM_LIST_MISSING, Card(record={"8E": None})),
     "CVM list cut": (Kind.CVM_LIST_MALFORMED, Card(record={"8E": "0000000000000000 01"})),
+    "PIN at cash machines alone": (
+        Kind.NO_PIN_RULE,
+        Card(record={"8E": "0000000000000000 0101"}),
+    ),
     "signature alone": (Kind.NO_PIN_RULE, Card(record={"8E": "0000000000000000 1E03"})),
     "no number": (Kind.PAN_MISSING, Card(record={"5A": None})),
     "date of garbage": (Kind.DATE_MALFORMED, Card(record={"5F24": "AB1231"})),
@@ -358,6 +387,14 @@ TRANSACTIONS: dict[str, tuple[Kind, Card]] = {
     "PDOL cut": (Kind.PDOL_MALFORMED, Card(fci={"9F38": "9F"})),
     "PDOL too long": (Kind.PDOL_MALFORMED, Card(fci={"9F38": "9F0280"})),
     "record missing": (Kind.RECORD_MISSING, Card(options="80 06 1000 08010200 9000")),
+    "record not named": (
+        Kind.RECORD_NOT_NAMED,
+        Card(instead=lambda one: record_of(one, {(1, 2): b"\x70\x00"})),
+    ),
+    "AIP without verification": (
+        Kind.NO_VERIFICATION,
+        Card(options="80 06 6080 08010100 9000"),
+    ),
     "fewer tries than told": (Kind.PIN_NOT_ASKED, Card(tries=2)),
     "a last try that nobody told": (Kind.PIN_NOT_ASKED, Card(tries=1)),
     "wrong PIN": (Kind.WRONG_PIN, Card(right=False)),
@@ -389,6 +426,9 @@ def test_what_a_look_finds(name: str) -> None:
     assert kind in kinds(report)
     assert {command.ins for command in card.sent} <= HARMLESS
     assert not card.powered
+    if kind in {Kind.MUTE, Kind.GONE}:
+        assert report.verdict is Verdict.UNKNOWN
+        return
     faulty = kind.severity is Severity.FAULT
     if kind is not Kind.LISTED_AND_ABSENT:
         assert (
@@ -590,7 +630,202 @@ def test_a_record_of_garbage_is_noted_once() -> None:
     """Though a transaction reads it again."""
     report = transact(Card(instead=instead(Ins.READ_RECORD, "7005 9000", of="")))
     noted = [one.facts for one in report.findings if one.kind is Kind.RECORD_MALFORMED]
-    assert noted.count({"sfi": 1, "number": 1}) == 1
+    assert noted == [{"records": "1.1"}]
+    before = look(Card(instead=instead(Ins.READ_RECORD, "7005 9000", of="")))
+    assert finding(before, Kind.RECORD_MALFORMED).facts == {
+        "records": "1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7, 1.8 …"
+    }
+    for seen in (before, report):
+        assert seen.verdict is Verdict.NONE
+        assert Kind.CDOL_MISSING in kinds(seen)
+
+
+def test_files_that_open_one_by_one() -> None:
+    """A file that is closed hides no other one; what is missing may stand in it."""
+
+    def second_closed(command: Command) -> Response | None:
+        return Response(0x6982) if command.p2 >> 3 == 2 and command.ins == Ins.READ_RECORD else None
+
+    moved = {(3, 1): encode_one(0x70, objects({"9F56": BITMAP}))}
+    both = Card(
+        record={"9F56": None}, instead=lambda one: second_closed(one) or record_of(one, moved)
+    )
+    assert look(both).verdict is Verdict.CODES
+    report = look(Card(record={"9F56": None}, instead=second_closed))
+    assert report.verdict is Verdict.CLOSED
+    assert only(report).closed
+    assert kinds(report) == {Kind.NO_DIRECTORY, Kind.RECORDS_CLOSED}
+    assert finding(report, Kind.RECORDS_CLOSED).facts == {"sw": "6982"}
+
+
+def test_what_no_reader_reads_does_not_count() -> None:
+    """A bitmap outside the AFL is none: before a transaction nobody can know."""
+    elsewhere = {(2, 1): encode_one(0x70, objects({"9F56": BITMAP}))}
+    card = Card(record={"9F56": None}, instead=lambda one: record_of(one, elsewhere))
+    assert look(card).verdict is Verdict.CODES
+    report = transact(card)
+    assert report.verdict is Verdict.NONE
+    assert finding(report, Kind.RECORD_NOT_NAMED).facts == {"records": "2.1"}
+    assert finding(report, Kind.BITMAP_MISSING).facts == {
+        "profiles": "cap-natwest, cap-mchip-10, cap-mchip-14, cap-dutch"
+    }
+    assert only(report).records == 1
+
+
+def test_a_number_in_a_record_that_no_reader_reads_stays_private() -> None:
+    """Nothing that a card has said once is forgotten here."""
+    pan = "5413339987654328"
+    elsewhere = {(2, 1): encode_one(0x70, objects({"5A": "5413339987654324"}) * 2)}
+    elsewhere[(2, 2)] = encode_one(0x70, objects({"5A": pan}) + objects({"5A": "5413"}))
+    card = Card(record={"9F56": f"00{pan}{pan}"}, instead=lambda one: record_of(one, elsewhere))
+    bitmap = only(transact(card)).bitmap
+    assert bitmap is not None
+    assert bitmap.value == "…"
+
+
+def test_a_transaction_that_finds_no_record() -> None:
+    """All that the AFL names are missing: that is no card that makes codes."""
+    report = transact(Card(options="80 06 1000 10010200 9000"))
+    assert report.verdict is Verdict.NONE
+    assert finding(report, Kind.RECORD_MISSING).facts == {"records": "2.1, 2.2"}
+    assert {Kind.CDOL_MISSING, Kind.BITMAP_MISSING} <= kinds(report)
+
+
+def test_no_payment_bitmap_to_offer() -> None:
+    """MasterCard's payments have no profile that is known."""
+    report = look(Card(aid=MASTERCARD, record={"9F56": None}))
+    assert finding(report, Kind.BITMAP_MISSING).facts == {"profiles": "–"}
+
+
+@pytest.mark.parametrize("change", [{"8D": "9F0180 9F0280"}, {"9F55": "40", "5F34": None}])
+def test_what_cannot_be_done_is_no_ability(change: dict[str, str | None]) -> None:
+    """CDOL2 fits no command; the flags want a PSN that is not there."""
+    assert [one.works for one in only(look(Card(record=change))).abilities] == [False] * 3
+
+
+def atr_report(
+    convention: str, protocols: tuple[str, ...], interface: str, historical: int
+) -> AtrReport:
+    """What is reported."""
+    return AtrReport(
+        convention=convention,
+        protocols=protocols,
+        interface=interface,
+        historical_bytes=historical,
+    )
+
+
+# ── Power, capabilities, PIN ─────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("atr", "expected"),
+    [
+        ("3B65000065046C9000", atr_report("direct", ("T=0",), "3B650000", 5)),
+        ("3F65250052096A9000", atr_report("inverse", ("T=0",), "3F652500", 5)),
+        ("3B8F8001" + "00" * 15 + "0E", atr_report("direct", ("T=0", "T=1"), "3B8F8001", 15)),
+        ("3B80 3F 00 BF", None),
+        ("3B90 11 1F 00 9E", atr_report("direct", (), "3B90111F00", 0)),
+        ("3B 80 80 1F 01 1E", atr_report("direct", ("T=0",), "3B80801F01", 0)),
+    ],
+)
+def test_what_the_card_says_at_power_on(atr: str, expected: AtrReport | None) -> None:
+    """All but the historical bytes, in which some banks write a serial number."""
+    assert look(Card(atr=atr)).atr == expected
+
+
+def test_a_recorded_card_says_what_was_recorded() -> None:
+    """Its own ATR; where nobody wrote it down, nobody knows it."""
+    assert of_recording(vector("cap_fc09_uk")).atr is None
+
+
+def test_capabilities_bit_by_bit() -> None:
+    """Those that EMV names, and one that it does not."""
+    report = only(transact(Card(options="80 06 FF81 08010100 9000")))
+    assert report.aip == "FF81"
+    assert [(one.name, one.byte, one.bit) for one in report.aip_bits] == [
+        ("XDA", 1, 8),
+        ("SDA", 1, 7),
+        ("DDA", 1, 6),
+        ("CARDHOLDER_VERIFICATION", 1, 5),
+        ("TERMINAL_RISK_MANAGEMENT", 1, 4),
+        ("ISSUER_AUTHENTICATION", 1, 3),
+        ("RESERVED", 1, 2),
+        ("CDA", 1, 1),
+        ("RESERVED", 2, 8),
+        ("RESERVED", 2, 1),
+    ]
+    assert only(transact(Card())).aip_bits == (
+        AipBit(name="CARDHOLDER_VERIFICATION", byte=1, bit=5),
+    )
+    assert only(look(Card())).aip_bits == ()
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [
+        ("0100", OfflinePin.PLAINTEXT),
+        ("4303 1F03", OfflinePin.PLAINTEXT),
+        ("4403 4103 0200", OfflinePin.BOTH),
+        ("0503", OfflinePin.ENCIPHERED),
+        ("0101 0405 0104", OfflinePin.NONE),
+        ("0200", OfflinePin.NONE),
+        ("01", None),
+    ],
+)
+def test_a_pin_without_a_network(rules: str, expected: OfflinePin | None) -> None:
+    """Rules for withdrawals say nothing about a reader at home."""
+    report = look(Card(record={"8E": f"0000000000000000 {rules}"}))
+    assert only(report).offline_pin is expected
+
+
+def test_amounts_of_the_rules() -> None:
+    """Where a rule looks at one."""
+    amounts = "00001388 000186A0"
+    assert only(look(Card(record={"8E": f"{amounts} 0106 0109"}))).cvm_amounts == (5000, 100000)
+    assert only(look(Card(record={"8E": f"{amounts} 0100"}))).cvm_amounts is None
+
+
+def test_both_forms_of_an_answer() -> None:
+    """Packed and as TLV, of each answer that has two."""
+    packed = only(transact(Card()))
+    assert packed.cryptogram is not None
+    assert (packed.options_format, packed.cryptogram.answer_format) == (1, 1)
+    tlv = Card(
+        options="77 0A 82021000 940408010100 9000",
+        answer="7714 9F360200079F270180 9F2608 0102030405060708",
+    )
+    in_tlv = only(transact(tlv))
+    assert in_tlv.cryptogram is not None
+    assert (in_tlv.options_format, in_tlv.cryptogram.answer_format) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("cvr", "pin"),
+    [
+        ("A50003040000", "right"),
+        ("850003040000", "right"),  # an AAC behind a PIN that was right
+        ("A40003040000", "wrong"),
+        ("A50003140000", "wrong"),
+        ("A00003240000", "not-checked"),
+    ],
+)
+def test_the_pin_in_the_cvr(cvr: str, pin: str) -> None:
+    """Whatever cryptogram came with it."""
+    made = only(transact(Card(answer=ANSWER.replace("A50003040000", cvr)))).cryptogram
+    assert made is not None
+    assert made.pin == pin
+    assert made.pin_verified == (cvr == "A50003040000")
+
+
+@pytest.mark.parametrize(("cvr", "pin"), [("A48000", "right"), ("A68000", "wrong")])
+def test_the_pin_in_visas_cvr(cvr: str, pin: str) -> None:
+    """Which has no bit for a PIN that was right."""
+    made = only(
+        transact(Card(aid=DPA, answer=f"80 0007 0102030405060708 06010A03{cvr}"))
+    ).cryptogram
+    assert made is not None
+    assert made.pin == pin
 
 
 def test_a_date_of_garbage_where_no_code_is_made() -> None:
@@ -821,6 +1056,77 @@ def garbage(data: st.DataObject) -> Garbage:
         return known[key]
 
     return Garbage(answer)
+
+
+def spellings(pan: str, draw: Callable[[st.SearchStrategy[bytes]], bytes]) -> bytes:
+    """*pan* in some packing: BCD, shifted by half a byte, characters; with something around it."""
+    packed = draw(
+        st.sampled_from(
+            [
+                bytes.fromhex(pan + "F" * (len(pan) % 2)),
+                bytes.fromhex("A" + pan + "F" * (1 - len(pan) % 2)),
+                pan.encode(),
+                b" ".join(pan[at : at + 4].encode() for at in range(0, len(pan), 4)),
+            ]
+        )
+    )
+    around = st.sampled_from([b"", b"\xa0", b"CB ", b"\x00\x01"])
+    return draw(around) + packed + draw(around)
+
+
+@given(
+    data=st.data(),
+    pan=st.text("0123456789", min_size=13, max_size=19).filter(
+        lambda one: len(one.strip("0")) >= 13
+    ),
+    tag=st.sampled_from([0x5A, 0x57, 0x9F6B, 0x9F20]),
+    ask=st.sampled_from([look, transact]),
+)
+def test_a_number_is_in_no_report_however_it_is_packed(
+    data: st.DataObject, pan: str, tag: int, ask: Callable[[Card], Report]
+) -> None:
+    """Wherever a card repeats what one object says is its number, its digits stay inside."""
+    hidden = encode_one(tag, bytes.fromhex(pan + "F" * (len(pan) % 2)))
+    name = data.draw(st.sampled_from([CAP, DPA, VISA])) + data.draw(
+        st.sampled_from(["", pan + "F" * (len(pan) % 2)])
+    )
+    places = [*range(0x9F10, 0x9F14), 0x50, 0x87, 0x5F2D, 0x5F28, 0x5F34, 0x8E, 0x9F55, 0x9F56]
+    values = {
+        f"{one:X}": spellings(pan, data.draw).hex()
+        for one in data.draw(st.lists(st.sampled_from(places), max_size=5))
+    }
+    card = Card(
+        aid=name[:32],
+        fci=values,
+        record=values,
+        answer=f"80 0007 0102030405060708 {pan.encode().hex()[:40]}",
+        directory=[name[:32]] if len(name) <= 32 else None,
+        instead=lambda one: record_of(one, {(1, 2): encode_one(0x70, hidden)}),
+    )
+    assert pan.strip("0") not in re.sub("[ .-]", "", repr(ask(card)))
+    assert len(card.sent) < 500
+
+
+def test_a_card_without_end_gets_an_end() -> None:
+    """Whatever is asked is there: the number of commands has a bound."""
+    aids = [f"A0000000{number:06X}" for number in range(40)]
+    everything = Card(directory=aids, instead=instead(Ins.READ_RECORD, "7000 9000"))
+    entries = b"".join(encode_one(0x61, objects({"4F": aid})) for aid in aids[:20])
+
+    def say(command: Command) -> Response | None:
+        if command.ins == Ins.READ_RECORD and everything.selected != PSE:
+            return Response(0x9000, encode_one(0x70, b""))
+        if command.ins == Ins.READ_RECORD:
+            return Response(0x9000, encode_one(0x70, entries[:240]))
+        if command.ins == Ins.SELECT and command.data.hex().upper() != PSE:
+            everything.selected = CAP
+            return Response(0x9000, encode_one(0x6F, objects({"84": command.data.hex()})))
+        return None
+
+    everything.instead = say
+    report = transact(everything)
+    assert len(report.applications) == 23
+    assert len(everything.sent) < 4000
 
 
 @given(st.data())

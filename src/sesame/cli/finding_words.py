@@ -9,7 +9,16 @@ from sesame.reader.report import Finding, Kind
 
 def finding_sentence(finding: Finding) -> str:
     """What was found, and what to do."""
-    return say(FINDINGS[finding.kind]).format(**finding.facts)
+    facts = dict(finding.facts)
+    if "month" in facts:
+        facts["month"] = month(str(facts["month"]))
+    return say(FINDINGS[finding.kind]).format(**facts)
+
+
+def month(written: str) -> str:
+    """The yyyy-mm of reports as people write it."""
+    year, _, number = written.partition("-")
+    return f"{number}/{year}"
 
 
 FINDINGS: Mapping[Kind, str] = {
@@ -22,7 +31,8 @@ FINDINGS: Mapping[Kind, str] = {
         "recommencez."
     ),
     Kind.CARD_BLOCKED: N_(
-        "La carte entière est bloquée. Seule sa banque peut la débloquer ou la remplacer."
+        "La carte entière est bloquée, ou ne sait pas ouvrir d’application par son nom (6A81). "
+        "Seule sa banque peut la débloquer ou la remplacer."
     ),
     Kind.NO_APPLICATION: N_(
         "Aucune application que nos lecteurs connaissent\u00a0: ni codes (CAP, DPA), ni "
@@ -35,8 +45,23 @@ FINDINGS: Mapping[Kind, str] = {
         "personnalise l’application A0000000038002 ou A0000000048002."
     ),
     Kind.NO_DIRECTORY: N_(
-        "La carte n’a pas de répertoire (PSE). Nos lecteurs s’en passent\u00a0: ils essaient les "
-        "noms qu’ils connaissent."
+        "La carte n’a pas de répertoire (PSE)\u00a0: un programme qui ne cherche que là n’y voit "
+        "aucune application. Nos lecteurs s’en passent\u00a0: ils essaient les noms qu’ils "
+        "connaissent."
+    ),
+    Kind.CONTACTLESS_DIRECTORY: N_(
+        "Seul le répertoire sans contact (PPSE) répond\u00a0: la carte est sans doute posée sur un "
+        "lecteur sans contact, où les applications de codes ne répondent pas. Insérez-la dans un "
+        "lecteur à contacts."
+    ),
+    Kind.DIRECTORY_ORDER: N_(
+        "Le répertoire ne nomme pas l’application de codes en dernier\u00a0: un programme qui "
+        "prend la dernière (emvtool, par exemple) en ouvre une autre et échoue. Nos lecteurs "
+        "essaient les noms qu’ils connaissent\u202f; à la banque de la mettre à la fin."
+    ),
+    Kind.ATR_MALFORMED: N_(
+        "La réponse de la carte à la mise sous tension (ATR) ne se lit pas comme ISO/IEC 7816-3 "
+        "le veut. La suite n’en dépend pas."
     ),
     Kind.DIRECTORY_MALFORMED: N_(
         "Le répertoire de la carte (PSE) ne se lit pas comme EMV le veut. Nos lecteurs s’en "
@@ -98,12 +123,16 @@ FINDINGS: Mapping[Kind, str] = {
         "--transaction, elle les donne\u00a0: cela compte un numéro de plus."
     ),
     Kind.RECORD_MALFORMED: N_(
-        "L’enregistrement {number} du fichier {sfi} n’est pas du TLV\u00a0: il est laissé de "
-        "côté. À la banque de le corriger."
+        "Enregistrements (fichier.numéro) qui ne sont pas du TLV, et sont laissés de "
+        "côté\u00a0: {records}. À la banque de les corriger."
     ),
     Kind.RECORD_MISSING: N_(
-        "L’enregistrement {number} du fichier {sfi} manque, alors que l’AFL (94) l’annonce. À "
-        "la banque de faire concorder les deux."
+        "Enregistrements (fichier.numéro) qui manquent, alors que l’AFL (94) les "
+        "annonce\u00a0: {records}. À la banque de faire concorder les deux."
+    ),
+    Kind.RECORD_NOT_NAMED: N_(
+        "Enregistrements (fichier.numéro) que l’AFL (94) n’annonce pas\u00a0: {records}. Aucun "
+        "lecteur ne les lit, et ce rapport n’en tient pas compte."
     ),
     Kind.CDOL_MISSING: N_(
         "La carte n’a pas de {name} ({tag})\u00a0: elle ne peut pas faire de cryptogramme. À la "
@@ -123,8 +152,8 @@ FINDINGS: Mapping[Kind, str] = {
         "habituel."
     ),
     Kind.CDOL1_MORE: N_(
-        "CDOL1 demande {bytes} octets de plus que les huit éléments habituels. Le lecteur les "
-        "donne\u202f; dans les recettes connues, ils n’entrent pas dans le cryptogramme."
+        "Octets que CDOL1 demande en plus des huit éléments habituels\u00a0: {bytes}. Le lecteur "
+        "les donne\u202f; dans les recettes connues, ils n’entrent pas dans le cryptogramme."
     ),
     Kind.CDOL2_WITHOUT_ARC: N_(
         "CDOL2 ne demande pas le code de réponse (8A)\u00a0: la carte ne saura pas que la "
@@ -149,6 +178,11 @@ FINDINGS: Mapping[Kind, str] = {
         "Aucune règle CVM (8E) ne fait vérifier le code secret en clair par la carte. Nos "
         "lecteurs le demandent quand même\u202f; à la banque de personnaliser une règle 01 ou 03."
     ),
+    Kind.NO_VERIFICATION: N_(
+        "Les capacités (AIP, 82) n’annoncent pas de vérification du porteur\u00a0: un terminal de "
+        "paiement ne demanderait pas le code secret. Nos lecteurs le demandent quand "
+        "même\u202f; à la banque de mettre le bit 5 de l’octet 1."
+    ),
     Kind.PAN_MISSING: N_(
         "La carte ne dit pas son numéro (5A). Le lecteur n’en a pas besoin\u202f; la banque doit "
         "le connaître pour vérifier."
@@ -164,7 +198,9 @@ FINDINGS: Mapping[Kind, str] = {
     ),
     Kind.BITMAP_MISSING: N_(
         "La carte n’a pas de bitmap (9F56), et le bitmap par défaut de son réseau n’est pas "
-        "public\u00a0: aucun code n’en sort. À la banque de le personnaliser."
+        "public\u00a0: aucun code n’en sort, avec aucun programme. À la banque de le "
+        "personnaliser\u202f; nos profils connus pour cette application en ont "
+        "un\u00a0: {profiles}."
     ),
     Kind.BITMAP_OF_VISA: N_(
         "La carte n’a pas de bitmap (9F56)\u00a0: les lecteurs prennent le leur, qui montre 8 "
@@ -183,8 +219,8 @@ FINDINGS: Mapping[Kind, str] = {
         "lecteur en ferait autre chose. À la banque de n’y mettre aucun bit."
     ),
     Kind.FEW_BITS: N_(
-        "Le bitmap (9F56) ne prend que {bits} bits\u00a0: un tel code se devine. À la banque "
-        "d’en personnaliser 16 à 26."
+        "Bits que prend le bitmap (9F56)\u00a0: {bits}. C’est trop peu, un tel code se devine. À "
+        "la banque d’en personnaliser 16 à 26."
     ),
     Kind.MANY_BITS: N_(
         "Le bitmap prend {bits} bits\u00a0: le code peut avoir jusqu’à {digits} chiffres, là où "
@@ -200,8 +236,8 @@ FINDINGS: Mapping[Kind, str] = {
         "peut pas le rebâtir. À elle de personnaliser les plus bas."
     ),
     Kind.FEW_AC_BITS: N_(
-        "Le bitmap (9F56) ne montre que {bits} bits du cryptogramme\u00a0: un tel code se "
-        "devine. À la banque d’en personnaliser 16 au moins."
+        "Bits du cryptogramme que montre le bitmap (9F56)\u00a0: {bits}. C’est trop peu, un tel "
+        "code se devine. À la banque d’en personnaliser 16 au moins."
     ),
     Kind.IAD_BITS: N_(
         "Le bitmap montre des bits de l’IAD ({bits})\u00a0: la banque y lit ce qu’elle ne peut "
@@ -216,8 +252,8 @@ FINDINGS: Mapping[Kind, str] = {
         "personnaliser 5F34."
     ),
     Kind.IAF_MISSING: N_(
-        "La carte n’a pas d’indicateurs (9F55)\u00a0: les lecteurs font comme s’ils étaient 00, "
-        "sans montant ni PSN."
+        "La carte n’a pas d’indicateurs (9F55), et certains programmes s’arrêtent là. Nos "
+        "lecteurs font comme s’ils étaient 00, sans montant ni PSN."
     ),
     Kind.IAF_LONG: N_(
         "Les indicateurs (9F55) ont {bytes} octets\u00a0: les lecteurs ne regardent que le premier."
@@ -274,8 +310,8 @@ FINDINGS: Mapping[Kind, str] = {
         "Réessayez\u202f; si cela reste, la carte est à remplacer."
     ),
     Kind.IAD_UNKNOWN: N_(
-        "L’IAD (9F10) a une disposition qui n’est pas publique ({bytes} octets)\u00a0: ni DKI, "
-        "ni CVN, ni CVR n’y sont lisibles. Le code se fait\u202f; seule sa banque peut le "
+        "L’IAD (9F10, octets\u00a0: {bytes}) a une disposition qui n’est pas publique\u00a0: ni "
+        "DKI, ni CVN, ni CVR n’y sont lisibles. Le code se fait\u202f; seule sa banque peut le "
         "vérifier."
     ),
     Kind.CVN_UNKNOWN: N_(

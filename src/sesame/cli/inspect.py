@@ -16,7 +16,7 @@ import msgspec
 from sesame.cli.finding_words import finding_sentence
 from sesame.cli.language import say
 from sesame.cli.pin import SEEN_HERE, NoPin, consent, tries_sentence
-from sesame.cli.report_words import lines
+from sesame.cli.report_words import lines, wrapped
 from sesame.cli.sentences import sentence
 from sesame.cli.slots import add_pcsc, slot_of
 from sesame.cli.trace import vectors
@@ -102,6 +102,7 @@ def _run_trace(arguments: argparse.Namespace) -> int:
             applications=session.applications,
             recorded=True,
             made_up=session.made_up,
+            atr=_atr(vector),
         )
         inspection.look()
         # Nothing is spent: it was, when it was recorded.
@@ -110,13 +111,22 @@ def _run_trace(arguments: argparse.Namespace) -> int:
     return status
 
 
+def _atr(vector: object) -> bytes | None:
+    """What a recording says of the card's ATR, if that is hexadecimal."""
+    written = vector.get("atr") if isinstance(vector, dict) else None
+    try:
+        return bytes.fromhex(written) if isinstance(written, str) else None
+    except ValueError:
+        return None
+
+
 def _print(report: Report, *, as_json: bool, name: str | None = None) -> None:
     if as_json:
         print(json.dumps(members(report, name), ensure_ascii=False))
         return
     if name is not None:
         print(f"[{name}]")
-    print("\n".join(lines(report)))
+    print("\n".join(wrapped(line) for line in lines(report)))
     if name is not None:
         print()
 
@@ -152,6 +162,8 @@ def _transact(inspection: Inspection, arguments: argparse.Namespace, *, on_pad: 
         )
     tries = inspection.tries_left
     report = diagnose(inspection.seen, CLOCK.today())
+    if report.verdict is Verdict.UNKNOWN:
+        return _refuse(say("Pas de transaction\u00a0: la carte n’a pas répondu jusqu’à la fin."))
     if report.verdict is Verdict.NONE:
         return _refuse(say("Pas de transaction\u00a0: cette carte ne ferait pas de code."))
     _tell(tries)

@@ -3,18 +3,20 @@
 Nothing is said that the report does not hold, and the report holds nothing private.
 """
 
+import textwrap
 from collections.abc import Iterator, Mapping
 
 from sesame.cap.mode import LOGIN, Mode
 from sesame.cap.terminal_data import STANDARD_ELEMENTS, Scheme, terminal_data
 from sesame.catalogue import N_
 from sesame.cli.cvr_words import BITS
-from sesame.cli.finding_words import finding_sentence
+from sesame.cli.finding_words import finding_sentence, month
 from sesame.cli.language import say
 from sesame.emv.tags import Tag
 from sesame.reader.report import (
     Ability,
     ApplicationReport,
+    AtrReport,
     Bitmap,
     BitmapSource,
     CryptogramReport,
@@ -23,6 +25,7 @@ from sesame.reader.report import (
     Finding,
     Flags,
     Function,
+    OfflinePin,
     Part,
     Report,
     Role,
@@ -35,9 +38,13 @@ from sesame.reader.report import (
 def lines(report: Report) -> Iterator[str]:
     """The whole report, line by line."""
     yield say(_VERDICTS[report.verdict])
+    if report.atr is not None:
+        yield ""
+        yield _head(say("Mise sous tension (ATR)"), _atr(report.atr))
     if report.directory is not None:
         yield ""
-        yield _head(say("Répertoire de la carte"), say("vide") if not report.directory else "")
+        name = N_("Répertoire sans contact") if report.contactless else N_("Répertoire de la carte")
+        yield _head(say(name), say("vide") if not report.directory else "")
         for listed in report.directory:
             priority = listed.priority and say("priorité {number}").format(number=listed.priority)
             yield _indented(
@@ -45,13 +52,31 @@ def lines(report: Report) -> Iterator[str]:
             )
     for application in report.applications:
         yield ""
-        yield from _application(application)
+        yield from _application(application, hindered=report.verdict is Verdict.NONE)
     for severity in Severity:
         found = [one for one in report.findings if one.severity is severity]
         if found:
             yield ""
             yield _head(say(_SEVERITIES[severity]))
             yield from (_indented(f"– {_finding(one, report)}") for one in found)
+    yield ""
+    yield say("Ce rapport peut être montré à tous\u00a0: ni numéro de carte, ni nom, ni code.")
+
+
+def wrapped(line: str) -> str:
+    """*line* in as many as it takes of at most 80 columns, the later ones further in."""
+    indent = len(line) - len(line.lstrip())
+    later = indent + (2 if line.lstrip().startswith("– ") else 4)
+    return textwrap.fill(
+        line,
+        _COLUMNS,
+        subsequent_indent=" " * (later if indent else 0),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+_COLUMNS = 80
 
 
 def _finding(finding: Finding, report: Report) -> str:
@@ -71,6 +96,7 @@ _VERDICTS: Mapping[Verdict, str] = {
         "Cette carte a une application, mais n’en dit pas plus avant une transaction."
     ),
     Verdict.NONE: N_("Cette carte ne fait pas de code."),
+    Verdict.UNKNOWN: N_("On ne sait pas si cette carte fait des codes."),
 }
 _SEVERITIES: Mapping[Severity, str] = {
     Severity.FAULT: N_("Ce qui empêche un code"),
@@ -96,19 +122,34 @@ def _named(label: str | None, aid: str) -> str:
     return f"{label} ({aid})" if label else aid
 
 
+def _atr(atr: AtrReport) -> str:
+    convention = _DIRECT if atr.convention == "direct" else _INVERSE
+    historical = say("{interface}, puis {number} octets historiques, non montrés")
+    shown = historical if atr.historical_bytes else "{interface}"
+    interface = shown.format(interface=atr.interface, number=atr.historical_bytes)
+    return ", ".join([say(convention), *atr.protocols, interface])
+
+
+_DIRECT, _INVERSE = N_("convention directe"), N_("convention inverse")
+
+
 # ── One application ──────────────────────────────────────────────────────────────────────────────
 
 
-def _application(one: ApplicationReport) -> Iterator[str]:
+def _application(one: ApplicationReport, *, hindered: bool) -> Iterator[str]:
     name = _named(one.preferred_name or one.label, one.aid)
     yield _head(name, say(_ROLES[one.role]).format(scheme=one.scheme))
-    yield from (_line(say(key), value) for key, value in _facts(one) if value)
+    if one.select_sw != _OPENS:
+        yield _line(say("Ne s’ouvre pas (SELECT)"), one.select_sw)
+        return
+    yield from _of_itself(one)
     if one.flags is not None:
         yield _line(say("Indicateurs (IAF)"), _flags(one.flags))
     if one.bitmap is not None:
         yield from _bitmap(one.bitmap)
     for ability in one.abilities:
-        yield _line(say(_FUNCTIONS[ability.function]), _ability(ability))
+        later = say(", une fois levé ce qui l’empêche") if hindered and ability.works else ""
+        yield _line(say(_FUNCTIONS[ability.function]), _ability(ability) + later)
     if one.abilities:
         yield from _lists(one)
     if one.scheme is not None and one.abilities:
@@ -125,12 +166,46 @@ def _application(one: ApplicationReport) -> Iterator[str]:
         yield from _cryptogram(one.cryptogram)
 
 
+_OPENS = "9000"
+_OFFLINE_PIN: Mapping[OfflinePin | None, str] = {
+    OfflinePin.PLAINTEXT: N_("un lecteur non connecté peut le faire vérifier par la carte"),
+    OfflinePin.BOTH: N_(
+        "un lecteur non connecté peut le faire vérifier par la carte, en clair ou chiffré"
+    ),
+    OfflinePin.ENCIPHERED: N_(
+        "la carte le veut chiffré, et les lecteurs de codes l’envoient en clair"
+    ),
+    OfflinePin.NONE: N_("aucune règle ne prévoit qu’un lecteur non connecté le fasse vérifier"),
+    None: N_("la carte ne dit pas comment elle le vérifie (pas de liste CVM lue)"),
+}
+# EMV 4.4 Book 3, Annex C1.
+_AIP: Mapping[str, str] = {
+    "XDA": N_("authentification étendue des données (XDA)"),
+    "SDA": N_("authentification statique des données (SDA)"),
+    "DDA": N_("authentification dynamique des données (DDA)"),
+    "CARDHOLDER_VERIFICATION": N_("le porteur peut être vérifié"),
+    "TERMINAL_RISK_MANAGEMENT": N_("le terminal doit évaluer le risque"),
+    "ISSUER_AUTHENTICATION": N_("authentification de la banque par la carte"),
+    "CDA": N_("authentification combinée au cryptogramme (CDA)"),
+    "RESERVED": N_("réservé"),
+}
+
+
 _ROLES: Mapping[Role, str] = {
     Role.CODES: N_("application de codes ({scheme})"),
     Role.CAP_STYLE: N_("application de paiement, dont un lecteur peut tirer un code ({scheme})"),
     Role.PAYMENT: N_("application de paiement"),
     Role.UNKNOWN: N_("application que nos lecteurs ne cherchent pas"),
 }
+
+
+def _of_itself(one: ApplicationReport) -> Iterator[str]:
+    """What it says before anybody asks it for a code."""
+    yield from (_line(say(key), value) for key, value in _facts(one) if value)
+    for bit in one.aip_bits:
+        yield _indented(f"– {_place(bit.byte, bit.bit)} – {say(_AIP[bit.name])}", 2)
+    if one.role is not Role.UNKNOWN and not one.closed:
+        yield _line(say("Code secret sans réseau"), say(_OFFLINE_PIN[one.offline_pin]))
 
 
 def _facts(one: ApplicationReport) -> Iterator[tuple[str, str]]:
@@ -147,17 +222,33 @@ def _facts(one: ApplicationReport) -> Iterator[tuple[str, str]]:
     digits = say("{number} chiffres, non montrés")
     yield N_("Numéro de carte"), digits.format(number=one.pan_digits) if one.pan_digits else ""
     yield N_("Numéro de séquence (PSN)"), one.psn or ""
-    yield N_("Capacités (AIP)"), one.aip or ""
     yield N_("Enregistrements lus"), _text(one.records)
+    yield N_("Forme des réponses"), _formats(one)
+    yield N_("Capacités (AIP)"), one.aip or ""
 
 
 def _text(number: int | None) -> str:
     return "" if number is None else str(number)
 
 
-def _month(month: str | None) -> str:
-    year, _, number = (month or "").partition("-")
-    return f"{number}/{year}" if month else ""
+def _month(written: str | None) -> str:
+    return month(written) if written else ""
+
+
+def _formats(one: ApplicationReport) -> str:
+    """Of the two answers that EMV lets a card give in two ways."""
+    answers = (
+        ("GET PROCESSING OPTIONS", one.options_format),
+        ("GENERATE AC", one.cryptogram.answer_format if one.cryptogram else None),
+    )
+    return ", ".join(f"{name} {say(_FORMATS[number])}" for name, number in answers if number)
+
+
+_FORMATS: Mapping[int, str] = {1: N_("compacte (80)"), 2: N_("en TLV (77)")}
+
+
+def _place(byte: int, bit: int) -> str:
+    return say("octet {byte}, bit {bit}").format(byte=byte, bit=bit)
 
 
 def _flags(flags: Flags) -> str:
@@ -231,11 +322,11 @@ def _run(run: Run, bitmap: Bitmap) -> str:
 
 
 _PARTS: Mapping[Part, str] = {
-    Part.PSN: N_("PSN"),
-    Part.CID: N_("CID"),
+    Part.PSN: N_("numéro de séquence (PSN)"),
+    Part.CID: N_("sorte du cryptogramme (CID)"),
     Part.ATC: N_("compteur (ATC)"),
     Part.AC: N_("cryptogramme (AC)"),
-    Part.IAD: N_("IAD"),
+    Part.IAD: N_("données de la banque (IAD)"),
     Part.BEYOND: N_("au-delà de toute réponse"),
 }
 
@@ -266,13 +357,20 @@ _MODES: Mapping[Mode, str] = {
 
 def _lists(one: ApplicationReport) -> Iterator[str]:
     if one.pdol:
-        yield _line("PDOL", ", ".join(_object(item) for item in one.pdol))
+        yield _line(say("Demandé avant (PDOL)"), ", ".join(_object(item) for item in one.pdol))
     usual = tuple(DolItem(f"{entry.tag:X}", entry.length) for entry in STANDARD_ELEMENTS)
-    for name, dol in (("CDOL1", one.cdol1), ("CDOL2", one.cdol2)):
+    for name, dol in (
+        (N_("Demandé pour le code (CDOL1)"), one.cdol1),
+        (N_("Demandé pour finir (CDOL2)"), one.cdol2),
+    ):
         if dol:
-            yield _line(name, _list(dol, usual))
+            yield _line(say(name), _list(dol, usual))
     for at, rule in enumerate(one.cvm, 1):
-        yield _line(f"CVM {at}", _rule(rule))
+        yield _line(say("Règle CVM {number}").format(number=at), _rule(rule))
+    if one.cvm_amounts is not None:
+        amounts = say("{first} et {second}, dans la plus petite unité")
+        first, second = one.cvm_amounts
+        yield _line(say("Montants des règles CVM"), amounts.format(first=first, second=second))
 
 
 def _list(dol: tuple[DolItem, ...], usual: tuple[DolItem, ...]) -> str:
@@ -370,23 +468,24 @@ def _cryptogram(one: CryptogramReport) -> Iterator[str]:
     yield _line(say("Clé de la banque (DKI)"), one.dki or "")
     yield _line(say("Recette (CVN)"), f"{one.cvn} – {recipes}")
     yield _line(say("Ce que la carte a vu (CVR)"), f"{one.cvr} ({say(_LAYOUTS[one.layout])})")
-    verified = (
-        N_("code secret vérifié et juste") if one.pin_verified else N_("code secret non reconnu")
-    )
-    yield _indented(f"– {say(verified)}", 2)
+    yield _indented(f"– {say(_PIN[one.pin or ''])}", 2)
     kinds = say(N_("premier cryptogramme {first}, second {second}"))
     second = say(N_("pas encore demandé")) if one.second_ac == "not-requested" else one.second_ac
     yield _indented(f"– {kinds.format(first=one.first_ac, second=second)}", 2)
     for bit in one.cvr_bits:
-        place = say("octet {byte}, bit {bit}").format(byte=bit.byte, bit=bit.bit)
         number = f" ({bit.number})" if bit.name in _NUMBERS else ""
-        yield _indented(f"– {place} – {say(BITS[bit.name])}{number}", 2)
+        yield _indented(f"– {_place(bit.byte, bit.bit)} – {say(BITS[bit.name])}{number}", 2)
 
 
 _KINDS: Mapping[str, str] = {
     "ARQC": N_("ARQC, elle accepte et demande à la banque"),
     "AAC": N_("AAC, elle refuse"),
     "TC": N_("TC, elle approuve seule"),
+}
+_PIN: Mapping[str, str] = {
+    "right": N_("code secret vérifié et juste"),
+    "wrong": N_("code secret faux"),
+    "not-checked": N_("code secret non vérifié"),
 }
 _NO_KIND = N_("aucune sorte de cryptogramme")
 _LAYOUTS: Mapping[str, str] = {

@@ -40,6 +40,8 @@ class Atr:
     convention: int  # `DIRECT` or `INVERSE`
     protocol: int  # the first one offered, 0 to 15; EMV uses those of `Protocol`
     historical: bytes  # 0 to 15 bytes, which the issuer chooses
+    protocols: tuple[int, ...]  # all that are offered, each once
+    interface_bytes: int  # how many stand before the historical ones, TS and T0 among them
 
 
 def encode_atr(protocol: Protocol, historical: bytes) -> bytes:
@@ -75,7 +77,8 @@ def decode_atr(raw: bytes) -> Atr:
     if checked and reduce(xor, raw[1:]) != 0:
         raise MalformedAtr("TCK does not fit the bytes before it")
     first = protocols[0] if protocols else Protocol.T0
-    return Atr(raw[0], first, raw[historical_at:historical_end])
+    offered = tuple(dict.fromkeys(protocols or [Protocol.T0]))
+    return Atr(raw[0], first, raw[historical_at:historical_end], offered, historical_at)
 
 
 def _interface(raw: bytes) -> tuple[list[int], int]:

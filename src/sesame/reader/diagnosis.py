@@ -5,7 +5,7 @@ docs/reference/emv-cap.md, sections 4 to 12 and 14.1. Faults of a bitmap are tho
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from sesame.cap.mode import Iaf, Mode
 from sesame.cap.profile import FEWEST_BITS, Profile
@@ -13,20 +13,24 @@ from sesame.cap.profiles import PROFILES
 from sesame.cap.terminal_data import AIDS, STANDARD_ELEMENTS, Scheme
 from sesame.cap.token import BELGIAN_IPB, MOST_BITS, VISA_DEFAULT_IPB
 from sesame.cap.verification import HIGHEST_ATC
+from sesame.emv.aip import Aip
 from sesame.emv.apdu import AcType, Sw
+from sesame.emv.atr import DIRECT, Atr, decode_atr
 from sesame.emv.cryptogram_version import VERSIONS, IadLayout
 from sesame.emv.dol import DolEntry, decode_dol, dol_length
-from sesame.emv.errors import MalformedDol, MalformedIad
+from sesame.emv.errors import MalformedAtr, MalformedDol, MalformedIad
 from sesame.emv.iad import decode_iad
 from sesame.emv.tags import Tag
-from sesame.reader.application import Validity, bitmap_of, flags_of, languages
+from sesame.reader.application import Record, Validity, bitmap_of, flags_of, languages
 from sesame.reader.bitmap import LAYOUT_NAMES, cvr_bits, explain_bitmap, last_bit
 from sesame.reader.errors import CardUnfit
 from sesame.reader.inspection import Entry, Opened, Seen, Transaction, chosen
 from sesame.reader.redaction import Redaction
 from sesame.reader.report import (
     Ability,
+    AipBit,
     ApplicationReport,
+    AtrReport,
     Bitmap,
     BitmapSource,
     CryptogramReport,
@@ -37,6 +41,7 @@ from sesame.reader.report import (
     Function,
     Kind,
     Listed,
+    OfflinePin,
     Part,
     Report,
     Resemblance,
@@ -47,9 +52,15 @@ from sesame.reader.report import (
 
 _LONGEST_DATA = 255  # bytes in a command
 _CVM_RULES_AT = 8  # bytes: two amounts stand in front
+_CVM_AMOUNT = 4  # bytes each
 _CVM_CODE = 0x3F
 _CVM_NEXT = 0x40
 _PLAINTEXT_PIN = frozenset({0x01, 0x03})
+_ENCIPHERED_PIN = frozenset({0x04, 0x05})
+_CASH = frozenset({0x01, 0x04, 0x05})  # conditions: withdrawals, and purchases with one
+_BY_AMOUNT = range(0x06, 0x0A)
+_GLOBAL = 15  # in a TD: what follows holds for every protocol, ISO/IEC 7816-3, 8.2.3
+_MOST_NAMED = 8  # records in a sentence
 _IAF_RESERVED = 0x1F
 _NEAR_ITS_END = 60000  # of 65535: docs/reference/emv-cap.md, section 12.5
 _IAD_AT = 11 * 8  # bits before it
@@ -66,7 +77,7 @@ def diagnose(seen: Seen, today: int | None = None) -> Report:
 
     *today* is yyyymmdd as a number; None leaves it open whether the card has expired.
     """
-    public = Redaction(one.all_objects for one in seen.applications)
+    public = Redaction(seen.private)
     used = chosen(seen)
     of_applications: list[Finding] = []
     applications = []
@@ -74,17 +85,38 @@ def diagnose(seen: Seen, today: int | None = None) -> Report:
         report, noted = _Doctor(one, public, seen, today, used=one is used).examine()
         applications.append(report)
         of_applications += noted
-    findings = (*_of_card(seen), *of_applications)
+    atr = _atr(seen)
+    findings = (*_of_card(seen, used, atr), *of_applications)
     return Report(
         verdict=_verdict(seen, used, applications, findings),
         recorded=seen.recorded,
+        atr=_atr_report(seen.atr, atr, public) if seen.atr and atr else None,
+        contactless=seen.contactless,
         directory=_directory(seen, public),
         applications=tuple(applications),
         findings=findings,
     )
 
 
-def _of_card(seen: Seen) -> Iterator[Finding]:
+def _atr(seen: Seen) -> Atr | None:
+    """What the card's ATR says; None where it has none that can be read."""
+    try:
+        return decode_atr(seen.atr or b"")
+    except MalformedAtr:
+        return None
+
+
+def _atr_report(raw: bytes, atr: Atr, public: Redaction) -> AtrReport:
+    """Without the historical bytes and, made of them, the check byte."""
+    return AtrReport(
+        convention="direct" if atr.convention == DIRECT else "inverse",
+        protocols=tuple(f"T={number}" for number in atr.protocols if number != _GLOBAL),
+        interface=public.hex(raw[: atr.interface_bytes]),
+        historical_bytes=len(atr.historical),
+    )
+
+
+def _of_card(seen: Seen, used: Opened | None, atr: Atr | None) -> Iterator[Finding]:
     if seen.recorded:
         yield Finding(kind=Kind.RECORDING_MADE_UP if seen.made_up else Kind.RECORDING)
     if seen.gone:
@@ -92,14 +124,29 @@ def _of_card(seen: Seen) -> Iterator[Finding]:
     if seen.blocked:
         yield Finding(kind=Kind.CARD_BLOCKED)
     elif seen.answered and not seen.gone:
-        if not seen.applications:
+        if all(one.scheme is None for one in seen.applications):
             yield Finding(kind=Kind.NO_APPLICATION)
         elif not any(one.scheme in AIDS.values() for one in seen.applications):
             yield Finding(kind=Kind.NO_CODE_APPLICATION)
+    yield from _of_directory(seen, used)
+    if seen.atr and atr is None:
+        yield Finding(kind=Kind.ATR_MALFORMED)
+
+
+def _of_directory(seen: Seen, used: Opened | None) -> Iterator[Finding]:
     if seen.directory_unfit:
         yield Finding(kind=Kind.DIRECTORY_MALFORMED)
+    if seen.contactless:
+        yield Finding(kind=Kind.CONTACTLESS_DIRECTORY)
     elif seen.directory is None and seen.answered and not seen.recorded and not seen.blocked:
         yield Finding(kind=Kind.NO_DIRECTORY)
+    elif used and used.scheme in AIDS.values() and not _is_last(seen.directory, used):
+        yield Finding(kind=Kind.DIRECTORY_ORDER)
+
+
+def _is_last(directory: Sequence[Entry] | None, used: Opened) -> bool:
+    """Whether a program that opens the last entry opens *used*; so where there is none."""
+    return not directory or directory[-1].aid in (used.name, used.aid)
 
 
 def _verdict(
@@ -109,13 +156,18 @@ def _verdict(
     findings: Iterable[Finding],
 ) -> Verdict:
     if used is None:
-        return Verdict.NONE
+        return Verdict.UNKNOWN if seen.gone else Verdict.NONE
     (report,) = (
         report for report, one in zip(applications, seen.applications, strict=True) if one is used
     )
     concerned = (None, report.aid)
-    if any(one.severity is Severity.FAULT and one.aid in concerned for one in findings):
+    faults = {
+        one.kind for one in findings if one.severity is Severity.FAULT and one.aid in concerned
+    }
+    if faults - {Kind.GONE}:
         return Verdict.NONE
+    if faults:
+        return Verdict.UNKNOWN
     if report.closed:
         return Verdict.CLOSED
     return Verdict.CODES if report.role is Role.CODES else Verdict.CAP_STYLE
@@ -177,11 +229,11 @@ class _Doctor:
             with_bitmap = Tag.IPB in self._objects
             self._find(Kind.UNKNOWN_WITH_BITMAP if with_bitmap else Kind.UNKNOWN_APPLICATION)
         lists = {tag: self._dol(tag) for tag in (Tag.PDOL, Tag.CDOL1, Tag.CDOL2)}
-        readable = one.sw == Sw.OK and bool(one.records)
-        examined = self._used and readable
+        examined = self._used and one.sw == Sw.OK and not self._closed()
         if examined:
             self._check_lists(lists)
             self._check_cvm_list()
+            self._check_aip()
         effective, expiry = self._dates(examined=examined)
         cryptogram = self._cryptogram() if self._used else None
         flags = self._flags() if examined else None
@@ -191,6 +243,7 @@ class _Doctor:
             self._check_transaction()
         report = ApplicationReport(
             aid=self._aid,
+            select_sw=f"{one.sw:04X}",
             label=self._public.text(self._objects.get(Tag.APPLICATION_LABEL)),
             preferred_name=self._public.text(self._objects.get(Tag.PREFERRED_NAME)),
             role=role,
@@ -204,6 +257,8 @@ class _Doctor:
             records=len(one.records),
             closed=self._closed(),
             aip=self._aip(),
+            aip_bits=tuple(self._aip_bits()),
+            options_format=one.transaction.options_format if one.transaction else None,
             issuer_country=self._country(),
             effective=effective,
             expiry=expiry,
@@ -213,6 +268,8 @@ class _Doctor:
             cdol1=_items(lists[Tag.CDOL1]),
             cdol2=_items(lists[Tag.CDOL2]),
             cvm=tuple(self._cvm_rules() or ()),
+            cvm_amounts=self._cvm_amounts(),
+            offline_pin=self._offline_pin(),
             flags=flags,
             bitmap=bitmap,
             abilities=self._abilities(lists, flags, bitmap) if examined else (),
@@ -247,16 +304,19 @@ class _Doctor:
             self._find(Kind.FCI_MALFORMED)
         elif one.sw == Sw.OK and not one.name.startswith(one.aid):
             self._find(Kind.NAME_DIFFERS)
-        for sfi, number in one.unfit:
-            self._find(Kind.RECORD_MALFORMED, sfi=sfi, number=number)
+        if one.unfit:
+            self._find(Kind.RECORD_MALFORMED, records=_places(one.unfit))
         if self._closed() and self._used:
             self._find(Kind.RECORDS_CLOSED, sw=f"{one.closed_sw or Sw.RECORD_NOT_FOUND:04X}")
 
     def _closed(self) -> bool:
-        """Whether nothing was read, and nothing was begun that would open the records."""
+        """Whether the card keeps records back until a transaction, and none was begun."""
         one = self._one
-        begun = one.transaction is not None and one.transaction.options_sw == Sw.OK
-        return one.sw == Sw.OK and not one.records and not one.unfit and not begun
+        if one.sw != Sw.OK or (one.transaction and one.transaction.options_sw == Sw.OK):
+            return False
+        if one.closed_sw is not None:
+            return not self._objects.keys() >= _FOR_A_CODE
+        return not one.records and not one.unfit
 
     def _own_priority(self) -> int | None:
         own = self._objects.get(Tag.APPLICATION_PRIORITY, b"")
@@ -277,7 +337,7 @@ class _Doctor:
             return None
 
     def _check_lists(self, lists: Mapping[Tag, tuple[DolEntry, ...] | None]) -> None:
-        for tag in (Tag.CDOL1, Tag.CDOL2):
+        for tag in _CDOLS:
             dol = lists[tag]
             if dol is None:
                 self._find(Kind.CDOL_MALFORMED, name=tag.name, tag=f"{tag:X}")
@@ -308,13 +368,44 @@ class _Doctor:
             for code, condition in zip(rules[::2], rules[1::2], strict=True)
         ]
 
+    def _cvm_amounts(self) -> tuple[int, int] | None:
+        """X and Y, where a rule looks at them."""
+        if not any(rule.condition in _BY_AMOUNT for rule in self._cvm_rules() or ()):
+            return None
+        value = self._objects[Tag.CVM_LIST]
+        return int.from_bytes(value[:_CVM_AMOUNT]), int.from_bytes(
+            value[_CVM_AMOUNT:][:_CVM_AMOUNT]
+        )
+
+    def _offline_pin(self) -> OfflinePin | None:
+        rules = self._cvm_rules()
+        if rules is None:
+            return None
+        codes = {rule.code for rule in rules if rule.condition not in _CASH}
+        if codes & _PLAINTEXT_PIN:
+            return OfflinePin.BOTH if codes & _ENCIPHERED_PIN else OfflinePin.PLAINTEXT
+        return OfflinePin.ENCIPHERED if codes & _ENCIPHERED_PIN else OfflinePin.NONE
+
+    def _check_aip(self) -> None:
+        aip = self._aip()
+        if aip is not None and not int(aip, 16) & Aip.CARDHOLDER_VERIFICATION:
+            self._find(Kind.NO_VERIFICATION)
+
+    def _aip_bits(self) -> Iterator[AipBit]:
+        value = int(self._aip() or "0", 16)
+        for place in range(16):
+            bit = 0x8000 >> place
+            if value & bit:
+                name = Aip(bit).name if bit in _AIP_BITS else None
+                yield AipBit(name=name or "RESERVED", byte=place // 8 + 1, bit=8 - place % 8)
+
     def _check_cvm_list(self) -> None:
         rules = self._cvm_rules()
         if Tag.CVM_LIST not in self._objects:
             self._find(Kind.CVM_LIST_MISSING)
         elif rules is None:
             self._find(Kind.CVM_LIST_MALFORMED)
-        elif not any(rule.code in _PLAINTEXT_PIN for rule in rules):
+        elif self._offline_pin() not in {OfflinePin.PLAINTEXT, OfflinePin.BOTH}:
             self._find(Kind.NO_PIN_RULE)
         if Tag.PAN not in self._objects:
             self._find(Kind.PAN_MISSING)
@@ -384,7 +475,8 @@ class _Doctor:
             self._find(Kind.BITMAP_OF_VISA)
             source, ipb = BitmapSource.VISA, VISA_DEFAULT_IPB
         if ipb is None:
-            self._find(Kind.BITMAP_MISSING)
+            known = [one.name for one in PROFILES.values() if one.scheme is scheme]
+            self._find(Kind.BITMAP_MISSING, profiles=", ".join(known) or "–")
             return None
         psn = bool(flags and flags.psn) and source is not BitmapSource.BELGIAN
         layout, presumed = self._layout(cryptogram)
@@ -441,7 +533,12 @@ class _Doctor:
         bitmap: Bitmap | None,
     ) -> tuple[Ability, ...]:
         cdol1 = lists[Tag.CDOL1] or ()
-        makes = bitmap is not None and bool(bitmap.bits) and bool(cdol1) and bool(lists[Tag.CDOL2])
+        makes = (
+            bitmap is not None
+            and bool(bitmap.bits)
+            and all(0 < dol_length(lists[tag] or ()) <= _LONGEST_DATA for tag in _CDOLS)
+            and not (flags and flags.psn and self._psn() is None)
+        )
         challenge = makes and _asks(cdol1, Tag.UN, _UN_LENGTH)
         amount, currency = bool(flags and flags.amount), bool(flags and flags.currency)
         binds = _asks(cdol1, Tag.AMOUNT_AUTHORISED, _AMOUNT_LENGTH) and (
@@ -533,8 +630,10 @@ class _Doctor:
             self._find(Kind.OPTIONS_REFUSED, sw=f"{said.options_sw:04X}")
         if said.options_unfit:
             self._find(Kind.OPTIONS_MALFORMED)
-        for sfi, number in said.missing:
-            self._find(Kind.RECORD_MISSING, sfi=sfi, number=number)
+        if said.missing:
+            self._find(Kind.RECORD_MISSING, records=_places(said.missing))
+        if said.not_named:
+            self._find(Kind.RECORD_NOT_NAMED, records=_places(said.not_named))
 
     def _cryptogram(self) -> CryptogramReport | None:
         said = self._one.transaction
@@ -553,7 +652,9 @@ class _Doctor:
             decoded = decode_iad(iad)
         except MalformedIad:
             self._find(Kind.IAD_UNKNOWN, bytes=len(iad))
-            return CryptogramReport(kind=name, atc=atc, iad_bytes=len(iad))
+            return CryptogramReport(
+                kind=name, atc=atc, iad_bytes=len(iad), answer_format=said.ac_format
+            )
         cvr = decoded.cvr
         layout = next(one for one in IadLayout if one.cvr is type(cvr))
         recipes = tuple(
@@ -579,8 +680,30 @@ class _Doctor:
             cvr_bits=tuple(cvr_bits(layout, cvr.value)),
             first_ac=_AC_KINDS.get(first_ac),
             second_ac=(_AC_KINDS | _NOT_REQUESTED).get(second_ac),
+            pin=_pin(layout, cvr.value),
             pin_verified=cvr.pin_verified_arqc,
+            answer_format=said.ac_format,
         )
+
+
+_CDOLS = (Tag.CDOL1, Tag.CDOL2)
+_FOR_A_CODE = frozenset({*_CDOLS, Tag.IPB})
+_AIP_BITS = frozenset(Aip)
+
+
+def _pin(layout: IadLayout, cvr: int) -> str:
+    """What *cvr* says of the PIN, whatever it says of the cryptogram."""
+    said = {name for name, member in layout.cvr.__members__.items() if cvr & member.value}
+    if "PIN_PERFORMED" not in said:
+        return "not-checked"
+    right = "PIN_SUCCESSFUL" in said or "PIN_SUCCESSFUL" not in layout.cvr.__members__
+    return "right" if right and "PIN_FAILED" not in said else "wrong"
+
+
+def _places(records: Sequence[Record]) -> str:
+    """File and number of each, as « 1.2 »; of many the first ones."""
+    named = [f"{sfi}.{number}" for sfi, number in records[:_MOST_NAMED]]
+    return ", ".join(named) + (" …" if len(records) > _MOST_NAMED else "")
 
 
 def _is_wrong_pin(sw: int) -> bool:

@@ -7,10 +7,12 @@ of the card's counter. What the answers mean is worked out in `sesame.reader.dia
 EMV gives the records' places only with GET PROCESSING OPTIONS, which moves the ATC, and does not
 say whether READ RECORD works before it. Cards that want it answer 6985 or the like, and nothing has
 happened; of all others the files that EMV governs are read by trying: SFI 1 to 10, Book 3, 5.3.2.2.
-The files above may hold a log of payments, which is nobody's business here.
+The files above may hold a log of payments, which is nobody's business here. A transaction
+then says which records a reader reads: all others are forgotten.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from sesame.cap.mode import LOGIN, Inputs
@@ -32,7 +34,7 @@ from sesame.emv.apdu import (
 from sesame.emv.errors import EmvError
 from sesame.emv.pin import Pin, pin_block
 from sesame.emv.tags import Tag
-from sesame.emv.tlv import decode
+from sesame.emv.tlv import Tlv, decode
 from sesame.errors import SesameError
 from sesame.reader.application import (
     Application,
@@ -43,8 +45,11 @@ from sesame.reader.application import (
     primitives,
 )
 from sesame.reader.errors import CardIsMute, RecordingError
+from sesame.reader.redaction import PRIVATE
 from sesame.reader.slot import Slot
 
+# What a card shows to readers without contacts, EMV Contactless Book B, 3.3.2.
+_CONTACTLESS_DIRECTORY = b"2PAY.SYS.DDF01"
 _AID_LENGTHS = range(5, 17)  # bytes
 _DIRECTORY_SFIS = range(1, 11)  # Book 1, 12.2.3
 _SFIS = range(1, 11)  # of the files that EMV governs
@@ -72,12 +77,15 @@ class Transaction:
     options_unfit: bool = False
     pdol_unfit: bool = False
     aip: bytes | None = None
+    options_format: int | None = None  # 1 is packed, 2 is TLV
     missing: list[Record] = field(default_factory=list)  # that the AFL names
+    not_named: list[Record] = field(default_factory=list)  # by it, and there
     unfit: bool = False  # no code can be made of what it says: no PIN was sent
     not_agreed: int | None = None  # so many tries are left, and nobody has agreed to that
     verify_sw: int | None = None
     ac_sw: int | None = None
     cryptogram: Cryptogram | None = None
+    ac_format: int | None = None
     ac_unfit: bool = False
     differs: bool = False  # a recorded one, and we would have made another
 
@@ -95,7 +103,7 @@ class Opened:
     objects: dict[int, bytes] = field(default_factory=dict)  # of the records, by tag
     records: set[Record] = field(default_factory=set)  # that were read
     unfit: list[Record] = field(default_factory=list)  # that are not TLV
-    closed_sw: int | None = None  # the answer of a card that gives no records yet
+    closed_sw: int | None = None  # the answer of a file that gives no records yet
     counters: dict[int, int] = field(default_factory=dict)  # by tag
     transaction: Transaction | None = None
 
@@ -120,6 +128,9 @@ class Seen:
     answered: bool = False
     gone: bool = False  # at some command, no answer
     blocked: bool = False
+    atr: bytes | None = None
+    private: list[tuple[int, bytes]] = field(default_factory=list)  # what must not be shown
+    contactless: bool = False  # the directory is the one for readers without contacts
     directory: list[Entry] | None = None
     directory_unfit: bool = False
     applications: list[Opened] = field(default_factory=list)
@@ -133,6 +144,7 @@ class Inspection:
         applications: the AIDs that are tried, as our reader treats them.
         recorded: the card is a recorded session, which lacks what nobody asked for then.
         made_up: all of it but the cryptogram is.
+        atr: of a recorded card; one in a slot says its own.
     """
 
     def __init__(
@@ -142,10 +154,11 @@ class Inspection:
         applications: Mapping[bytes, Scheme] = ALL_AIDS,
         recorded: bool = False,
         made_up: bool = False,
+        atr: bytes | None = None,
     ) -> None:
         self._slot = slot
         self._applications = applications
-        self.seen = Seen(recorded=recorded, made_up=made_up)
+        self.seen = Seen(recorded=recorded, made_up=made_up, atr=atr)
 
     @property
     def chosen(self) -> Opened | None:
@@ -165,7 +178,9 @@ class Inspection:
             SesameError: the slot could not do its work, for another reason than a mute card.
         """
         try:
-            self._slot.power_on()
+            atr = self._slot.power_on()
+            if not self.seen.recorded:
+                self.seen.atr = atr
             self._read_directory()
             self.seen.answered = True
             for aid, scheme, listed in self._wanted():
@@ -203,14 +218,19 @@ class Inspection:
     # Without a trace
 
     def _ask(self, command: Command) -> Response:
-        return self._slot.transmit(command)
+        answer = self._slot.transmit(command)
+        self.seen.private += ((tag, value) for tag, value in _said(answer) if tag in PRIVATE)
+        return answer
 
     def _read_directory(self) -> None:
         """The Payment System Environment, Book 1, 12.2: a card need not have one."""
         seen = self.seen
         answer = self._ask(select(DIRECTORY_NAME))
         seen.blocked = answer.sw == Sw.FUNCTION_NOT_SUPPORTED
+        if seen.blocked:
+            return
         if not answer.ok:
+            self._read_contactless_directory()
             return
         seen.directory = []
         try:
@@ -229,6 +249,16 @@ class Inspection:
             except EmvError:
                 seen.directory_unfit = True
         del seen.directory[_MOST_LISTED:]
+
+    def _read_contactless_directory(self) -> None:
+        """The entries stand in the answer to SELECT itself."""
+        answer = self._ask(select(_CONTACTLESS_DIRECTORY))
+        if answer.ok:
+            self.seen.contactless = True
+            try:
+                self.seen.directory = [*_entries(answer.data)][:_MOST_LISTED]
+            except EmvError:
+                self.seen.directory, self.seen.directory_unfit = [], True
 
     def _wanted(self) -> Iterator[tuple[bytes, Scheme | None, Entry | None]]:
         """What to select: the reader's list in its order, then what only the card lists."""
@@ -282,8 +312,9 @@ class Inspection:
                     # No such file; in recordings, a record that nobody published.
                     missed += 1 if self.seen.recorded else _MISSES
                 else:
+                    # Other files may be open.
                     found.closed_sw = answer.sw
-                    return
+                    missed = _MISSES
                 if missed >= _MISSES:
                     break
 
@@ -318,6 +349,8 @@ class Inspection:
             said.cryptogram = Cryptogram.decode(answer.data)
         except SesameError:
             said.ac_unfit = True
+        else:
+            said.ac_format = _format(answer.data)
         if said.cryptogram is None or said.cryptogram.kind not in {AcType.AAC, AcType.TC}:
             # Nothing may stay open on the card, and no approval can follow.
             self._ask(generate_ac(AcType.AAC, application.cdol2_values(inputs)))
@@ -343,6 +376,9 @@ class Inspection:
         except SesameError:
             said.options_unfit = True
             return None
+        said.options_format = _format(answer.data)
+        said.not_named = sorted(found.records - {*records})
+        found.objects, found.records, found.unfit = {}, set(), []
         for record in records[:_MOST_NAMED]:
             read = self._ask(read_record(*record))
             if read.ok:
@@ -402,11 +438,45 @@ def _aip(data: bytes) -> bytes | None:
     return aip if len(aip) == 2 else None  # noqa: PLR2004 -- tag 82
 
 
+def _format(data: bytes) -> int:
+    """In which of EMV's two formats an answer that could be read came."""
+    return 1 if Tag.RESPONSE_FORMAT_1 in primitives(data) else 2
+
+
+def _said(answer: Response) -> Iterator[tuple[int, bytes]]:
+    """Every object of *answer* with its tag, however deep and however often it stands there."""
+    with suppress(EmvError):
+        yield from _leaves(decode(answer.data))
+
+
+def _leaves(objects: Iterable[Tlv]) -> Iterator[tuple[int, bytes]]:
+    for one in objects:
+        if one.constructed:
+            yield from _leaves(one.children())
+        else:
+            yield one.tag, one.value
+
+
 def _entries(data: bytes) -> Iterator[Entry]:
-    """The applications in a record of the directory, Book 1, 12.2.3."""
+    """The applications in a record of the directory, or in the FCI of the contactless one.
+
+    Book 1, 12.2.3; EMV Contactless Book B, table 3-2.
+    """
     for template in decode(data):
-        for entry in template.children() if template.tag == Tag.RECORD_TEMPLATE else ():
-            if entry.tag == Tag.APPLICATION_TEMPLATE:
-                objects = primitives(entry.value)
-                if len(objects.get(Tag.AID, b"")) in _AID_LENGTHS:
-                    yield Entry(objects[Tag.AID], objects)
+        if template.tag in _AROUND_ENTRIES:
+            yield from _inside(template)
+
+
+def _inside(template: Tlv) -> Iterator[Entry]:
+    for one in template.children():
+        if one.tag in _AROUND_ENTRIES:
+            yield from _inside(one)
+        elif one.tag == Tag.APPLICATION_TEMPLATE:
+            objects = primitives(one.value)
+            if len(objects.get(Tag.AID, b"")) in _AID_LENGTHS:
+                yield Entry(objects[Tag.AID], objects)
+
+
+_AROUND_ENTRIES = frozenset(
+    {Tag.RECORD_TEMPLATE, Tag.FCI_TEMPLATE, Tag.FCI_PROPRIETARY, Tag.FCI_DISCRETIONARY}
+)

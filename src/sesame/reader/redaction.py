@@ -4,15 +4,16 @@ What a card writes into its labels is its own: nothing stops a bank from putting
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from sesame.reader.blackening import NUMBERS, WORDS
 
+PRIVATE = NUMBERS | WORDS
 _PRINTABLE = range(0x20, 0x7F)
 
 
 class Redaction:
-    """What may be shown of a card that said *answers*: objects by tag, of each application."""
+    """What may be shown of a card that said *private* objects, tag and value, in any answer."""
 
     _HIDDEN = "…"
     _NUMBER = re.compile(r"[0-9](?:[ ./-]?[0-9]){3,}")  # of four digits or more, however grouped
@@ -21,14 +22,13 @@ class Redaction:
     _BRANDS = frozenset({"VISA", "MASTERCARD", "MAESTRO", "BANCONTACT", "CARD", "CARTE"})
     _SHORTEST = 6  # digits without zeros around them, below which a match would be chance
 
-    def __init__(self, answers: Iterable[Mapping[int, bytes]]) -> None:
+    def __init__(self, private: Iterable[tuple[int, bytes]]) -> None:
         self._digits: set[str] = set()
         self._names: set[str] = set()
-        for found in answers:
-            for tag in NUMBERS | WORDS:
-                self._digits |= self._numbers(found.get(tag, b""))
-            for tag in WORDS:
-                words = found.get(tag, b"").decode("latin-1").upper()
+        for tag, value in private:
+            self._digits |= self._numbers(value)
+            if tag in WORDS:
+                words = value.decode("latin-1").upper()
                 self._names |= set(self._WORD.findall(words)) - self._BRANDS
 
     def text(self, value: bytes | None) -> str | None:

@@ -45,6 +45,9 @@ class Kind(StrEnum):
     NO_APPLICATION = "no-application", Severity.FAULT
     NO_CODE_APPLICATION = "no-code-application", Severity.WARNING  # payments only
     NO_DIRECTORY = "no-directory", Severity.NOTE
+    CONTACTLESS_DIRECTORY = "contactless-directory", Severity.WARNING  # and no other one
+    DIRECTORY_ORDER = "directory-order", Severity.NOTE  # codes are not the last that it lists
+    ATR_MALFORMED = "atr-malformed", Severity.NOTE
     DIRECTORY_MALFORMED = "directory-malformed", Severity.WARNING
     RECORDING = "recording", Severity.NOTE  # what was not recorded may be there
     RECORDING_MADE_UP = "recording-made-up", Severity.NOTE  # only the cryptogram was recorded
@@ -66,6 +69,7 @@ class Kind(StrEnum):
     RECORDS_CLOSED = "records-closed", Severity.NOTE  # until a transaction begins
     RECORD_MALFORMED = "record-malformed", Severity.WARNING
     RECORD_MISSING = "record-missing", Severity.WARNING
+    RECORD_NOT_NAMED = "record-not-named", Severity.NOTE  # it is there, and not in the AFL
     CDOL_MISSING = "cdol-missing", Severity.FAULT
     CDOL_MALFORMED = "cdol-malformed", Severity.FAULT
     CDOL_TOO_LONG = "cdol-too-long", Severity.FAULT
@@ -77,6 +81,7 @@ class Kind(StrEnum):
     CVM_LIST_MISSING = "cvm-list-missing", Severity.WARNING
     CVM_LIST_MALFORMED = "cvm-list-malformed", Severity.WARNING
     NO_PIN_RULE = "no-pin-rule", Severity.WARNING
+    NO_VERIFICATION = "no-verification", Severity.WARNING  # the AIP announces none
     PAN_MISSING = "pan-missing", Severity.NOTE
     DATE_MALFORMED = "date-malformed", Severity.FAULT
     EXPIRED = "expired", Severity.FAULT
@@ -153,6 +158,20 @@ class Verdict(StrEnum):
     CAP_STYLE = "cap-style"  # it does through its payments, for a bank that knows them
     CLOSED = "closed"  # its records are not read before a transaction
     NONE = "none"  # it makes none
+    UNKNOWN = "unknown"  # it did not answer to the end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtrReport:
+    """What the card says when it gets power.
+
+    Its historical bytes are not there: the issuer chooses them, and some write a serial number.
+    """
+
+    convention: str  # direct, inverse
+    protocols: tuple[str, ...]  # that it offers: T=0, T=1
+    interface: str  # hexadecimal, from TS up to the historical bytes
+    historical_bytes: int  # how many follow
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +198,25 @@ class CvmRule:
     code: int  # b6 to b1 of its first byte
     condition: int  # its second byte
     otherwise_next: bool  # b7: where it fails, the next one is tried
+
+
+@unique
+class OfflinePin(StrEnum):
+    """How a reader without a network may have the PIN checked, by the rules of the CVM list."""
+
+    PLAINTEXT = "plaintext"  # as readers of codes do
+    ENCIPHERED = "enciphered"  # in no other way
+    BOTH = "both"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AipBit:
+    """A bit of the AIP that is set."""
+
+    name: str  # RESERVED where EMV names none
+    byte: int  # 1 or 2
+    bit: int  # 8 to 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -295,7 +333,9 @@ class CryptogramReport:
     cvr_bits: tuple[CvrBit, ...] = ()
     first_ac: str | None = None  # as the CVR says it
     second_ac: str | None = None
+    pin: str | None = None  # right, wrong, not-checked
     pin_verified: bool | None = None  # a first ARQC behind a PIN that was right
+    answer_format: int | None = None  # 1: packed behind 80; 2: TLV in 77
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -303,6 +343,7 @@ class ApplicationReport:
     """One application."""
 
     aid: str
+    select_sw: str  # what SELECT was answered with: 9000 where it opens
     label: str | None = None
     preferred_name: str | None = None
     role: Role
@@ -316,6 +357,8 @@ class ApplicationReport:
     records: int = 0  # that were read
     closed: bool = False  # its records are not read before a transaction
     aip: str | None = None
+    aip_bits: tuple[AipBit, ...] = ()
+    options_format: int | None = None  # of the answer that held it: as the cryptogram's
     issuer_country: str | None = None  # ISO 3166-1, three digits
     effective: str | None = None  # yyyy-mm
     expiry: str | None = None
@@ -325,6 +368,8 @@ class ApplicationReport:
     cdol1: tuple[DolItem, ...] = ()
     cdol2: tuple[DolItem, ...] = ()
     cvm: tuple[CvmRule, ...] = ()
+    cvm_amounts: tuple[int, int] | None = None  # X and Y, in the smallest unit
+    offline_pin: OfflinePin | None = None  # None: the card has no list that can be read
     flags: Flags | None = None
     bitmap: Bitmap | None = None
     abilities: tuple[Ability, ...] = ()
@@ -338,6 +383,8 @@ class Report:
 
     verdict: Verdict
     recorded: bool  # a session was played, no card was there
+    atr: AtrReport | None  # None: nobody knows it, or it cannot be read
     directory: tuple[Listed, ...] | None  # None: it has none
+    contactless: bool  # the directory is the one for readers without contacts
     applications: tuple[ApplicationReport, ...]
     findings: tuple[Finding, ...]
