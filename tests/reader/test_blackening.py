@@ -1,6 +1,6 @@
 """What is private never leaves with a trace, however it stands there."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import given
@@ -19,6 +19,7 @@ TRACK_2 = bytes.fromhex(f"{PAN}D49122010000012345678F")
 DIGITS = {0x5A, 0x57, 0x9F20, 0x9F6B}
 LETTERS = {0x56, 0x5F20, 0x5F53, 0x9F0B, 0x9F1F}
 ZEROS = {0x93, 0x9F2D, 0x9F46}
+PUBLIC = Tag.PREFERRED_NAME  # a bank writes into it what it likes
 
 
 def answer(data: bytes, command: Command | None = None) -> Exchange:
@@ -90,10 +91,10 @@ def test_each_private_object(tag: int) -> None:
     ],
 )
 def test_the_same_where_nobody_expects_it(elsewhere: bytes) -> None:
-    """Under a tag that we do not know, in another record, in a command."""
+    """Under a tag that is not private, in another record, in a command."""
     exchanges = [
         answer(record((Tag.TRACK_2, TRACK_2), (Tag.CARDHOLDER_NAME, NAME))),
-        answer(record((0x9F7E, b"\x01" + elsewhere + b"\x02"))),
+        answer(record((PUBLIC, b"\x01" + elsewhere + b"\x02"))),
         answer(b"", Command(0x80, 0xA8, 0x00, 0x00, elsewhere)),
     ]
     after = blackened(exchanges)
@@ -102,7 +103,7 @@ def test_the_same_where_nobody_expects_it(elsewhere: bytes) -> None:
     assert [len(one.response.data) for one in after] == [
         len(one.response.data) for one in exchanges
     ]
-    assert decode(after[1].response.data)[0].children()[0].tag == 0x9F7E
+    assert decode(after[1].response.data)[0].children()[0].tag == PUBLIC
 
 
 def test_an_answer_that_is_no_tlv() -> None:
@@ -110,6 +111,33 @@ def test_an_answer_that_is_no_tlv() -> None:
     cut = record((Tag.PAN, bytes.fromhex(PAN)))[:-1]
     (one,) = blackened([Exchange(read_record(1, 1), Response(0x6282, cut))])
     assert one.response == Response(0x6282, bytes(len(cut)))
+
+
+@pytest.mark.parametrize("tag", [0x5F21, 0x5F42, 0x9F24, 0x9F7E, 0xC1, 0xDF20])
+def test_what_we_do_not_know(tag: int) -> None:
+    """Is not shown: track 1 again, an address, the account's reference (PAR), whatever it is."""
+    assert blackened_record((tag, b"12 rue du Bac"), (Tag.PSN, b"\1")) == {
+        tag: bytes(13),
+        Tag.PSN: b"\1",
+    }
+
+
+@pytest.mark.parametrize("blacken", [blackened, without_pin])
+def test_a_card_that_repeats_the_pin(blacken: Callable[..., Sequence[Exchange]]) -> None:
+    """In its answer to VERIFY, in a later one, in what we send back: nothing of it is left."""
+    block = pin_block(Pin("7391"))
+    exchanges = [
+        Exchange(verify(block), Response(0x9000, encode_one(PUBLIC, b"\x73\x91"))),
+        answer(record((PUBLIC, b"\xaa" + block), (Tag.PSN, b"\1"))),
+        answer(b"", Command(0x80, 0xAE, 0x80, 0x00, block)),
+    ]
+    after = blacken(exchanges)
+    assert block.hex() not in text_of(after)
+    assert after[0].response == Response(0x9000, bytes(5))
+    assert after[1].response.data == record((PUBLIC, b"\xaa" + bytes(8)), (Tag.PSN, b"\1"))
+    assert without_pin([Exchange(verify(b"\1"), Response(0x6700)), exchanges[1]])[1:] == [
+        exchanges[1]
+    ]
 
 
 def test_padding_and_long_lengths() -> None:
@@ -124,7 +152,7 @@ def test_zeros_may_complete_a_number() -> None:
     number = "0000000000000012"
     exchanges = [
         answer(record((Tag.PAN, bytes.fromhex(number)))),
-        answer(record((0x9F7E, bytes.fromhex(number + "12")))),
+        answer(record((PUBLIC, bytes.fromhex(number + "12")))),
     ]
     assert number not in text_of(blackened(exchanges))
 
@@ -132,7 +160,7 @@ def test_zeros_may_complete_a_number() -> None:
 def test_what_is_too_short_is_not_looked_for() -> None:
     """Seven digits or two letters stand anywhere by chance."""
     objects = ((Tag.PAN, bytes.fromhex("1234567F")), (Tag.CARDHOLDER_NAME, b"LI / WU"))
-    other = record((Tag.APPLICATION_LABEL, b"LIWU"), (0x9F7E, bytes.fromhex("1234567F")))
+    other = record((Tag.APPLICATION_LABEL, b"LIWU"), (PUBLIC, bytes.fromhex("1234567F")))
     after = blackened([answer(record(*objects)), answer(other)])
     assert after[1].response.data == other
 
@@ -185,10 +213,10 @@ def test_planted_anywhere_it_never_leaves(
                 (Tag.PAN, packed(pan)),
                 (Tag.TRACK_2, packed(f"{pan}d{track}")),
                 (Tag.CARDHOLDER_NAME, f"{surname}/{name}".encode()),
-                (0x9F7E, hidden()),
+                (PUBLIC, hidden()),
             )
         ),
-        answer(record((0x9F7D, hidden())), Command(0x80, 0xA8, 0x00, 0x00, hidden())),
+        answer(record((Tag.IAD, hidden())), Command(0x80, 0xA8, 0x00, 0x00, hidden())),
     ]
     after = blackened(data.draw(st.permutations(exchanges)))
     said = text_of(after)
@@ -208,7 +236,7 @@ def structure(objects: Sequence[Tlv]) -> list[object]:
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from([Tag.PAN, Tag.TRACK_2, Tag.CARDHOLDER_NAME, Tag.IPB, 0x9F7E]),
+            st.sampled_from([Tag.PAN, Tag.TRACK_2, Tag.CARDHOLDER_NAME, Tag.IPB, PUBLIC]),
             st.binary(max_size=12),
         )
     )

@@ -2,8 +2,9 @@
 
 Card number, track data and cardholder's name are written over where they stand, each with as many
 bytes of the same kind: the session is as long as it was, is TLV where it was, and makes the same
-code. First by tag; then wherever else the same digits or words stand, in whatever alignment.
-VERIFY never keeps its PIN.
+code. First by tag, and so is every object that no tag of ours names: banks put into theirs what
+they like. Then wherever else the same digits or words stand, in whatever alignment. VERIFY never
+keeps its PIN, nor what is answered to it, nor does anything else keep that block.
 """
 
 import re
@@ -20,6 +21,7 @@ from sesame.reader.recording import Exchange
 _SEPARATOR = "d"  # between the card number and the rest of track 2
 _SHORTEST_NUMBER = 8  # digits, below which a match would be chance
 _SHORTEST_WORD = 3  # letters, likewise
+_SHORTEST_BLOCK = 16  # of a PIN in hexadecimal, likewise
 _LONG_LENGTH = 0x80  # b8 of the first length byte: the length's length follows
 
 Overwrite = Callable[[bytes], bytes]
@@ -56,6 +58,7 @@ _PRIVATE: Mapping[int, Overwrite] = MappingProxyType(
         Tag.ICC_PIN_KEY_CERTIFICATE: _zeros,
     }
 )
+_KNOWN = frozenset(Tag)  # what is not private of these is for everybody
 # What is private: objects that hold a number, and objects that hold words (and numbers too).
 NUMBERS = frozenset({Tag.PAN, Tag.TRACK_2, Tag.TRACK_2_DATA, Tag.TRACK_2_DISCRETIONARY})
 WORDS = frozenset(
@@ -67,13 +70,30 @@ WORDS = frozenset(
 
 
 def without_pin(exchanges: Iterable[Exchange]) -> list[Exchange]:
-    """*exchanges*, the blocks of VERIFY full of zeros."""
-    return [
-        replace(one, command=replace(one.command, data=bytes(len(one.command.data))))
-        if one.command.ins == Ins.VERIFY
-        else one
-        for one in exchanges
-    ]
+    """*exchanges*, full of zeros what VERIFY carries and is answered, wherever it stands."""
+    exchanges = list(exchanges)
+    blocks = {one.command.data.hex() for one in exchanges if one.command.ins == Ins.VERIFY}
+    secrets = [block for block in blocks if len(block) >= _SHORTEST_BLOCK and block.strip("0")]
+    return [_without(_blank(one), secrets) for one in exchanges]
+
+
+def _blank(one: Exchange) -> Exchange:
+    """*one*; of a VERIFY its lengths and its status word."""
+    if one.command.ins != Ins.VERIFY:
+        return one
+    return replace(
+        one,
+        command=replace(one.command, data=bytes(len(one.command.data))),
+        response=replace(one.response, data=bytes(len(one.response.data))),
+    )
+
+
+def _without(one: Exchange, secrets: Iterable[str]) -> Exchange:
+    return replace(
+        one,
+        command=replace(one.command, data=_overwritten(one.command.data, secrets)),
+        response=replace(one.response, data=_overwritten(one.response.data, secrets)),
+    )
 
 
 def blackened(exchanges: Iterable[Exchange]) -> list[Exchange]:
@@ -85,14 +105,11 @@ def blackened(exchanges: Iterable[Exchange]) -> list[Exchange]:
     exchanges = without_pin(exchanges)
     secrets = [secret for secret in _secrets(exchanges) if secret.strip("0")]
     secrets.sort(key=lambda secret: (-len(secret), secret))  # the longest first
-    return [
-        replace(
-            one,
-            command=replace(one.command, data=_overwritten(one.command.data, secrets)),
-            response=replace(one.response, data=_overwritten(_by_tag(one.response.data), secrets)),
-        )
+    by_tag = [
+        replace(one, response=replace(one.response, data=_by_tag(one.response.data)))
         for one in exchanges
     ]
+    return [_without(one, secrets) for one in by_tag]
 
 
 def _by_tag(data: bytes) -> bytes:
@@ -102,8 +119,8 @@ def _by_tag(data: bytes) -> bytes:
         return bytes(len(data))
     out = bytearray(data)
     for tag, start, end in places:
-        if tag in _PRIVATE:
-            out[start:end] = _PRIVATE[tag](data[start:end])
+        if tag in _PRIVATE or tag not in _KNOWN:
+            out[start:end] = _PRIVATE.get(tag, _zeros)(data[start:end])
     return bytes(out)
 
 
