@@ -1,39 +1,27 @@
 """`sesame reader`: the real program, on a terminal and off it."""
 
-import fcntl
-import os
-import pty
+import json
 import re
-import select
 import signal
-import struct
 import subprocess
 import sys
 import termios
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from sesame.card.card_file import open_card, read_summary
 from sesame.cli.main import COMMANDS, main
-from tests.reader.cards import PIN, WRONG, card_file
+from tests.reader.cards import DATA, PIN, WRONG, card_file
+from tests.terminal.pseudo import ENVIRON, PATIENCE, SEQUENCES, Terminal, on_terminal
 from tests.terminal.table import verifies
 
-_PATIENCE = 60  # seconds for a program under load
-_OTHERS = {"COLUMNS", "LINES", "NO_COLOR"}  # what a terminal around the tests would say
-_ENVIRON = {
-    **{name: value for name, value in os.environ.items() if name not in _OTHERS},
-    "LC_ALL": "fr_FR.UTF-8",
-    "TERM": "xterm-256color",
-}
 _CODE = re.compile(r"(?<!\d)\d{4} \d{4}(?!\d)")
+SPOKEN = re.compile(r"Votre (?:code|réponse) Sésame : ((?:\d ){3}\d, (?:\d ){3}\d)\.")
 _SPOKEN_CODE = re.compile(r"Sésame : ((?:\d ){3}\d, (?:\d ){3}\d)\.")
 _LEFT = "\x1b[?1049l"  # the terminal's other screen, with all that was on it
-_SEQUENCES = re.compile(r"\x1b(?:\[[0-9;?<>=$]*[a-zA-Z]|\][^\a\x1b]*(?:\a|\x1b\\)|[^\[\]])")
 
 
 def command(*arguments: object) -> list[str]:
@@ -47,75 +35,13 @@ def card(tmp_path: Path) -> Path:
     return card_file(tmp_path, "sesame")
 
 
-class Terminal:
-    """A terminal with a program on it: what it has sent so far, and fingers to type."""
-
-    def __init__(self, process: "subprocess.Popen[bytes]", ours: int, theirs: int) -> None:
-        self.process = process
-        self._ours = ours
-        self._theirs = theirs
-        self.sent = ""
-
-    @property
-    def text(self) -> str:
-        """What was sent, without the sequences that move and colour, in ordinary spaces."""
-        return _SEQUENCES.sub("", self.sent).replace("\u00a0", " ").replace("\u202f", " ")
-
-    @property
-    def mode(self) -> list[Any]:
-        """How the terminal treats what is typed."""
-        return termios.tcgetattr(self._theirs)[:4]
-
-    def type(self, keys: str) -> None:
-        """Type *keys*."""
-        os.write(self._ours, keys.encode())
-
-    def sees(self, words: str, after: int = 0) -> re.Match[str]:
-        """Wait for what matches *words* in the text behind its place *after*."""
-        end = time.monotonic() + _PATIENCE
-        while not (found := re.compile(words).search(self.text, after)):
-            assert time.monotonic() < end, self.text
-            self._read(0.1)
-        return found
-
-    def ends(self) -> int:
-        """Wait for the program to end; its exit status."""
-        end = time.monotonic() + _PATIENCE
-        while self.process.poll() is None:
-            assert time.monotonic() < end, self.text
-            self._read(0.1)
-        while self._read(0.1):
-            pass
-        return self.process.returncode
-
-    def _read(self, wait: float) -> bool:
-        if not select.select([self._ours], [], [], wait)[0]:
-            return False
-        self.sent += os.read(self._ours, 65536).decode(errors="replace")
-        return True
-
-
 @contextmanager
 def terminal(
     *arguments: object, columns: int = 80, rows: int = 24, **environ: str
 ) -> Iterator[Terminal]:
     """`sesame reader` on a terminal of its own."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-    with subprocess.Popen(
-        command(*arguments),
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,
-        env={**_ENVIRON, **environ},
-    ) as process:
-        try:
-            yield Terminal(process, ours, theirs)
-        finally:
-            process.kill()
-            os.close(ours)
-            os.close(theirs)
+    with on_terminal(command(*arguments), environ, columns=columns, rows=rows) as screen:
+        yield screen
 
 
 def piped(*arguments: object, typed: str, **environ: str) -> "subprocess.CompletedProcess[str]":
@@ -125,8 +51,8 @@ def piped(*arguments: object, typed: str, **environ: str) -> "subprocess.Complet
         input=typed,
         capture_output=True,
         encoding="utf-8",
-        env={**_ENVIRON, **environ},
-        timeout=_PATIENCE,
+        env={**ENVIRON, **environ},
+        timeout=PATIENCE,
         check=False,
     )
 
@@ -151,7 +77,7 @@ def test_a_code_on_the_full_screen(card: Path) -> None:
     assert PIN.digits not in screen.text
     left, _, after = screen.sent.rpartition(_LEFT)
     assert left
-    assert not _SEQUENCES.sub("", after).strip()
+    assert not SEQUENCES.sub("", after).strip()
     with open_card(card):
         pass
 
@@ -330,4 +256,42 @@ for module in {sorted(COMMANDS.values())}:
     import_module(module)
 sys.exit(bool({{"textual", "rich"}} & set(sys.modules)))
 """
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=_PATIENCE)
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=PATIENCE)
+
+
+# ── The trace ────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_trace_of_all_that_was_done(
+    card: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A session each time that the card is read, with what was typed in it; PIN and number not."""
+    trace = tmp_path / "trace.json"
+    typed = f"c\n{PIN.digits}\ne\nm\nr\n20451\n{PIN.digits}\nq\n"
+    done = piped("--plain", "--trace", trace, card, typed=typed)
+    assert done.returncode == 0
+    assert "défi, montant, bénéficiaire). Son cryptogramme permet de refaire le code" in done.stderr
+    vectors = json.loads(trace.read_text())["vectors"]
+    assert [(one["id"], one["mode"], one["inputs"]) for one in vectors] == [
+        ("session-1", "M2", {}),
+        ("session-2", "M3", {"challenge": "20451"}),
+    ]
+    code = SPOKEN.findall(done.stdout)
+    assert main(["trace", str(trace)]) == 0
+    played = capsys.readouterr().out.splitlines()
+    shown = [f"{int(one.replace(',', '').replace(' ', ''))}" for one in code]
+    assert [line.split()[1] for line in played] == [f"shown={number}" for number in shown]
+    assert DATA.pan.digits not in trace.read_text()
+    assert PIN.digits not in "".join(one["command"] for v in vectors for one in v["exchanges"])
+
+
+def test_a_trace_that_cannot_be(card: Path, tmp_path: Path) -> None:
+    """Is said before the card is touched."""
+    taken = tmp_path / "trace.json"
+    taken.write_text("mine")
+    for options in (("--trace", taken), ("--unredacted",)):
+        refused = piped("--plain", *options, card, typed="q\n")
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert "--trace" in refused.stderr or "existe déjà" in refused.stderr
+    assert taken.read_text() == "mine"
+    assert read_summary(card).counters.atc == 0

@@ -177,6 +177,31 @@ def test_nothing_is_typed(desk: Desk, capsys: pytest.CaptureFixture[str]) -> Non
     assert desk.counters.pin_tries_left == 3
 
 
+@pytest.mark.parametrize("options", [[], ["--pin-stdin"]])
+def test_standard_input_is_closed(
+    desk: Desk,
+    monkeypatch: pytest.MonkeyPatch,
+    options: list[str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As some programs start others; nothing is tried."""
+    monkeypatch.setattr("sys.stdin", None)
+    assert main(["code", "--pcsc", *options]) == 1
+    assert "code secret" in capsys.readouterr().err.splitlines()[-1]
+    assert desk.counters.pin_tries_left == 3
+
+
+def test_what_is_piped_in_is_no_text(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is no PIN, and is not repeated."""
+    strict = io.TextIOWrapper(io.BytesIO(b"\xff7391\n"), encoding="utf-8", errors="strict")
+    monkeypatch.setattr("sys.stdin", strict)
+    assert main(["code", "--pcsc", "--pin-stdin"]) == 1
+    assert capsys.readouterr().err == "Le code secret d’une carte a de 4 à 12 chiffres.\n"
+    assert desk.library.called == []
+
+
 def test_without_a_terminal(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     """A reader without keys needs one, or --pin-stdin."""
     desk.typist.pipes("")
@@ -225,6 +250,14 @@ def test_the_last_try_on_the_reader(desk: Desk, capsys: pytest.CaptureFixture[st
     assert main(["code", "--pcsc"]) == 1
     assert "ajoutez --last-try" in capsys.readouterr().err
     assert desk.library.controlled == []
+
+
+def test_a_pad_that_cannot_ask_so(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    """Another reader is what it takes."""
+    desk.reader.typed = lambda _: b"\x6b\x80"
+    desk.typist.pipes("")
+    assert main(["code", "--pcsc"]) == 1
+    assert "Prenez un autre lecteur." in capsys.readouterr().err
 
 
 # ── What is missing ──────────────────────────────────────────────────────────────────────────────

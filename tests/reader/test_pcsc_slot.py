@@ -22,6 +22,7 @@ from sesame.reader.errors import (
     NoCard,
     NoCommonProtocol,
     NoReader,
+    PadUnfit,
     PcscError,
     PcscLibraryMissing,
     ReaderBusy,
@@ -202,7 +203,7 @@ def test_the_reader_with_a_card_in_it() -> None:
     library.readers["C"].answer = lambda _: OK
     with pytest.raises(SeveralCards) as caught:
         slot_with(library).power_on()
-    assert caught.value.readers == "B, C"
+    assert caught.value.readers == "1 (B), 2 (C)"
     with slot_with(library, "c") as slot:
         slot.power_on()
         assert slot.reader == "C"
@@ -259,7 +260,7 @@ def test_the_reader_goes_while_a_card_is_awaited() -> None:
 
 
 def test_whether_a_card_is_there() -> None:
-    """In the readers that are meant, or in the one with ours; without a service nobody knows."""
+    """In the readers that are meant, or in the one with ours; without them nobody can tell."""
     library = FakeLibrary(A=FakeReader(), B=FakeReader(lambda _: OK))
     slot = slot_with(library)
     assert slot.card_there()
@@ -271,9 +272,11 @@ def test_whether_a_card_is_there() -> None:
     slot.power_off()
     assert slot.card_there()
     library.readers.clear()
-    assert not slot.card_there()
+    with pytest.raises(NoReader):
+        slot.card_there()
     library.codes["SCardEstablishContext"] = pcsc.NO_SERVICE
-    assert not slot.card_there()
+    with pytest.raises(ServiceAbsent):
+        slot.card_there()
 
 
 # ── What goes wrong ──────────────────────────────────────────────────────────────────────────────
@@ -547,6 +550,18 @@ def test_nobody_types(real: FakeReader, sw: str) -> None:
     """The reader says so in the card's place."""
     real.typed = lambda _: bytes.fromhex(sw)
     assert make_code(PcscSlot(library=FakeLibrary(ACS=real)), on_pad) == NoCode(State.MENU)
+
+
+def test_a_pad_that_cannot_ask_so(real: FakeReader) -> None:
+    """Its reader is of no use, and the card has not been asked."""
+    real.typed = lambda _: b"\x6b\x80"
+    with slot_with(FakeLibrary(A=real)) as slot:
+        slot.power_on()
+        with pytest.raises(PadUnfit, match="A: its keys"):
+            slot.verify_on_pad(verify(EMPTY_PIN_BLOCK))
+        real.typed = lambda _: bytes(259)
+        with pytest.raises(AnswerMalformed):
+            slot.verify_on_pad(verify(EMPTY_PIN_BLOCK))
 
 
 def test_a_card_that_goes_while_the_pin_is_typed(real: FakeReader) -> None:

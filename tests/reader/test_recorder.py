@@ -8,12 +8,15 @@ import pytest
 
 from sesame.cap.mode import LOGIN, Inputs, Mode, signature
 from sesame.cap.token import Code
-from sesame.emv.apdu import Command, Response, select
+from sesame.emv.apdu import AcType, Command, Response, generate_ac, read_record, select
+from sesame.emv.tags import Tag
+from sesame.emv.tlv import encode_one
 from sesame.reader.code import NoCode, Where, WrongPin, make_code
 from sesame.reader.errors import CardIsMute, CardPulled
 from sesame.reader.machine import Asked, State
-from sesame.reader.recorder import Recorder, recording
+from sesame.reader.recorder import Recorder, recorder_of, recording
 from sesame.reader.recording import Result, play, read
+from sesame.reader.slot import WatchedSlot
 from sesame.reader.virtual_slot import VirtualSlot
 from tests.reader.cards import DATA, PIN, PROFILES, WRONG, card_file
 from tests.reader.dialogue import ATR, CODE, CardStub
@@ -39,13 +42,13 @@ def test_what_was_recorded_makes_the_same_code(
     tmp_path: Path, kind: str, mode: str, *, private: bool
 ) -> None:
     """Of every mode and both cards, with what is private or without."""
-    recorder = Recorder(VirtualSlot(card_file(tmp_path, kind)))
+    recorder = Recorder(VirtualSlot(card_file(tmp_path, kind)), lambda: INPUTS[mode])
     made = make_code(recorder, PIN, inputs=INPUTS[mode])
     assert isinstance(made, Code)
-    raw = recording(recorder, INPUTS[mode], private=private)
+    raw = recording(recorder.sessions, private=private)
     played = play(vector_of(raw))
     assert (played.result, played.shown) == (Result.SHOWN, made.token)
-    checked = play(vector_of(recording(recorder, INPUTS[mode], code=made.digits, private=private)))
+    checked = play(vector_of(recording(recorder.sessions, code=made.digits, private=private)))
     assert checked.result is Result.OK
     assert (DATA.pan.digits in raw.decode()) is private
     assert PIN.digits not in json.dumps(json.loads(raw)["vectors"][0]["exchanges"])
@@ -55,10 +58,10 @@ def test_what_was_recorded_makes_the_same_code(
 def test_a_signature(tmp_path: Path, kind: str) -> None:
     """What was typed is written as it was."""
     signed = signature(PROFILES[kind].iaf, amount=125005, payee="34567890", currency="978")
-    recorder = Recorder(VirtualSlot(card_file(tmp_path, kind)))
+    recorder = Recorder(VirtualSlot(card_file(tmp_path, kind)), lambda: signed)
     made = make_code(recorder, PIN, inputs=signed)
     assert isinstance(made, Code)
-    vector = vector_of(recording(recorder, signed))
+    vector = vector_of(recording(recorder.sessions))
     assert play(vector).shown == made.token
     assert vector["inputs"] == (
         {"challenge": "34567890", "amount": "1250.05"}
@@ -71,10 +74,13 @@ def test_a_signature(tmp_path: Path, kind: str) -> None:
 
 def test_the_members_of_a_session() -> None:
     """As the reference has them; the code stands nowhere."""
-    card = CardStub()
-    recorder = Recorder(card)
+
+    class Spoken(CardStub):
+        transport = "T=1"
+
+    recorder = Recorder(Spoken())
     make_code(recorder, PIN)
-    vector = vector_of(recording(recorder, LOGIN, transport="T=1"))
+    vector = vector_of(recording(recorder.sessions))
     exchanges = vector.pop("exchanges")
     assert vector == {
         "id": "session",
@@ -98,7 +104,7 @@ def test_a_wrong_pin_is_in_it_without_the_pin(tmp_path: Path) -> None:
     """The card's count is, and no cryptogram: there is nothing to play."""
     recorder = Recorder(VirtualSlot(card_file(tmp_path, "sesame")))
     assert make_code(recorder, WRONG) == WrongPin(2)
-    vector = vector_of(recording(recorder, LOGIN, private=True))
+    vector = vector_of(recording(recorder.sessions, private=True))
     assert vector["exchanges"][-1]["response"] == "63C2"
     assert WRONG.digits not in json.dumps(vector["exchanges"])
     assert play(vector).result is Result.REFUSED
@@ -111,7 +117,7 @@ def test_a_pin_on_the_slots_keys() -> None:
     recorder = Recorder(card)
     assert recorder.pin_pad
     assert isinstance(make_code(recorder, lambda _: Where.ON_PAD), Code)
-    vector = vector_of(recording(recorder, LOGIN))
+    vector = vector_of(recording(recorder.sessions))
     assert vector["exchanges"][4]["command"] == "0020008008" + "00" * 8
     assert play(vector).result is Result.SHOWN
 
@@ -137,11 +143,13 @@ def test_a_session_that_breaks_off() -> None:
     recorder = Recorder(Pulled())
     with pytest.raises(CardPulled):
         make_code(recorder, PIN)
-    vector = vector_of(recording(recorder, LOGIN))
+    vector = vector_of(recording(recorder.sessions))
     assert vector["note"].endswith("; no answer to VERIFY: CardPulled")
     assert vector["exchanges"][-1]["step"] == "GET DATA"
-    recorder.power_on()
-    assert (recorder.exchanges, recorder.broken) == ([], "")
+    with pytest.raises(CardPulled):
+        make_code(recorder, PIN)
+    said = [session.broken for session in recorder.sessions]
+    assert said == ["no answer to VERIFY: CardPulled"] * 2
 
 
 def test_a_mute_card() -> None:
@@ -150,11 +158,57 @@ def test_a_mute_card() -> None:
     card.mute = True
     recorder = Recorder(card)
     assert make_code(recorder, PIN) == NoCode(State.CARD_MUTE)
-    assert (recorder.exchanges, recorder.atr) == ([], b"")
+    assert recorder.sessions == []
     with pytest.raises(CardIsMute):
         recorder.power_on()
-    vector = vector_of(recording(recorder, LOGIN))
-    assert (vector["aid"], vector["atr"], vector["scheme"]) == (None, None, "DPA")
+    card.mute = False
+    recorder.power_on()  # and nobody asks it for anything
+    assert isinstance(make_code(recorder, PIN), Code)
+    assert len(recorder.sessions) == 1
+
+
+def test_several_sessions() -> None:
+    """Each with what was typed in it; what one tells to be private is private in all."""
+    pan = DATA.pan.digits
+    card = CardStub()
+    label = encode_one(Tag.APPLICATION_LABEL, pan.encode()[:16])
+    card.answers[Asked.APPLICATION] = Response(
+        0x9000, encode_one(Tag.FCI_TEMPLATE, encode_one(Tag.FCI_PROPRIETARY, label))
+    )
+    chosen = [LOGIN]
+    recorder = Recorder(card, lambda: chosen[-1])
+    recorder.power_on()
+    recorder.transmit(select(bytes.fromhex("A0000000038002")))
+    chosen.append(Inputs(mode=Mode.M3, challenge="20451"))
+    recorder.power_on()
+    assert [session.made_cryptogram for session in recorder.sessions] == [False]
+    record = encode_one(Tag.RECORD_TEMPLATE, encode_one(Tag.PAN, bytes.fromhex(pan)))
+    card.answers[Asked.RECORD] = Response(0x9000, record)
+    recorder.transmit(read_record(1, 1))
+    recorder.transmit(generate_ac(AcType.ARQC, bytes(29)))
+    assert [session.made_cryptogram for session in recorder.sessions] == [False, True]
+    raw = recording(recorder.sessions)
+    first, second = [vector for vector in read(raw) if isinstance(vector, dict)]
+    assert (first["id"], first["mode"], first["inputs"]) == ("session-1", "M2", {})
+    assert (second["id"], second["mode"]) == ("session-2", "M3")
+    assert second["inputs"] == {"challenge": "20451"}
+    for spelled in (pan, pan.encode().hex()):
+        assert spelled in recording(recorder.sessions, private=True).decode()
+        assert spelled not in raw.decode()
+
+
+def test_it_can_do_what_its_slot_can() -> None:
+    """A hand's slot is watched through it; another one is not."""
+
+    class Watched(CardStub):
+        def card_there(self) -> bool:
+            """Always."""
+            return True
+
+    watching = recorder_of(Watched(), lambda: LOGIN)
+    assert isinstance(watching, WatchedSlot)
+    assert watching.card_there()
+    assert not isinstance(recorder_of(CardStub(), lambda: LOGIN), WatchedSlot)
 
 
 def test_an_application_whose_answer_is_no_tlv() -> None:
@@ -164,6 +218,6 @@ def test_an_application_whose_answer_is_no_tlv() -> None:
     recorder = Recorder(card)
     recorder.power_on()
     recorder.transmit(select(bytes.fromhex("A0000000048002")))
-    vector = vector_of(recording(recorder, LOGIN))
+    vector = vector_of(recording(recorder.sessions))
     assert (vector["aid"], vector["scheme"]) == ("A0000000048002", "CAP")
     assert vector["exchanges"][0]["response"] == "00009000"

@@ -77,17 +77,37 @@ def test_a_command_that_has_both_loses_its_le_under_t0() -> None:
 
 
 def test_a_card_that_asks_for_ever() -> None:
-    """Is asked again once, and not for more than a few pieces."""
-    asked = 0
+    """Is asked again once, and for more only while more comes: then there is no answer."""
+    with pytest.raises(MalformedApdu, match="6C01"):
+        exchange(
+            read_record(1, 1), scripted(*[("00B2010C00", "6C01"), ("00B2010C01", "6C01")]), t0=True
+        )
+    select_and_fetch = [("00A4040007A0000000038002", "6101"), ("00C0000001", "6101")]
+    with pytest.raises(MalformedApdu, match="6101"):
+        exchange(SELECT, scripted(*select_and_fetch), t0=True)
 
-    def send(_: bytes) -> bytes:
-        nonlocal asked
-        asked += 1
-        return bytes.fromhex("6C01")
 
-    assert exchange(read_record(1, 1), send, t0=True) == Response(0x6C01)
-    assert asked == 2
-    assert exchange(SELECT, lambda _: bytes.fromhex("6101"), t0=True) == Response(0x6101)
+def test_an_answer_byte_by_byte() -> None:
+    """Is put together whatever it takes; when it is too long, it is refused."""
+    left = 256
+
+    def send(raw: bytes) -> bytes:
+        nonlocal left
+        if raw[1] == 0xA4:
+            return bytes.fromhex("6101")
+        left -= 1
+        return b"\x07" + bytes.fromhex("6101" if left else "9000")
+
+    assert exchange(SELECT, send, t0=True) == Response(0x9000, b"\x07" * 256)
+    left = 257
+    with pytest.raises(MalformedApdu, match="257"):
+        exchange(SELECT, send, t0=True)
+
+
+def test_pieces_to_a_command_that_was_answered_in_part() -> None:
+    """What comes with the first 61xx counts too."""
+    card = scripted(("00B2010C00", "7001 6101"), ("00C0000001", "AA 9000"))
+    assert exchange(read_record(1, 1), card, t0=False) == Response(0x9000, b"\x70\x01\xaa")
 
 
 @given(st.lists(st.binary(max_size=300), min_size=1), st.booleans(), st.sampled_from([SELECT]))
@@ -105,8 +125,9 @@ def test_any_card_comes_to_an_end(answers: list[bytes], protocol: bool, command:
     except MalformedApdu:
         return
     finally:
-        assert asked <= 18
+        assert asked <= 2 + 2 * 257
     assert len(response.data) <= 256
+    assert response.sw >> 8 not in (0x61, 0x6C)
 
 
 @given(st.binary(min_size=1, max_size=256), st.binary(min_size=1, max_size=255))

@@ -1,21 +1,25 @@
 """A device whose slot is a reader of the computer: a hand puts the card in, and takes it out."""
 
+import asyncio
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from textual.widgets import Static
 
 from sesame.card.card_file import open_card
-from sesame.reader.errors import CardPulled, ReaderBusy
+from sesame.reader.errors import CardPulled, ReaderBusy, ServiceAbsent
 from sesame.reader.machine import Event, Key, KeyPressed, Reader, Screen, Show, State, Tick
 from sesame.reader.pcsc_slot import PcscSlot
 from sesame.reader.slot import Clock
 from sesame.terminal.device import Device
+from sesame.terminal.full_screen import FullScreen
 from sesame.terminal.plain import run_plain
 from tests.reader import pcsc
-from tests.reader.cards import PIN, card_file
+from tests.reader.cards import PIN, WRONG, card_file
 from tests.reader.pcsc import FakeLibrary, FakeReader, pad, t0
 from tests.terminal.table import TODAY, explain, verifies
 
@@ -139,15 +143,48 @@ def test_the_key_for_the_card_looks(desk: Desk) -> None:
     assert desk.device.card_in
 
 
-def test_a_service_that_ends_is_a_card_that_is_gone(desk: Desk) -> None:
-    """Nothing can be said of it any more."""
+def test_the_key_for_the_card_tries_again(desk: Desk) -> None:
+    """Where another program has the card, or the service is gone: whoever asks is answered."""
+    desk.reader.answer = desk.answer
+    desk.library.codes["SCardConnect"] = pcsc.BUSY
+    for _ in range(2):
+        with pytest.raises(ReaderBusy):
+            desk.device.turn()
+    desk.library.codes = {"SCardEstablishContext": pcsc.NO_SERVICE}
+    for _ in range(2):
+        with pytest.raises(ServiceAbsent):
+            desk.device.turn()
+    desk.library.codes.clear()
+    desk.device.turn()
+    assert desk.state() is State.MENU
+
+
+def test_a_service_that_ends_is_told_once(desk: Desk) -> None:
+    """The card is as good as gone, and whoever sits here hears why; when it is back, all is."""
     desk.hand(card_in=True)
     desk.library.codes["SCardGetStatusChange"] = pcsc.NO_SERVICE
-    desk.wait()
+    with pytest.raises(ServiceAbsent):
+        desk.wait()
     assert desk.state() is State.CARD_REMOVED
     desk.library.codes["SCardEstablishContext"] = pcsc.NO_SERVICE
     desk.wait()
     assert not desk.device.card_in
+    desk.library.codes.clear()
+    desk.wait()
+    assert desk.state() is State.MENU
+    desk.library.codes["SCardGetStatusChange"] = pcsc.NO_SERVICE
+    with pytest.raises(ServiceAbsent):
+        desk.wait()
+
+
+def test_the_next_look_comes_nearer(desk: Desk) -> None:
+    """A face that asks often when it is due learns at last that it is now."""
+    desk.seconds += 0.3
+    assert desk.device.due_in == pytest.approx(0.2)
+    desk.seconds += 0.3
+    assert desk.device.due_in == 0
+    desk.happen(Tick())
+    assert desk.device.due_in == pytest.approx(0.5)
 
 
 def test_a_pin_on_the_keys_of_the_slot(desk: Desk) -> None:
@@ -193,3 +230,56 @@ def test_the_plain_face_says_it_all(
     assert said.index("Tapez le code secret sur le clavier du lecteur.") < said.index(
         "Votre code Sésame"
     )
+
+
+def test_the_plain_face_tells_the_tries(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each time before the PIN of a card that somebody needs; on the last one its warning does."""
+    desk.hand(card_in=True)
+    with tempfile.TemporaryFile("w+") as typed:
+        typed.write(f"c\n{WRONG.digits}\n\n{WRONG.digits}\ne\nc\nq\n")
+        typed.seek(0)
+        monkeypatch.setattr("sys.stdin", typed)
+        run_plain(desk.device, explain, sys.stdout)
+    assert capsys.readouterr().out.splitlines()[2:] == [
+        "Essais du code secret qui restent : 3.",
+        "Code secret ?",
+        "Code secret faux, reste 2 essais, appuyez sur OK",
+        "Essais du code secret qui restent : 2.",
+        "Code secret ?",
+        "Code secret faux, dernier essai, appuyez sur OK",
+        "Choisissez une fonction, carte …0 0 5 5",
+        "Dernier essai, appuyez sur OK",
+    ]
+
+
+def test_the_full_screen_sees_the_hand(desk: Desk) -> None:
+    """The card that goes in, its tries before the PIN, the card that goes out, and why not."""
+
+    async def sit() -> None:
+        app = FullScreen(desk.device, explain)
+        async with app.run_test(size=(80, 24)) as pilot:
+
+            async def sees(state: State, words: str) -> None:
+                async with asyncio.timeout(30):
+                    while desk.state() is not state or words not in str(
+                        app.query_one("#message", Static).content
+                    ):
+                        desk.seconds += 0.05
+                        await pilot.pause(0.02)
+
+            await sees(State.OFF, "")
+            desk.reader.answer = desk.answer
+            await sees(State.MENU, "")
+            await pilot.press("c")
+            await sees(State.AWAITING_PIN, "Essais du code secret qui restent\u00a0: 3.")
+            await pilot.press("7")
+            await sees(State.AWAITING_PIN, "Essais du code secret qui restent\u00a0: 3.")
+            desk.reader.answer = None
+            await sees(State.CARD_REMOVED, "")
+            desk.library.codes["SCardEstablishContext"] = pcsc.NO_SERVICE
+            await sees(State.AWAITING_CARD, "ERREUR ServiceAbsent")
+            await pilot.press("q")
+
+    asyncio.run(sit())

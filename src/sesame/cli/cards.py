@@ -9,13 +9,20 @@ from sesame.cap.token import Code, show
 from sesame.catalogue import N_
 from sesame.cli.inputs import add_inputs, binding_inputs_of, inputs_of
 from sesame.cli.language import say
-from sesame.cli.pin import NO_TERMINAL, WHAT_HAPPENS, add_pin, pin_of, pin_of_real_card, wrong_pin
+from sesame.cli.pin import (
+    NO_TERMINAL,
+    WHAT_HAPPENS,
+    add_pin,
+    at_terminal,
+    pin_of,
+    pin_of_real_card,
+    wrong_pin,
+)
 from sesame.cli.slots import add_card, slot_of
-from sesame.cli.tracing import Trace, add_tracing
+from sesame.cli.tracing import Trace, add_trace_code, add_tracing
 from sesame.emv.pin import Pin
 from sesame.reader.code import AskPin, NoCode, WrongPin, make_code
 from sesame.reader.machine import State
-from sesame.reader.pcsc_slot import PcscSlot
 from sesame.reader.recorder import Recorder
 
 
@@ -26,6 +33,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add_inputs(parser)
     add_pin(parser)
     add_tracing(parser)
+    add_trace_code(parser)
     parser.set_defaults(run=run, misused=parser.error)
 
 
@@ -37,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     inputs = inputs_of(arguments, NO_FLAGS)  # what no card would take is said before one is touched
     if arguments.pcsc is None:
-        if not (arguments.pin_stdin or sys.stdin.isatty()):
+        if not (arguments.pin_stdin or at_terminal()):
             arguments.misused(say(NO_TERMINAL))  # ends the program, as an option that is missing
         pin: Pin | AskPin = pin_of(arguments)
     else:
@@ -66,13 +74,12 @@ def _made(
 
     trace = Trace(arguments)
     with slot_of(arguments) as slot:
-        recorder = Recorder(slot)
+        recorder = Recorder(slot, lambda: inputs)
         try:
             made = make_code(recorder, pin, inputs=choose)
         finally:
             # Also of a session that broke off: then somebody wants to know why.
-            transport = slot.transport if isinstance(slot, PcscSlot) else None
-            trace.write(recorder, inputs, transport, made if isinstance(made, Code) else None)
+            trace.write(recorder, made if isinstance(made, Code) else None)
     return made
 
 

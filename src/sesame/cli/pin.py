@@ -13,6 +13,7 @@ from sesame.emv.errors import MalformedPin
 from sesame.emv.pin import Pin
 from sesame.errors import SesameError
 from sesame.reader.code import Asking, AskPin, Where
+from sesame.terminal.signals import ended_in_order
 
 # What the holder of a real card is told.
 WHAT_HAPPENS = N_(
@@ -41,13 +42,18 @@ def add_pin(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def at_terminal() -> bool:
+    """Whether somebody can type on standard input, which may be closed."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
 def pin_of(arguments: argparse.Namespace) -> Pin | AskPin:
     """The PIN that was piped in, or what asks for one at the terminal, which there is.
 
     Raises:
         NoPin: what was piped in is none.
     """
-    return _piped() if arguments.pin_stdin else ask_pin
+    return _piped() if _pipes(arguments) else ask_pin
 
 
 def pin_of_real_card(arguments: argparse.Namespace) -> AskPin:
@@ -60,7 +66,7 @@ def pin_of_real_card(arguments: argparse.Namespace) -> AskPin:
         NoPin: what was piped in is none. Likewise, when it is asked: the reader has keys, the
             last try is not to be spent, or there is no terminal.
     """
-    piped = _piped() if arguments.pin_stdin else None
+    piped = _piped() if _pipes(arguments) else None
 
     def ask(asking: Asking) -> Pin | Where | None:
         if piped and asking.wrong:
@@ -79,7 +85,7 @@ def pin_of_real_card(arguments: argparse.Namespace) -> AskPin:
             return Where.ON_PAD
         if piped:
             return piped
-        if not sys.stdin.isatty():
+        if not at_terminal():
             raise NoPin(say(NO_TERMINAL))
         return _typed()
 
@@ -111,7 +117,7 @@ def consent(*, given: bool) -> None:
     """
     if given:
         return
-    if not sys.stdin.isatty():
+    if not at_terminal():
         raise NoPin(
             say(
                 "C’est le dernier essai\u00a0: un code faux bloque la carte. Pour essayer quand "
@@ -122,7 +128,7 @@ def consent(*, given: bool) -> None:
         "C’est le dernier essai\u00a0: un code faux bloque la carte. Essayer (oui/non)\u202f? "
     )
     print(question, end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip().lower() not in _YES:
+    if _line().lower() not in _YES:
         raise NoPin(say("Rien n’a été essayé."))
 
 
@@ -136,9 +142,14 @@ def ask_pin(asking: Asking) -> Pin | None:
 def _typed() -> Pin | None:
     while True:
         try:
-            typed = getpass.getpass(say("Code secret de la carte (Entrée pour arrêter)\u00a0: "))
+            with ended_in_order():
+                typed = getpass.getpass(
+                    say("Code secret de la carte (Entrée pour arrêter)\u00a0: ")
+                )
         except EOFError:
             return None
+        except UnicodeDecodeError:
+            typed = _NO_TEXT
         if not typed:
             return None
         try:
@@ -147,11 +158,27 @@ def _typed() -> Pin | None:
             print(say(_NOT_A_PIN), file=sys.stderr)
 
 
+def _pipes(arguments: argparse.Namespace) -> bool:
+    """Whether the PIN is to be read from standard input as it comes.
+
+    Not from a terminal: that would show what is typed.
+    """
+    return arguments.pin_stdin and not at_terminal()
+
+
 def _piped() -> Pin:
     try:
-        return Pin(sys.stdin.readline().strip())
+        return Pin(_line())
     except MalformedPin:
         raise NoPin(say(_NOT_A_PIN)) from None
+
+
+def _line() -> str:
+    """The next line of standard input, where there is one."""
+    try:
+        return sys.stdin.readline().strip() if sys.stdin else ""
+    except UnicodeDecodeError:
+        return _NO_TEXT
 
 
 def wrong_pin(tries_left: int) -> str:
@@ -163,6 +190,7 @@ def wrong_pin(tries_left: int) -> str:
     return say("Code secret faux. Il reste {tries} essais.").format(tries=tries_left)
 
 
+_NO_TEXT = "\ufffd"  # bytes that are none
 _YES = frozenset({"oui", "o", "yes", "y"})
 NO_TERMINAL = N_(
     "Il n’y a pas de terminal où taper le code secret de la carte\u00a0: donnez --pin-stdin."

@@ -9,9 +9,12 @@ from sesame.cli.language import language_of, say
 from sesame.cli.pin import ON_PAD, SEEN_HERE, WHAT_HAPPENS
 from sesame.cli.sentences import sentence
 from sesame.cli.slots import add_card, slot_of
+from sesame.cli.tracing import Trace, add_tracing
 from sesame.errors import SesameError
 from sesame.reader.machine import DisplayTime, Reader
 from sesame.reader.pcsc_slot import PcscSlot
+from sesame.reader.recorder import recorder_of
+from sesame.reader.virtual_slot import VirtualSlot
 from sesame.terminal.device import Device
 from sesame.terminal.plain import run_plain
 
@@ -43,6 +46,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="LANG",
         help=say("la langue du lecteur, fr ou en, au lieu de celle du terminal"),
     )
+    add_tracing(parser)
     parser.set_defaults(run=run)
 
 
@@ -51,16 +55,27 @@ def run(arguments: argparse.Namespace) -> int:
 
     Returns:
         0; or 1, with a sentence on standard error, where the card cannot be used.
+
+    Raises:
+        NoTrace: the trace that is wanted cannot be written.
     """
     named = arguments.language
     language = Language(named) if named else language_of(os.environ)
     reader = Reader(language=language, display_time=DisplayTime(arguments.time))
+    trace = Trace(arguments)
+    slot = slot_of(arguments, file_wait=_FILE_WAIT)
+    recorder = recorder_of(slot, lambda: reader.inputs) if arguments.trace else None
+    try:
+        return _open(Device(reader, recorder or slot), slot, language, plain=arguments.plain)
+    finally:
+        if recorder is not None:
+            trace.write(recorder)
 
+
+def _open(device: Device, slot: VirtualSlot | PcscSlot, language: Language, *, plain: bool) -> int:
     def explain(error: SesameError) -> str:
         return sentence(error, language)
 
-    slot = slot_of(arguments, file_wait=_FILE_WAIT)
-    device = Device(reader, slot)
     said = []
     if isinstance(slot, PcscSlot):
         said.append(translator(language)(WHAT_HAPPENS))
@@ -73,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
     if isinstance(slot, PcscSlot):
         slot.wait = 0.0  # from now on the reader's display asks for a card
         said.append(translator(language)(ON_PAD if slot.pin_pad else SEEN_HERE))
-    if arguments.plain or not _can_draw():
+    if plain or not _can_draw():
         print(*said[1:], sep="", end="\n" * bool(said), flush=True)
         run_plain(device, explain, sys.stdout)
     else:
@@ -88,4 +103,4 @@ def _can_draw() -> bool:
     """Whether there is a terminal at both ends that can do more than lines."""
     streams = (sys.stdin, sys.stdout, sys.stderr)  # the library draws on the last one
     able = os.environ.get("TERM") not in {None, "", "dumb"}
-    return able and all(stream.isatty() for stream in streams)
+    return able and all(stream is not None and stream.isatty() for stream in streams)

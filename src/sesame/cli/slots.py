@@ -16,6 +16,7 @@ from sesame.reader.errors import (
     NoCard,
     NoCommonProtocol,
     NoReader,
+    PadUnfit,
     PcscLibraryMissing,
     ReaderBusy,
     ReaderUnknown,
@@ -125,7 +126,8 @@ SENTENCES |= {
         "{readers}."
     ),
     SeveralCards: N_(
-        "Il y a une carte dans plusieurs lecteurs. Dites lequel, après --pcsc\u00a0: {readers}."
+        "Il y a une carte dans plusieurs lecteurs. Donnez le numéro de l’un d’eux, après --pcsc, "
+        "parmi\u00a0: {readers}."
     ),
     ReaderBusy: N_(
         "{reader}\u00a0: un autre programme se sert de la carte. Fermez-le, puis recommencez."
@@ -141,6 +143,10 @@ SENTENCES |= {
     ),
     NoCommonProtocol: N_(
         "{reader}\u00a0: cette carte ne parle ni T=0 ni T=1. Ce n’est pas une carte bancaire."
+    ),
+    PadUnfit: N_(
+        "{reader}\u00a0: le clavier de ce lecteur ne sait pas prendre le code secret de cette "
+        "carte. Rien n’a été essayé. Prenez un autre lecteur."
     ),
     AnswerMalformed: N_(
         "Ce qui est revenu n’est pas une réponse de carte ({problem}). Nettoyez la puce et "

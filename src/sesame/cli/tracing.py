@@ -3,13 +3,13 @@
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from sesame.cap.mode import Inputs
 from sesame.cap.token import Code
 from sesame.cli.language import say
 from sesame.errors import SesameError
-from sesame.reader.recorder import Recorder, recording
+from sesame.reader.recorder import Recorder, Session, recording
 
 
 class NoTrace(SesameError):
@@ -17,7 +17,7 @@ class NoTrace(SesameError):
 
 
 def add_tracing(parser: argparse.ArgumentParser) -> None:
-    """Add `--trace` and what belongs to it to a command."""
+    """Add `--trace` and `--unredacted` to a command."""
     parser.add_argument(
         "--trace",
         type=Path,
@@ -29,13 +29,17 @@ def add_tracing(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help=say("y laisser numéro de carte, piste et nom\u202f; le code secret n’y est jamais"),
     )
+
+
+def add_trace_code(parser: argparse.ArgumentParser) -> None:
+    """Add `--trace-code` to a command that makes one code."""
     parser.add_argument(
         "--trace-code", action="store_true", help=say("y écrire aussi le code qui a été montré")
     )
 
 
 class Trace:
-    """A new file for the session that *arguments* want traced, or none.
+    """A new file for the sessions that *arguments* want traced, or none.
 
     Raises:
         NoTrace: there is such a file, or none can be made; or what belongs to a trace is given
@@ -45,7 +49,7 @@ class Trace:
     def __init__(self, arguments: argparse.Namespace) -> None:
         self._path: Path | None = arguments.trace
         self._private: bool = arguments.unredacted
-        self._with_code: bool = arguments.trace_code
+        self._with_code: bool = getattr(arguments, "trace_code", False)
         if self._path is None:
             if self._private or self._with_code:
                 raise NoTrace(say("--unredacted et --trace-code vont avec --trace."))
@@ -63,36 +67,32 @@ class Trace:
         except OSError as error:
             raise self._refused(error) from None
 
-    def write(
-        self, recorder: Recorder, inputs: Inputs, transport: str | None, code: Code | None
-    ) -> None:
-        """Write down the session; where nothing went over the contacts, no file stays.
+    def write(self, recorder: Recorder, code: Code | None = None) -> None:
+        """Write down what went over the contacts; where nothing did, no file stays.
 
         Raises:
             NoTrace: it cannot be written.
         """
         if self._path is None:
             return
+        sessions = recorder.sessions
         digits = code.digits if code and self._with_code else None
-        content = recording(
-            recorder, inputs, transport=transport, code=digits, private=self._private
-        )
         try:
             with os.fdopen(self._file, "wb") as file:
-                if recorder.exchanges:
-                    file.write(content)
-            if not recorder.exchanges:
+                if sessions:
+                    file.write(recording(sessions, code=digits, private=self._private))
+            if not sessions:
                 self._path.unlink()
                 return
         except OSError as error:
             raise self._refused(error) from None
-        print(self._said(code), file=sys.stderr)
+        print(self._said(sessions), file=sys.stderr)
 
     def _refused(self, error: OSError) -> NoTrace:
         sentence = say("{path}\u00a0: le système refuse ({reason}). Vérifiez le chemin.")
         return NoTrace(sentence.format(path=self._path, reason=error.strerror or error))
 
-    def _said(self, code: Code | None) -> str:
+    def _said(self, sessions: Sequence[Session]) -> str:
         """What is in the file, and to whom it may be given."""
         if self._private:
             what = say(
@@ -101,9 +101,11 @@ class Trace:
             )
         else:
             what = say(
-                "{path}\u00a0: la session y est, sans code secret, numéro de carte, piste ni nom."
+                "{path}\u00a0: la session y est, sans code secret, numéro de carte, piste ni nom. "
+                "L’échéance et le compteur de la carte y sont, et ce que vous avez tapé d’autre "
+                "(défi, montant, bénéficiaire)."
             )
-        if code is not None:
+        if any(session.made_cryptogram for session in sessions):
             what += " " + say(
                 "Son cryptogramme permet de refaire le code\u00a0: ne la donnez qu’une fois ce "
                 "code utilisé, ou un plus récent."

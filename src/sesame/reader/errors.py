@@ -19,6 +19,7 @@ ReaderError
  │  ├ NoCard              nobody put a card in
  │  ├ CardPulled          somebody took it out in the middle
  │  ├ NoCommonProtocol    the card speaks neither T=0 nor T=1
+ │  ├ PadUnfit            the reader's keys cannot take the PIN as a card of ours wants it
  │  └ AnswerMalformed     what came back is no answer of a card
  └ RecordingError
     ├ NotRecordings   a file that holds no recorded sessions
@@ -126,15 +127,15 @@ class ReaderUnknown(PcscError):
 
     def __init__(self, name: str, readers: Sequence[str]) -> None:
         self.name = _quoted(name)
-        self.readers = ", ".join(f"{number} ({reader})" for number, reader in enumerate(readers))
+        self.readers = _numbered(readers, readers)
         super().__init__(f"no reader is called {self.name}: there are {self.readers}")
 
 
 class SeveralCards(PcscError):
-    """There are cards in several of the `readers` that may be meant."""
+    """There are cards in several of the `readers` that may be meant; *known* are all of them."""
 
-    def __init__(self, readers: Sequence[str]) -> None:
-        self.readers = ", ".join(readers)
+    def __init__(self, readers: Sequence[str], known: Sequence[str]) -> None:
+        self.readers = _numbered(readers, known)
         super().__init__(f"cards are in several readers, name one: {self.readers}")
 
 
@@ -179,6 +180,12 @@ class NoCommonProtocol(_OfReader):
     """The card speaks neither T=0 nor T=1."""
 
     problem = "the card speaks neither T=0 nor T=1: it is no card for this"
+
+
+class PadUnfit(_OfReader):
+    """The reader's keys cannot take a PIN as this card wants it; the card has not been asked."""
+
+    problem = "its keys cannot take the PIN of this card: use another reader"
 
 
 class AnswerMalformed(PcscError):
@@ -268,6 +275,11 @@ class CommandDiffers(RecordingError):
             f"{name} is not as recorded: from byte {self.at} on it is {self.ours}, "
             f"recorded is {self.theirs}"
         )
+
+
+def _numbered(readers: Sequence[str], known: Sequence[str]) -> str:
+    """Each of *readers* with its number among all that are *known*: that is quickly typed."""
+    return ", ".join(f"{known.index(reader)} ({reader})" for reader in readers)
 
 
 _LONGEST_QUOTED = 40  # characters

@@ -471,6 +471,11 @@ class Reader:
         return self._card.application.iaf if read else None
 
     @property
+    def inputs(self) -> Inputs:
+        """What the code is for that is being made; where none is, those of a login."""
+        return self._inputs
+
+    @property
     def pin_pad(self) -> bool:
         """Whether the PIN is typed on the slot's keys."""
         return self._card.pin_pad

@@ -7,9 +7,9 @@ a thread of its own asks, and is left behind where it is not answered.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from queue import SimpleQueue
 from threading import Thread
@@ -25,7 +25,7 @@ from sesame.reader.errors import (
     NoCard,
     NoCommonProtocol,
     NoReader,
-    PcscError,
+    PadUnfit,
     PcscLibraryMissing,
     ReaderBusy,
     ReaderUnknown,
@@ -36,7 +36,13 @@ from sesame.reader.errors import (
     ServiceHangs,
     SeveralCards,
 )
-from sesame.reader.pin_pad import FEATURE_VERIFY_PIN_DIRECT, PATIENCE, features, pin_verify
+from sesame.reader.pin_pad import (
+    FEATURE_VERIFY_PIN_DIRECT,
+    PARAMETERS_REFUSED,
+    PATIENCE,
+    features,
+    pin_verify,
+)
 from sesame.reader.transport import exchange
 
 _PATIENCE = 15.0  # seconds for anything but a command: a cold reset takes up to two
@@ -147,10 +153,8 @@ class PcscSlot:
             CardIsMute: the card has no power, or does not answer.
             PcscError: it was taken out, its reader unplugged, the service is gone or hangs.
         """
-        try:
+        with _told_as_malformed():
             return exchange(command, self._send, t0=self._t0)
-        except MalformedApdu as error:
-            raise AnswerMalformed(str(error)) from None
 
     def verify_on_pad(self, command: Command) -> Response:
         """Let the PIN be typed on the reader's keys and sent in *command*.
@@ -163,7 +167,11 @@ class PcscSlot:
             raise CardIsMute
         structure = pin_verify(command, self._language)
         answer = self._ask_card("SCardControl", self._pad, [*structure], within=_PAD_PATIENCE)
-        return Response.decode(answer)
+        with _told_as_malformed():
+            response = Response.decode(answer)
+        if response.sw == PARAMETERS_REFUSED:
+            raise PadUnfit(self.reader)
+        return response
 
     def power_off(self) -> None:
         """Take the card's power and let others have it."""
@@ -173,19 +181,20 @@ class PcscSlot:
             service.end(card)
 
     def card_there(self) -> bool:
-        """Whether there is a card in the reader that has one of ours, else in any that is meant."""
+        """Whether there is a card in the reader that has one of ours, else in any that is meant.
+
+        Raises:
+            PcscError: there is no reader, or no service that knows it.
+        """
         service = self._service
+        if service is not None:
+            return bool(service.state(self.reader) & _PRESENT)
+        service = _Service(self._library or _load())
         try:
-            if service is not None:
-                return bool(service.state(self.reader) & _PRESENT)
-            service = _Service(self._library or _load())
-            try:
-                meant = meant_by(self._name, service.readers())
-                return any(service.state(reader) & _PRESENT for reader in meant)
-            finally:
-                service.end()
-        except PcscError:
-            return False
+            meant = meant_by(self._name, service.readers())
+            return any(service.state(reader) & _PRESENT for reader in meant)
+        finally:
+            service.end()
 
     # A reader, and a card in it.
 
@@ -194,10 +203,11 @@ class PcscSlot:
         end = self._seconds() + self.wait
         told = False
         while True:
-            meant = meant_by(self._name, service.readers())
+            readers = service.readers()
+            meant = meant_by(self._name, readers)
             with_card = [reader for reader in meant if service.state(reader) & _PRESENT]
             if len(with_card) > 1:
-                raise SeveralCards(with_card)
+                raise SeveralCards(with_card, readers)
             if with_card:
                 return with_card[0]
             left = end - self._seconds()
@@ -318,6 +328,15 @@ def fail(call: str, code: int) -> NoReturn:
     if code in _FORBIDDEN:
         raise ServiceForbids
     raise ServiceFails(call, code)
+
+
+@contextmanager
+def _told_as_malformed() -> Iterator[None]:
+    """Bytes that are no answer become an error of ours."""
+    try:
+        yield
+    except MalformedApdu as error:
+        raise AnswerMalformed(str(error)) from None
 
 
 def _load() -> object:

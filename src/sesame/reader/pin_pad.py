@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from sesame.emv.apdu import Command
 
 FEATURE_VERIFY_PIN_DIRECT = 0x06
+PARAMETERS_REFUSED = 0x6B80  # what a reader answers that cannot ask as it is told: part 10, 2.6.1
 PATIENCE = 30  # seconds to the first key, and as many for them all
 
 _FEATURE = struct.Struct(">BBI")  # tag, length, control code: this one is big-endian

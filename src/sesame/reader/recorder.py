@@ -1,10 +1,12 @@
 """A slot that writes down what goes over the contacts, as docs/reference/recordings.md has it."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import islice
 
-from sesame.cap.mode import Inputs
+from sesame.cap.mode import LOGIN, Inputs
 from sesame.cap.terminal_data import AIDS, Scheme, scheme_of
 from sesame.emv.apdu import Command, Ins, Response
 from sesame.emv.errors import EmvError
@@ -12,25 +14,50 @@ from sesame.errors import SesameError
 from sesame.reader.application import primitives
 from sesame.reader.blackening import blackened, without_pin
 from sesame.reader.recording import KIND, SCHEMA, Exchange
-from sesame.reader.slot import PinPadSlot, Slot
+from sesame.reader.slot import PinPadSlot, Slot, TransportSlot, WatchedSlot
 
 _ID = "session"
 _PRIVATE_NOTE = "everything that the card said; the PIN is blackened"
 _PUBLIC_NOTE = "card number, track data, cardholder's name and PIN are blackened"
 
 
+@dataclass(slots=True, repr=False)
+class Session:
+    """What went over the contacts from a card's reset on.
+
+    Only whole exchanges are kept, with the lengths of T=0 folded away. `broken` says at which
+    command there was no answer, and why; `inputs` what the code was for, or was to be.
+    """
+
+    atr: bytes
+    inputs: Inputs
+    transport: str | None = None
+    exchanges: list[Exchange] = field(default_factory=list)
+    broken: str = ""
+
+    @property
+    def made_cryptogram(self) -> bool:
+        """Whether somebody could make a code of it."""
+        return any(one.command.ins == Ins.GENERATE_AC and one.response.ok for one in self.exchanges)
+
+
 class Recorder:
     """The *slot* that it stands in front of, and what went to and fro there.
 
-    Only whole exchanges are kept, with the lengths of T=0 folded away. `broken` says at which
-    command there was no answer, and why.
+    *inputs* tells what the code is for, whenever it is asked. `sessions` are those in which the
+    card has answered at least one command.
     """
 
-    def __init__(self, slot: Slot) -> None:
+    def __init__(self, slot: Slot, inputs: Callable[[], Inputs] = lambda: LOGIN) -> None:
         self._slot = slot
-        self.atr = b""
-        self.exchanges: list[Exchange] = []
-        self.broken = ""
+        self._inputs = inputs
+        self._session = Session(b"", LOGIN)  # before there is a card
+        self._begun: list[Session] = []
+
+    @property
+    def sessions(self) -> Sequence[Session]:
+        """In their order."""
+        return [session for session in self._begun if session.exchanges]
 
     @property
     def pin_pad(self) -> bool:
@@ -39,10 +66,11 @@ class Recorder:
 
     def power_on(self) -> bytes:
         """Reset the card; a session begins."""
-        self.exchanges.clear()
-        self.broken = ""
-        self.atr = self._slot.power_on()
-        return self.atr
+        atr = self._slot.power_on()
+        transport = self._slot.transport if isinstance(self._slot, TransportSlot) else None
+        self._session = Session(atr, self._inputs(), transport)
+        self._begun = [*self.sessions, self._session]
+        return atr
 
     def transmit(self, command: Command) -> Response:
         """Send *command*, and write it down with its answer."""
@@ -59,43 +87,73 @@ class Recorder:
         self._slot.power_off()
 
     def _kept(self, command: Command, send: Callable[[Command], Response]) -> Response:
+        session = self._session
+        session.inputs = self._inputs()
         try:
             response = send(command)
         except SesameError as error:
-            self.broken = f"no answer to {command.name}: {type(error).__name__}"
+            session.broken = f"no answer to {command.name}: {type(error).__name__}"
             raise
-        self.exchanges.append(Exchange(command, response))
+        session.exchanges.append(Exchange(command, response))
         return response
 
 
+class WatchedRecorder(Recorder):
+    """The same in front of a slot that a hand puts a card into."""
+
+    def __init__(self, slot: WatchedSlot, inputs: Callable[[], Inputs]) -> None:
+        super().__init__(slot, inputs)
+        self._watched = slot
+
+    def card_there(self) -> bool:
+        """Whether there is a card now."""
+        return self._watched.card_there()
+
+
+def recorder_of(slot: Slot, inputs: Callable[[], Inputs]) -> Recorder:
+    """What records *slot* and can do all that it can."""
+    if isinstance(slot, WatchedSlot):
+        return WatchedRecorder(slot, inputs)
+    return Recorder(slot, inputs)
+
+
 def recording(
-    recorder: Recorder,
-    inputs: Inputs,
-    *,
-    transport: str | None = None,
-    code: str | None = None,
-    private: bool = False,
+    sessions: Sequence[Session], *, code: str | None = None, private: bool = False
 ) -> bytes:
-    """The file of one session: what `sesame trace` reads.
+    """The file of some sessions: what `sesame trace` reads.
 
     Args:
-        recorder: what went over the contacts.
-        inputs: what was typed for the code.
-        transport: `T=0` or `T=1`, where somebody knows.
-        code: the digits that were shown, to be written down beside it.
+        sessions: what went over the contacts, one session or more.
+        code: the digits that were shown in the last one, to be written down beside it.
         private: keep card number, track data and name. The PIN is never kept.
     """
-    aid, scheme = _application(recorder.exchanges)
-    shown = without_pin(recorder.exchanges) if private else blackened(recorder.exchanges)
-    notes = [_PRIVATE_NOTE if private else _PUBLIC_NOTE, recorder.broken]
-    vector: dict[str, object] = {
+    # Together: what one session tells to be private is private in the others.
+    everything = [one for session in sessions for one in session.exchanges]
+    shown = iter(without_pin(everything) if private else blackened(everything))
+    vectors = [
+        _vector(session, [*islice(shown, len(session.exchanges))], private=private)
+        for session in sessions
+    ]
+    for number, vector in enumerate(vectors, 1):
+        vector["id"] = _ID if len(vectors) == 1 else f"{_ID}-{number}"
+    if code is not None:
+        vectors[-1]["expect"] = {"otp_value": code}
+    file = {"schema": SCHEMA, "kind": KIND, "vectors": vectors}
+    return json.dumps(file, indent=1).encode() + b"\n"
+
+
+def _vector(session: Session, shown: Sequence[Exchange], *, private: bool) -> dict[str, object]:
+    """What stands in the file of a *session*, of whose exchanges *shown* may be shown."""
+    aid, scheme = _application(session.exchanges)
+    notes = [_PRIVATE_NOTE if private else _PUBLIC_NOTE, session.broken]
+    return {
         "id": _ID,
         "scheme": scheme.value,
-        "mode": inputs.mode.value,
-        "inputs": _typed(inputs),
+        "mode": session.inputs.mode.value,
+        "inputs": _typed(session.inputs),
         "aid": aid.hex().upper() or None,
-        "atr": recorder.atr.hex().upper() or None,
-        "transport": transport,
+        "atr": session.atr.hex().upper() or None,
+        "transport": session.transport,
         "exchanges": [
             {
                 "step": one.command.name,
@@ -107,10 +165,6 @@ def recording(
         ],
         "note": "; ".join(note for note in notes if note),
     }
-    if code is not None:
-        vector["expect"] = {"otp_value": code}
-    file = {"schema": SCHEMA, "kind": KIND, "vectors": [vector]}
-    return json.dumps(file, indent=1).encode() + b"\n"
 
 
 def _application(exchanges: Iterable[Exchange]) -> tuple[bytes, Scheme]:

@@ -80,7 +80,21 @@ class WatchedSlot(Slot, Protocol):
     """A slot that a hand puts a card into and takes it from, whenever it likes."""
 
     def card_there(self) -> bool:
-        """Whether there is a card now; not where nobody can tell."""
+        """Whether there is a card now.
+
+        Raises:
+            SesameError: nobody can tell.
+        """
+        ...
+
+
+@runtime_checkable
+class TransportSlot(Slot, Protocol):
+    """A slot that knows how its card is spoken to."""
+
+    @property
+    def transport(self) -> str:
+        """`T=0` or `T=1`; of a card that has power."""
         ...
 
 

@@ -1,7 +1,8 @@
 """What the reader says aloud: its display in sentence case, digits one by one.
 
-Nothing is said that the display does not show; of a PIN, how many digits there are. A face hands
-the sentences to a voice, or to the screen reader of whoever uses one (WCAG 2.2, 4.1.3).
+Nothing is said that the display does not show, but how many tries are left; of a PIN, how many
+digits there are. A face hands the sentences to a voice, or to the screen reader of whoever uses
+one (WCAG 2.2, 4.1.3).
 """
 
 import re
@@ -35,6 +36,8 @@ _CONFIRM = N_("{amount} vers {payee}. Signer pour valider.")
 _EURO, _EUROS = N_("{number}\u00a0euro"), N_("{number}\u00a0euros")
 _CENT, _CENTS = N_("{number}\u00a0centime"), N_("{number}\u00a0centimes")
 _AND = N_("{euros} et {cents}")
+_TRIES = N_("Essais du code secret qui restent\u00a0: {tries}.")
+_TRIES_UNKNOWN = N_("La carte ne dit pas combien d’essais du code secret il reste.")
 _CODE_GOES = N_("Encore {seconds}\u00a0secondes.")
 _READER_GOES = N_("Le lecteur s’éteint dans {seconds}\u00a0secondes.")
 
@@ -62,6 +65,19 @@ def speak(screen: Screen) -> str:
     said = _(_TYPED[screen.state]).format(typed=_entered(screen))
     refused = screen.too_short or screen.zero or screen.too_long
     return f"{said} {note(screen).capitalize()}." if refused else said
+
+
+def speak_tries(screen: Screen) -> str:
+    """How many tries are left, where *screen* asks for the PIN; nothing anywhere else.
+
+    The display does not show it: this is for whoever puts in a card that they need.
+    """
+    if screen.state not in (State.AWAITING_PIN, State.PIN_ON_PAD):
+        return ""
+    _ = translator(screen.language)
+    if screen.tries_left is None:
+        return _(_TRIES_UNKNOWN)
+    return _(_TRIES).format(tries=screen.tries_left)
 
 
 def speak_time(seconds: int, state: State, language: Language) -> str:

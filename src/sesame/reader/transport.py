@@ -10,29 +10,30 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from sesame.emv.apdu import Cla, Command, Ins, Response
+from sesame.emv.errors import MalformedApdu
 
 _WAITING = 0x61  # SW1: SW2 bytes wait, 00 for 256
 _OTHER_LENGTH = 0x6C  # SW1: ask again with Le = SW2
 _LONGEST = 256
-# A whole answer comes in one piece, or in as many as a strange card likes: no longer than this.
-_MOST_PIECES = 8
 
 
 def exchange(command: Command, send: Callable[[bytes], bytes], *, t0: bool) -> Response:
     """The whole answer to *command*, which *send* carries to the card and back.
 
     Raises:
-        MalformedApdu: the card's answer is under two bytes or, put together, over 258.
+        MalformedApdu: the card's answer is under two bytes or, put together, over 258; or there is
+            no end to it: the card promises bytes and sends none, or names one length after another.
     """
     response = _as_long_as_it_is(_framed(command, t0=t0), send)
-    data = response.data
-    for _ in range(_MOST_PIECES):
-        if response.sw >> 8 != _WAITING:
-            break
+    whole = response
+    # Each piece brings a byte at least, and the whole is refused when it has too many.
+    while response.sw >> 8 == _WAITING:
         fetch = Command(Cla.ISO, Ins.GET_RESPONSE, 0x00, 0x00, le=_length(response.sw))
         response = _as_long_as_it_is(fetch, send)
-        data += response.data
-    return Response(response.sw, data)
+        if response.sw >> 8 == _WAITING and not response.data:
+            raise MalformedApdu(f"{response.sw:04X} to GET RESPONSE, and no byte with it")
+        whole = Response(response.sw, whole.data + response.data)
+    return whole
 
 
 def _framed(command: Command, *, t0: bool) -> Command:
@@ -48,7 +49,10 @@ def _as_long_as_it_is(command: Command, send: Callable[[bytes], bytes]) -> Respo
     response = Response.decode(send(command.encode()))
     if response.sw >> 8 != _OTHER_LENGTH:
         return response
-    return Response.decode(send(replace(command, le=_length(response.sw)).encode()))
+    response = Response.decode(send(replace(command, le=_length(response.sw)).encode()))
+    if response.sw >> 8 == _OTHER_LENGTH:
+        raise MalformedApdu(f"{response.sw:04X} to the length that the card has asked for")
+    return response
 
 
 def _length(sw: int) -> int:

@@ -34,6 +34,8 @@ class Device:
         self._slot = slot
         self._clock = clock
         self._refused = False  # the card that is there cannot be used, and that was said
+        self._blind = False  # nobody can tell whether there is one, and that was said
+        self._looked = clock.seconds()
         self.card_in = False
 
     @property
@@ -48,9 +50,15 @@ class Device:
             return 0.0
         deadline = self._reader.deadline
         due = None if deadline is None else max(0.0, deadline - self._clock.seconds())
-        if isinstance(self._slot, WatchedSlot):
-            return _LOOK if due is None else min(due, _LOOK)
-        return due
+        if not isinstance(self._slot, WatchedSlot):
+            return due
+        look = max(0.0, self._looked + _LOOK - self._clock.seconds())
+        return look if due is None else min(due, look)
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether a hand puts the card in: then it is one that somebody needs."""
+        return isinstance(self._slot, WatchedSlot)
 
     def seconds_left(self, screen: Screen) -> float | None:
         """Until the code of *screen* goes; None where there is none, or it stays."""
@@ -106,14 +114,29 @@ class Device:
             SesameError: as for `insert`.
         """
         if isinstance(self._slot, WatchedSlot):
+            self._refused = self._blind = False  # who asks is told again, and tried again
             return self._look()
         return self.remove() if self.card_in else self.insert()
 
     def _look(self) -> list[Show | Announce]:
-        """Take in what a hand has done to the card since the last look."""
+        """Take in what a hand has done to the card since the last look.
+
+        Raises:
+            SesameError: as for `insert`; or nobody can tell whether there is a card.
+        """
         if not isinstance(self._slot, WatchedSlot):
             return []
-        there = self._slot.card_there()
+        self._looked = self._clock.seconds()
+        try:
+            there = self._slot.card_there()
+        except SesameError:
+            # It is as good as gone. Whoever sits here hears why once, not twice a second.
+            told, self._blind = self._blind, True
+            gone = self.remove()
+            if told:
+                return gone
+            raise
+        self._blind = False
         self._refused = self._refused and there
         if self.card_in and not there:
             return self.remove()

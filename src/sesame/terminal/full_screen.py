@@ -26,7 +26,7 @@ from textual.widgets import Static
 from sesame.catalogue import N_, translator
 from sesame.errors import SesameError
 from sesame.reader.machine import DIGITS, Announce, Key, KeyHeld, KeyPressed, Show, State, Tick
-from sesame.reader.speech import speak_time
+from sesame.reader.speech import speak_time, speak_tries
 from sesame.terminal.device import Device
 from sesame.terminal.drawing import draw
 
@@ -200,6 +200,7 @@ class FullScreen(App[None]):
         self._asked: asyncio.Queue[Key | Deed] = asyncio.Queue()
         self._counted: int | None = None  # seconds that the display says are left
         self._busy = False
+        self._wrong = False  # the message says what went wrong
         self._server: asyncio.Task[None] | None = None
         self._frame = Container(id="device")
         self._panel = Display(self._rows)
@@ -298,17 +299,21 @@ class FullScreen(App[None]):
     async def _happen(self, what: Key | Deed) -> None:
         self._busy = True
         effects: list[Show | Announce] = []
+        wrong = False
         try:
             effects = await asyncio.to_thread(self._step(what))
         except SesameError as error:
-            message = self._explain(error)
+            message, wrong = self._explain(error), True
         else:
-            message = self._warning(effects)
+            message = self._warning(effects) or self._tries()
         finally:
             self._busy = False
         self._refresh()
-        if message or effects or what is not Deed.TIME:
+        # Why a card cannot be used stays to be read, until one can or somebody presses a key.
+        passed = effects and not (self._wrong and not self._device.card_in)
+        if message or passed or what is not Deed.TIME:
             self._message.update(message)
+            self._wrong = wrong
 
     def _step(self, what: Key | Deed) -> Callable[[], list[Show | Announce]]:
         match what:
@@ -331,6 +336,10 @@ class FullScreen(App[None]):
             self.bell()
         screen = self._device.screen
         return speak_time(warnings[-1], screen.state, screen.language)
+
+    def _tries(self) -> str:
+        """How many tries are left, where somebody's own card asks for its PIN."""
+        return speak_tries(self._device.screen) if self._device.by_hand else ""
 
     def _fatal_error(self) -> None:
         """Leave after a failure of a widget or of the library, without a word about values.

@@ -8,12 +8,10 @@ typed stays unseen.
 import os
 import re
 import select
-import signal
 import sys
 import termios
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from enum import Enum, unique
 from functools import partial
@@ -22,8 +20,9 @@ from typing import Self, TextIO
 from sesame.catalogue import N_, translator
 from sesame.errors import SesameError
 from sesame.reader.machine import Announce, Event, Key, KeyHeld, KeyPressed, Show, State, Tick
-from sesame.reader.speech import speak, speak_time
+from sesame.reader.speech import speak, speak_time, speak_tries
 from sesame.terminal.device import Device
+from sesame.terminal.signals import ended_in_order
 
 _PROMPT = "> "
 _GREETING = N_("Lecteur Sésame. Tapez h puis Entrée pour l’aide.")
@@ -50,7 +49,6 @@ _NUMBER = re.compile(r"[0-9]+(,[0-9]*)?")
 # Braille tables have no sign for these, and a voice does not need them.
 _ORDINARY_SPACES = str.maketrans({"\u00a0": " ", "\u202f": " "})
 _LONGEST_NAP = 0.5  # seconds
-_CODES_OF_SIGNALS = 128  # what shells add to the number of the signal that ended a program
 
 
 @unique
@@ -133,22 +131,8 @@ def run_plain(device: Device, explain: Callable[[SesameError], str], output: Tex
 
     Commands come from standard input, whatever that is.
     """
-    with _ended_in_order(), Keyboard(sys.stdin.fileno()) as keyboard:
+    with ended_in_order(), Keyboard(sys.stdin.fileno()) as keyboard:
         Plain(device, keyboard, output, explain).serve()
-
-
-@contextmanager
-def _ended_in_order() -> Iterator[None]:
-    """Let a polite signal end us as an error would, so that the terminal is put back."""
-
-    def end(number: int, _: object) -> None:
-        raise SystemExit(_CODES_OF_SIGNALS + number)
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 class Plain:
@@ -194,7 +178,6 @@ class Plain:
         return "".join(part for part in parts if not unicodedata.combining(part)).strip()
 
     def _prompt(self) -> None:
-        self._keyboard.hide(unseen=self._device.screen.state is State.AWAITING_PIN)
         if self._keyboard.interactive:
             self._output.write(_PROMPT)
             self._output.flush()
@@ -205,6 +188,8 @@ class Plain:
             self._output.write("\n")
 
     def _print(self, *sentences: str) -> None:
+        # First: who is asked for a PIN may type it at once.
+        self._keyboard.hide(unseen=self._device.screen.state is State.AWAITING_PIN)
         for sentence in sentences:
             self._output.write(f"{sentence.translate(_ORDINARY_SPACES)}\n")
         self._output.flush()
@@ -262,12 +247,14 @@ class Plain:
 
     def _try(self, do: Callable[[], list[Show | Announce]]) -> list[str]:
         """Do something, and say what has changed by it."""
+        before = self._device.screen.state
         try:
             effects = do()
         except SesameError as error:
             return [self._explain(error), speak(self._device.screen)]
         screen = self._device.screen
         if any(isinstance(effect, Show) for effect in effects):
-            return [speak(screen)]  # of a code, with its seconds
+            tries = self._device.by_hand and screen.state is not before and speak_tries(screen)
+            return [*([tries] if tries else []), speak(screen)]  # of a code, with its seconds
         warnings = [effect.seconds for effect in effects if isinstance(effect, Announce)]
         return [speak_time(warnings[-1], screen.state, screen.language)] if warnings else []

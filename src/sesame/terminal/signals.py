@@ -1,0 +1,25 @@
+"""Signals that end a program which has changed the terminal."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+# Whoever sends the last one from the keyboard (Ctrl-\\) would have the memory written to a file,
+# and a PIN may be in it.
+_POLITE = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+_CODES_OF_SIGNALS = 128  # what shells add to the number of the signal that ended a program
+
+
+@contextmanager
+def ended_in_order() -> Iterator[None]:
+    """Let a polite signal end us as an error would, so that the terminal is put back."""
+
+    def end(number: int, _: object) -> None:
+        raise SystemExit(_CODES_OF_SIGNALS + number)
+
+    before = {number: signal.signal(number, end) for number in _POLITE}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

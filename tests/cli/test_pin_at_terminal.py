@@ -1,0 +1,65 @@
+"""The PIN at a terminal: the real `sesame code`, with fingers that do not keep to the rules."""
+
+import re
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from sesame.card.card_file import read_summary
+from sesame.card.memory import Counters
+from tests.reader.cards import PIN, card_file
+from tests.terminal.pseudo import ENVIRON, on_terminal
+from tests.terminal.table import verifies
+
+ASKED = "Code secret de la carte"
+CODE = re.compile(r"\d{4} \d{4}")
+
+
+@pytest.fixture
+def card(tmp_path: Path) -> Path:
+    """A new card."""
+    return card_file(tmp_path, "sesame")
+
+
+def command(*arguments: object) -> list[str]:
+    """How to start `sesame code`."""
+    return [sys.executable, "-m", "sesame", "code", *map(str, arguments)]
+
+
+@pytest.mark.parametrize("end", ["SIGTERM", "SIGHUP", "SIGQUIT", "SIGINT"])
+def test_every_end_puts_the_terminal_back(card: Path, end: str) -> None:
+    """What is typed next is seen again; no memory is written to a file."""
+    number = signal.Signals[end]
+    with on_terminal(command(card), {}) as screen:
+        before = screen.mode
+        screen.sees(ASKED)
+        screen.process.send_signal(number)
+        assert screen.ends() == 128 + number
+        assert screen.mode == before
+    assert read_summary(card).counters == Counters(atc=1, pin_tries_left=3)
+
+
+def test_bytes_that_are_no_text(card: Path) -> None:
+    """Are no PIN; it is asked again, and nothing was tried."""
+    with on_terminal(command(card), {**ENVIRON, "PYTHONIOENCODING": "utf-8:strict"}) as screen:
+        screen.sees(ASKED)
+        screen.type_bytes(b"\xff\xfe12\n")
+        refused = screen.sees("de 4 à 12 chiffres").end()
+        screen.sees(ASKED, refused)
+        screen.type(f"{PIN.digits}\n")
+        code = screen.sees(CODE.pattern, refused)[0]
+        assert screen.ends() == 0
+    assert verifies(code, atc=1)
+    assert PIN.digits not in screen.text
+
+
+def test_a_pipe_that_is_a_terminal(card: Path) -> None:
+    """`--pin-stdin` with fingers behind it asks unseen, as without."""
+    with on_terminal(command(card, "--pin-stdin"), {}) as screen:
+        screen.sees(ASKED)
+        screen.type(f"{PIN.digits}\n")
+        screen.sees(CODE.pattern)
+        assert screen.ends() == 0
+    assert PIN.digits not in screen.text
