@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -27,6 +27,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 DEBIAN_PYTHON = "/usr/bin/python3"
+PLUG = (sys.executable, "-m", "sesame", "card", "plug")
 PATIENCE = 20.0  # seconds: nothing of PC/SC has a time limit of its own
 
 _PCSCD = "/usr/sbin/pcscd"
@@ -143,13 +144,16 @@ class Service:
         return os.environ | {"PCSCLITE_CSOCK_NAME": str(self.socket), "LC_ALL": "C.UTF-8"}
 
     @contextmanager
-    def plugged(self, card: Path, *options: str, slot: int = 0) -> Iterator["Plug"]:
+    def plugged(
+        self, card: Path, *options: str, slot: int = 0, program: Sequence[str] = PLUG
+    ) -> Iterator["Plug"]:
         """A card file in a slot; present when the context begins."""
         address = f"127.0.0.1:{self.port + slot}"
-        command = [sys.executable, "-m", "sesame", "card", "plug", str(card), "--reader", address]
         log = self._folder / f"slot-{slot}"
         with log.open("wb") as lines:
-            process = subprocess.Popen([*command, *options], stdout=lines)
+            process = subprocess.Popen(
+                [*program, str(card), "--reader", address, *options], stdout=lines
+            )
         plug = Plug(process, log)
         try:
             self.wait_for_card(slot, present=True)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -23,8 +23,9 @@ from sesame.card.plug import Address, keep_plugged
 from sesame.card.vpcd import PluggedCard, Turn
 from sesame.emv.apdu import Ins
 from sesame.emv.pin import Pin
-from tests.interop.service import PATIENCE, Client, Service, running
+from tests.interop.service import PATIENCE, Client, Plug, Service, running
 from tests.reader.cards import DKI, DPA_KEY, PIN, PROFILES, WRONG, card_file
+from tests.terminal.pseudo import Terminal, on_terminal
 
 pytestmark = [
     pytest.mark.needs("pcscd", "vsmartcard-vpcd", "opensc", "gcc", "libpcsclite-dev"),
@@ -141,7 +142,7 @@ def test_two_cards_in_two_readers(service: Service, tmp_path: Path) -> None:
     ):
         refused = code(service)
         assert (refused.returncode, refused.stdout) == (1, "")
-        assert f"après --pcsc\u00a0: {FIRST}, {SECOND}." in refused.stderr
+        assert f"parmi\u00a0: 0 ({FIRST}), 1 ({SECOND})." in refused.stderr
         assert accepted("sesame", code(service, "00 00").stdout, 1)
         assert accepted("bank", code(service, "1").stdout, 1)
         assert f"parmi\u00a0: 0 ({FIRST}), 1 ({SECOND})." in code(service, "gemalto").stderr
@@ -284,6 +285,116 @@ def test_a_card_pulled_at_every_command(service: Service, tmp_path: Path, at: in
         made = code(service)
     assert accepted("sesame", made.stdout, atc + 1), made.stderr
     assert read_summary(path).counters == Counters(atc=atc + 1, pin_tries_left=3)
+
+
+# ── A session at the terminal, and the card is pulled while it checks the PIN ────────────────────
+
+TORN = str(Path(__file__).parent / "torn_plug.py")
+TOO_EARLY = re.escape(f"{FIRST} : la carte a été retirée trop tôt. Remettez-la et recommencez")
+# How far the card came, and the tries that are left then: of three, with the right PIN and a wrong
+# one. The try is spent before anything is compared, and given back to the right one.
+MOMENTS = {
+    "asked": (3, 3),
+    "drafted": (3, 3),
+    "spent": (2, 2),
+    "judged": (3, 2),
+}
+PULLED = [
+    pytest.param(moment, pin, left, id=f"{moment}-{name}")
+    for moment, tries in MOMENTS.items()
+    for name, pin, left in zip(("right", "wrong"), (PIN, WRONG), tries, strict=True)
+]
+
+
+@contextmanager
+def session(service: Service, *command: str) -> Iterator[Terminal]:
+    """`sesame` on a terminal of its own."""
+    found = {"PCSCLITE_CSOCK_NAME": str(service.socket)}
+    with on_terminal([*SESAME, *command], found) as screen:
+        before = screen.mode
+        yield screen
+        assert screen.mode == before, "what is typed is to be seen again"
+    assert PIN.digits not in screen.text
+    assert WRONG.digits not in screen.text
+
+
+def torn_at(service: Service, path: Path, moment: str) -> AbstractContextManager[Plug]:
+    """The card of *path* in the first slot; at its next VERIFY it comes to *moment* and goes."""
+    return service.plugged(path, program=(sys.executable, TORN, moment))
+
+
+def tries_of(service: Service, *card: str) -> int:
+    """What a report says of them."""
+    report = json.loads(service.run(*SESAME, "card", "inspect", "--json", *card).stdout)
+    tries: int = report["applications"][0]["tries_left"]
+    return tries
+
+
+@pytest.mark.parametrize(("moment", "pin", "left"), PULLED)
+def test_the_card_is_pulled_from_sesame_code(
+    service: Service, tmp_path: Path, moment: str, pin: Pin, left: int
+) -> None:
+    """The counter is the card's own, whatever came of the PIN, and whoever asks is told it."""
+    path = card_file(tmp_path, "sesame")
+    with torn_at(service, path, moment), session(service, "code", "--pcsc") as screen:
+        screen.sees("Essais du code secret qui restent : 3.")
+        screen.sees("arrêter")
+        screen.type(f"{pin.digits}\n")
+        screen.sees(TOO_EARLY)
+        assert screen.ends() == 1
+    assert read_summary(path).counters == Counters(atc=1, pin_tries_left=left)
+    with service.plugged(path):
+        assert tries_of(service, "--pcsc") == left
+        with session(service, "code", "--pcsc") as screen:
+            screen.sees(f"Essais du code secret qui restent : {left}.")
+            screen.sees("arrêter")
+            screen.type(f"{PIN.digits}\n")
+            shown = screen.sees(r"(?m)^\d{4} \d{4}")[0]
+            assert screen.ends() == 0
+    assert accepted("sesame", shown, 2)
+    assert read_summary(path).counters == Counters(atc=2, pin_tries_left=3)
+
+
+@pytest.mark.parametrize(("moment", "pin", "left"), PULLED[4:])
+@pytest.mark.parametrize("face", ["plain", "full"])
+def test_the_card_is_pulled_from_sesame_reader(  # noqa: PLR0913, PLR0917 -- what happened, and to whom
+    service: Service, tmp_path: Path, moment: str, pin: Pin, left: int, face: str
+) -> None:
+    """The reader says why, sees the card that is put in again, and how it stands."""
+    path, trace = card_file(tmp_path, "sesame"), tmp_path / "trace.json"
+    options = ("--plain",) if face == "plain" else ()
+    enter = "\n" if face == "plain" else "\r"
+    command = ("reader", "--pcsc", "--trace", str(trace), *options)
+    with session(service, *command) as screen:
+        with torn_at(service, path, moment):
+            screen.sees("(?i)choisissez")
+            screen.type("c" if face == "full" else "c\n")
+            screen.sees("Essais du code secret qui restent : 3.")
+            screen.sees("(?i)code secret \\?")
+            screen.type(pin.digits + enter)
+            pulled = screen.sees("la carte a été retirée trop tôt").end()
+            assert read_summary(path).counters == Counters(atc=1, pin_tries_left=left)
+        with service.plugged(path):
+            again = screen.sees("(?i)choisissez", pulled).end()
+            screen.type("c" if face == "full" else "c\n")
+            screen.sees(f"Essais du code secret qui restent : {left}.", again)
+            screen.sees("(?i)code secret \\?", again)
+            screen.type(PIN.digits + enter)
+            if face == "plain":
+                shown = screen.sees(r"Sésame : ((?:\d ){3}\d, (?:\d ){3}\d)\.")[1]
+                assert accepted("sesame", shown.replace(",", "").replace(" ", ""), 2)
+            else:
+                screen.sees("(?i)code sésame", again)
+            screen.type("q" if face == "full" else "q\n")
+            assert screen.ends() == 0
+    assert read_summary(path).counters == Counters(atc=2, pin_tries_left=3)
+    first, second = json.loads(trace.read_text())["vectors"]
+    assert first["note"].endswith("; no answer to VERIFY: CardPulled")
+    assert (first["id"], second["id"]) == ("session-1", "session-2")
+    assert "49701" not in trace.read_text()
+    played = service.run(*SESAME, "trace", str(trace)).stdout.splitlines()
+    assert played[0].startswith("session-1 refused:")
+    assert re.fullmatch(r"session-2 shown=\d+ ok", played[1])
 
 
 # ── Programs that run for a while ────────────────────────────────────────────────────────────────
