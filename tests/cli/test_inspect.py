@@ -194,8 +194,8 @@ def test_the_pin_typed_at_a_terminal(
 @pytest.mark.parametrize(
     ("typed", "options", "said"),
     [
-        ("12", ("--pin-stdin",), "Le code secret d’une carte a de 4 à 12 chiffres. Rien n’a été"),
-        ("", (), "Il n’y a pas de terminal où taper le code secret\u00a0: donnez --pin-stdin."),
+        ("12", ("--pin-stdin",), "Le code secret d’une carte a de 4 à 12 chiffres.\n"),
+        ("", (), "terminal où taper le code secret de la carte\u00a0: donnez --pin-stdin."),
     ],
 )
 def test_no_pin(

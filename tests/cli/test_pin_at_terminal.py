@@ -3,6 +3,7 @@
 import re
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -23,9 +24,9 @@ def card(tmp_path: Path) -> Path:
     return card_file(tmp_path, "sesame")
 
 
-def command(*arguments: object) -> list[str]:
-    """How to start `sesame code`."""
-    return [sys.executable, "-m", "sesame", "code", *map(str, arguments)]
+def command(*arguments: object, of: Sequence[str] = ("code",)) -> list[str]:
+    """How to start `sesame code`, or another command that asks for a PIN."""
+    return [sys.executable, "-m", "sesame", *of, *map(str, arguments)]
 
 
 @pytest.mark.parametrize("end", ["SIGTERM", "SIGHUP", "SIGQUIT", "SIGINT"])
@@ -63,3 +64,32 @@ def test_a_pipe_that_is_a_terminal(card: Path) -> None:
         screen.sees(CODE.pattern)
         assert screen.ends() == 0
     assert PIN.digits not in screen.text
+
+
+def test_a_transaction_of_the_doctor_asks_unseen_too(card: Path) -> None:
+    """`inspect --transaction --pin-stdin` with fingers behind it; an end puts the terminal back."""
+    doctor = command(card, "--transaction", "--pin-stdin", of=("card", "inspect"))
+    with on_terminal(doctor, {}) as screen:
+        before = screen.mode
+        screen.sees(ASKED)
+        screen.process.send_signal(signal.SIGTERM)
+        assert screen.ends() == 128 + signal.SIGTERM
+        assert screen.mode == before
+    with on_terminal(doctor, {}) as screen:
+        screen.sees(ASKED)
+        screen.type(f"{PIN.digits}\n")
+        screen.sees("code secret vérifié et juste")
+        assert screen.ends() == 0
+    assert PIN.digits not in screen.text
+
+
+def test_a_passphrase_that_is_broken_off_puts_the_terminal_back(tmp_path: Path) -> None:
+    """Of a new keystore: nothing is made."""
+    path = tmp_path / "new.keystore"
+    with on_terminal(command(path, of=("keys", "create")), {}) as screen:
+        before = screen.mode
+        screen.sees("Phrase de passe")
+        screen.process.send_signal(signal.SIGHUP)
+        assert screen.ends() == 128 + signal.SIGHUP
+        assert screen.mode == before
+    assert not path.exists()

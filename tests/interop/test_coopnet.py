@@ -1,4 +1,4 @@
-"""The whole way: a card of the demonstration in a real PC/SC slot, its codes at a running Coop@net."""
+"""The whole way: a card in a real PC/SC slot, and its codes at a running Coop@net."""
 
 import importlib.util
 import sys
@@ -53,7 +53,7 @@ def sign_in(demo: Demonstration, customer: Customer, code: str) -> str:
     """Where the form leads: the customer's own space, or back with an error."""
     with Browser(demo.portal) as browser:
         answer = browser.submit(customer.user_code, code)
-        return answer.headers.get("location", f"{answer.status_code}")
+        return str(answer.headers.get("location", answer.status_code))
 
 
 @pytest.mark.parametrize("kind", ["sesame", "bank"])

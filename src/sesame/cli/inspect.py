@@ -6,7 +6,6 @@ argument, which every user of the machine could read in the list of processes.
 """
 
 import argparse
-import getpass
 import json
 import sys
 from pathlib import Path
@@ -15,23 +14,17 @@ import msgspec
 
 from sesame.cli.finding_words import finding_sentence
 from sesame.cli.language import say
-from sesame.cli.pin import SEEN_HERE, NoPin, consent, tries_sentence
+from sesame.cli.pin import SEEN_HERE, NoPin, add_pin, consent, one_pin, tries_sentence
 from sesame.cli.report_words import lines, wrapped
 from sesame.cli.sentences import sentence
 from sesame.cli.slots import add_pcsc, slot_of
 from sesame.cli.trace import vectors
-from sesame.emv.errors import MalformedPin
-from sesame.emv.pin import Pin
 from sesame.errors import SesameError
 from sesame.reader.diagnosis import diagnose
 from sesame.reader.inspection import Inspection
 from sesame.reader.recording import ANY_PIN, Session
 from sesame.reader.report import SCHEMA, Report, Verdict
 from sesame.reader.slot import CLOCK, PinPadSlot
-
-
-class NoTransaction(SesameError):
-    """No code is made. The message is for people, in their language."""
 
 
 def add_parser(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -54,16 +47,7 @@ def add_parser(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         action="store_true",
         help=say("faire aussi un code, sans le montrer\u00a0: cela compte un numéro de la carte"),
     )
-    parser.add_argument(
-        "--pin-stdin",
-        action="store_true",
-        help=say("lire le code secret de la carte sur l’entrée standard"),
-    )
-    parser.add_argument(
-        "--last-try",
-        action="store_true",
-        help=say("essayer le code secret même s’il ne reste qu’un essai"),
-    )
+    add_pin(parser)
     parser.set_defaults(run=run)
 
 
@@ -170,8 +154,8 @@ def _transact(inspection: Inspection, arguments: argparse.Namespace, *, on_pad: 
     try:
         if tries == 1:
             consent(given=arguments.last_try)
-        pin = _ask_pin(from_stdin=arguments.pin_stdin)
-    except (NoPin, NoTransaction) as error:
+        pin = one_pin(arguments)
+    except NoPin as error:
         return _refuse(str(error))
     inspection.make_code(pin, tries_agreed=tries)
     return 0
@@ -193,23 +177,3 @@ def _tell(tries: int | None) -> None:
         tries_sentence(tries),
     )
     print("\n".join(told), file=sys.stderr)
-
-
-def _ask_pin(*, from_stdin: bool) -> Pin:
-    """The PIN from where it is said to come.
-
-    Raises:
-        NoTransaction: nobody gives one.
-    """
-    try:
-        if from_stdin:
-            return Pin(sys.stdin.readline().strip())
-        if not sys.stdin.isatty():
-            raise NoTransaction(
-                say("Il n’y a pas de terminal où taper le code secret\u00a0: donnez --pin-stdin.")
-            )
-        return Pin(getpass.getpass(say("Code secret\u00a0: ")).strip())
-    except (MalformedPin, EOFError):
-        raise NoTransaction(
-            say("Le code secret d’une carte a de 4 à 12 chiffres. Rien n’a été essayé.")
-        ) from None

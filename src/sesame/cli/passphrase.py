@@ -11,6 +11,7 @@ from pathlib import Path
 from sesame.cli.language import say
 from sesame.custody.passphrase import Passphrase, read_passphrase
 from sesame.errors import SesameError
+from sesame.terminal.signals import ended_in_order
 
 
 class NoPassphrase(SesameError):
@@ -54,8 +55,10 @@ def ask_passphrase(arguments: argparse.Namespace, *, twice: bool = False) -> Pas
             )
         )
     try:
-        typed = getpass.getpass(say("Phrase de passe\u00a0: "))
-        if twice and getpass.getpass(say("La même, encore une fois\u00a0: ")) != typed:
+        with ended_in_order():
+            typed = getpass.getpass(say("Phrase de passe\u00a0: "))
+            again = getpass.getpass(say("La même, encore une fois\u00a0: ")) if twice else typed
+        if again != typed:
             raise NoPassphrase(say("Les deux phrases de passe diffèrent\u00a0: recommencez."))
     except EOFError:
         raise NoPassphrase(say("Aucune phrase de passe n’a été tapée.")) from None

@@ -92,6 +92,22 @@ def pin_of_real_card(arguments: argparse.Namespace) -> AskPin:
     return ask
 
 
+def one_pin(arguments: argparse.Namespace) -> Pin:
+    """A PIN for one try that nobody asks again for.
+
+    Raises:
+        NoPin: none was given, what was piped in is none, or there is no terminal.
+    """
+    if _pipes(arguments):
+        return _piped()
+    if not at_terminal():
+        raise NoPin(say(NO_TERMINAL))
+    pin = _typed()
+    if pin is None:
+        raise NoPin(say(_NOTHING_TRIED))
+    return pin
+
+
 def _tell(asking: Asking) -> None:
     """How the card stands, and where its PIN goes."""
     if asking.wrong and asking.tries_left is not None:
@@ -129,7 +145,7 @@ def consent(*, given: bool) -> None:
     )
     print(question, end="", file=sys.stderr, flush=True)
     if _line().lower() not in _YES:
-        raise NoPin(say("Rien n’a été essayé."))
+        raise NoPin(say(_NOTHING_TRIED))
 
 
 def ask_pin(asking: Asking) -> Pin | None:
@@ -191,6 +207,7 @@ def wrong_pin(tries_left: int) -> str:
 
 
 _NO_TEXT = "\ufffd"  # bytes that are none
+_NOTHING_TRIED = N_("Rien n’a été essayé.")
 _YES = frozenset({"oui", "o", "yes", "y"})
 NO_TERMINAL = N_(
     "Il n’y a pas de terminal où taper le code secret de la carte\u00a0: donnez --pin-stdin."
