@@ -182,6 +182,30 @@ def test_a_card_can_be_taken_out_while_nobody_is_there() -> None:
     assert card.told == [Line.WAITING]
 
 
+def test_a_card_that_has_dialled_itself_hangs_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given the port that it dials: nobody was there, and the port is free for the service."""
+    with Driver() as driver:
+        address = driver.address
+    real = socket.create_connection
+    itself = 0
+
+    def from_that_port(to: tuple[str, int], timeout: float) -> socket.socket:
+        nonlocal itself
+        connection = real(to, timeout=timeout, source_address=to)
+        itself += connection.getsockname() == connection.getpeername()
+        return connection
+
+    monkeypatch.setattr(socket, "create_connection", from_that_port)
+    with plugged(address) as card:
+        card.wait_for(Line.WAITING)
+        monkeypatch.setattr(socket, "create_connection", real)
+        with Driver(address.port) as driver:
+            assert driver.accept().power_on() == sesame_image().atr
+            card.wait_for(Line.CONNECTED)
+    assert itself
+    assert card.told.index(Line.WAITING) < card.told.index(Line.CONNECTED)
+
+
 def test_an_address_is_written_as_it_is_typed() -> None:
     """IPv6 in brackets."""
     assert [str(Address()), str(Address("::1", 1))] == ["127.0.0.1:35963", "[::1]:1"]

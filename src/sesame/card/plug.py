@@ -7,6 +7,7 @@ itself.
 
 import select
 import socket
+import struct
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -82,10 +83,24 @@ def keep_plugged(
 def _dial(address: Address) -> socket.socket | None:
     try:
         driver = socket.create_connection((address.host, address.port), timeout=_PATIENCE)
+        if driver.getsockname() == driver.getpeername():
+            _hang_up(driver)
+            return None
         driver.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except OSError:
         return None
     return driver
+
+
+def _hang_up(echo: socket.socket) -> None:
+    """Free the port at once, of which a connection has both ends.
+
+    The driver's ports are among those that the system gives to who dials. While nobody listens
+    there, sooner or later we are given the very port that we dial, and are connected to
+    ourselves: the service could never have its port.
+    """
+    echo.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    echo.close()
 
 
 def _serve(
