@@ -28,6 +28,7 @@ from sesame.card.errors import (
     CardFileError,
     CardFileExists,
     CardFileExposed,
+    CardFileGone,
     CardFileMissing,
     CardFileTooNew,
     CardFileUnusable,
@@ -510,6 +511,32 @@ def test_a_write_that_fails_takes_the_chip_its_power(
         assert say(card, select(DPA), GPO) == [0x9000, 0x9000]
     # What did not become durable for sure may be there all the same: an ATC is lost.
     assert read_summary(card).counters == Counters(1 if sync == "of the file" else 2, 3)
+
+
+def test_a_deleted_card_stays_deleted(card: Path) -> None:
+    """Its chip in the reader gets no counter kept and answers no more; nothing is written."""
+    with open_card(card) as chip:
+        chip.respond(select(DPA).encode())
+        card.unlink()
+        with pytest.raises(CardFileGone, match="deleted"):
+            chip.respond(GPO.encode())
+        with pytest.raises(CardFileUnusable, match="out of the reader"):
+            chip.respond(GPO.encode())
+    assert [path.name for path in card.parent.iterdir()] == ["card.key"]
+
+
+def test_a_card_that_was_put_in_the_place_of_another_is_not_written_over(card: Path) -> None:
+    """As when a demonstration is made anew while one of its cards is in a slot."""
+    with open_card(card) as chip:
+        chip.respond(select(DPA).encode())
+        card.unlink()
+        (card.parent / "card.key").unlink()
+        create(card, bank_image(), NEW)
+        new = card.read_bytes()
+        with refused(card, CardFileGone, "another card put in its place"):
+            chip.respond(GPO.encode())
+    assert card.read_bytes() == new
+    assert say(card, select(DPA), GPO) == [0x9000, 0x9000]
 
 
 def test_a_chip_outside_its_transaction_cannot_move(card: Path) -> None:

@@ -31,6 +31,7 @@ from sesame.card.errors import (
     CardFileDamaged,
     CardFileExists,
     CardFileExposed,
+    CardFileGone,
     CardFileMissing,
     CardFileTooNew,
     CardFileUnusable,
@@ -116,7 +117,8 @@ def open_card(path: Path, wait: float = 0.0) -> Iterator[Chip]:
 
     Waits up to *wait* seconds for another reader to give it back. The lock ends with the
     context, or with the process. A write that fails, or a command after the context, is a
-    `CardFileUnusable` out of `Chip.respond`, and no answer.
+    `CardFileUnusable` out of `Chip.respond`, and no answer; so is a `CardFileGone`, when the file
+    was deleted meanwhile.
 
     Raises:
         CardInUse: another reader still holds the card.
@@ -383,12 +385,15 @@ class _Place:
         """Put *content* in the file's place: durable on return. The card must be `held`.
 
         If it fails, the card is no longer ours: the chip has lost its power.
+
+        Raises:
+            CardFileGone: the file was deleted, or another one has its name.
         """
         lock, self._lock = self._lock, None
         if lock is None:
             raise CardFileUnusable(self._path, OSError(errno.EBADF, _TAKEN_OUT))
         try:
-            self._lock = self._write(self._name, content)
+            self._lock = self._write(self._name, content, successor_of=lock)
         finally:
             os.close(lock)
 
@@ -426,11 +431,15 @@ class _Place:
                 raise CardFileMissing(self._path, _NO_CARD) from None
             with suppress(BlockingIOError):
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                status = self._status()
-                if status is not None and os.path.samestat(status, os.fstat(lock)):
+                if self._is_named(lock):
                     return lock
             os.close(lock)
             return None
+
+    def _is_named(self, file: int) -> bool:
+        """Whether the card's name stands for this open file."""
+        status = self._status()
+        return status is not None and os.path.samestat(status, os.fstat(file))
 
     def _status(self) -> os.stat_result | None:
         with suppress(FileNotFoundError):
@@ -450,8 +459,12 @@ class _Place:
             finally:
                 os.close(file)
 
-    def _write(self, name: str, content: bytes) -> int:
-        """Replace file *name*; gives the new one, open and locked."""
+    def _write(self, name: str, content: bytes, successor_of: int | None = None) -> int:
+        """Replace file *name*, if it still is *successor_of*; gives the new one, open and locked.
+
+        Who deletes a card that is in a reader wants it gone, and a card that was put there since
+        is another one: neither is written over.
+        """
         draft = f".{name}.new"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
         with _told(self._where / name):
@@ -464,12 +477,18 @@ class _Place:
                 with os.fdopen(file, "wb", closefd=False) as stream:
                     stream.write(content)
                 os.fsync(file)
+                self._check_place(successor_of, draft)
                 os.rename(draft, name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
                 os.fsync(self._folder)
             except BaseException:
                 os.close(file)  # and with it the lock
                 raise
         return file
+
+    def _check_place(self, predecessor: int | None, draft: str) -> None:
+        if predecessor is not None and not self._is_named(predecessor):
+            os.unlink(draft, dir_fd=self._folder)
+            raise CardFileGone(self._path)
 
 
 _NO_CARD = "there is no such card file"

@@ -5,6 +5,7 @@ CardError
  └ CardFileError          the file: its path, and what to do
     ├ CardFileMissing     there is none
     ├ CardFileExists      there is one already
+    ├ CardFileGone        it was deleted, or replaced, while it was in a reader
     ├ CardFileExposed     others than its owner may read it
     ├ CardFileDamaged     its bytes are not those that were written
     ├ CardFileTooNew      a later version of this program wrote it
@@ -46,6 +47,17 @@ class CardFileExists(CardFileError):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, "this card exists already: reissue it, or choose another name")
+
+
+class CardFileGone(CardFileError):
+    """The file was deleted while its card was in a reader, or another one has its name now."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            path,
+            "this file was deleted, or another card put in its place, while its card was in a "
+            "reader. Nothing was written: use the card that is there now, or reissue it",
+        )
 
 
 class CardFileExposed(CardFileError):

@@ -7,6 +7,7 @@ said in their language. The places are attributes of the error.
 from sesame.card.errors import (
     CardFileDamaged,
     CardFileExposed,
+    CardFileGone,
     CardFileMissing,
     CardFileTooNew,
     CardFileUnusable,
@@ -96,6 +97,10 @@ SENTENCES: dict[type[SesameError], str] = {
         "moins {different} caractères différents\u00a0: quatre mots tirés au sort conviennent."
     ),
     CardFileMissing: N_("{path}\u00a0: cette carte n’existe pas. Vérifiez son chemin."),
+    CardFileGone: N_(
+        "{path}\u00a0: ce fichier a été effacé ou remplacé pendant que sa carte était dans le "
+        "lecteur. Rien n’a été écrit. Prenez la carte qui est là maintenant, ou refaites-la."
+    ),
     CardFileExposed: N_(
         "{path}\u00a0: d’autres utilisateurs peuvent lire cette carte. Faites «\u00a0chmod "
         "600\u00a0»."
