@@ -211,6 +211,64 @@ def test_a_card_whose_file_cannot_be_written_leaves_the_slot(card: Path) -> None
     assert card.read_bytes() == before
 
 
+def test_a_card_whose_file_was_deleted_leaves_the_slot(card: Path) -> None:
+    """The same, and no file comes back in its place."""
+    with in_slot(card, "--whole") as (driver, process):
+        driver.power_on()
+        assert driver.ask(select(DPA).encode())[-2:] == OK
+        card.unlink()
+        assert driver.ask(GPO.encode()) == b""
+        _, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 1
+    assert err == (
+        f"{card}\u00a0: ce fichier a été effacé ou remplacé pendant que sa carte était dans le "
+        "lecteur. Rien n’a été écrit. Prenez la carte qui est là maintenant, ou refaites-la.\n"
+    )
+    assert [path.name for path in card.parent.iterdir()] == ["card.key"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is Linux's")
+def test_a_log_that_cannot_be_written_ends_it_in_one_sentence(card: Path) -> None:
+    """A full disk under the log, for example; the card is free again."""
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "sesame", "card", "plug", str(card)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"LC_ALL": "fr_FR.UTF-8", "PYTHONUTF8": "1"},
+            timeout=PATIENCE,
+            check=False,
+        )
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        "Le journal ne peut plus être écrit (No space left on device). La carte est sortie du "
+        "lecteur et son fichier est intact\u00a0: faites de la place, puis recommencez.\n"
+    )
+    with open_card(card):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("host", "away"),
+    [("127.0.0.1", False), ("127.8.9.1", False), ("[::1]", False), ("localhost", False)]
+    + [(host, True) for host in ("192.0.2.7", "[2001:db8::7]", "reader.example")],
+)
+def test_who_plugs_a_card_into_another_machine_is_warned(
+    card: Path,
+    host: str,
+    away: bool,  # noqa: FBT001 -- a case
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """PIN and answers go there in clear; on this machine nothing is said."""
+    monkeypatch.setattr("sesame.cli.card_plug.keep_plugged", lambda *_: None)
+    assert main(["card", "plug", str(card), "--reader", f"{host}:7"]) == 0
+    said = capsys.readouterr().err
+    warned = f"{host}:7 est peut-être une autre machine. Le code PIN "
+    assert said.startswith(warned) if away else said == ""
+
+
 # A whole dialogue, and what the file must hold once each of its commands has been answered.
 DIALOGUE: list[tuple[Command, Counters]] = [
     (select(DPA), NEW),

@@ -6,12 +6,14 @@ What a person should do stands on standard error.
 """
 
 import argparse
+import os
 import signal
 import socket
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from pathlib import Path
 
 from sesame.card.card_file import open_card, read_summary
@@ -20,10 +22,13 @@ from sesame.card.plug import HOST, PORT, Address, Line, keep_plugged
 from sesame.card.vpcd import PluggedCard
 from sesame.catalogue import N_
 from sesame.cli.language import say
+from sesame.cli.sentences import SENTENCES
 from sesame.emv.atr import Protocol, decode_atr
+from sesame.errors import SesameError
 
 _PROTOCOLS: Mapping[str, Protocol] = {"t0": Protocol.T0, "t1": Protocol.T1}
 _HIGHEST_PORT = 65535
+_THIS_MACHINE = "localhost"
 
 _ADVICE: Mapping[Line, str] = {
     Line.WAITING: N_(
@@ -35,6 +40,25 @@ _ADVICE: Mapping[Line, str] = {
         "déjà\u00a0? Le port suivant est un second lecteur."
     ),
 }
+
+_AWAY = N_(
+    "{address} est peut-être une autre machine. Le code PIN et tout ce que dit la carte y vont en "
+    "clair, et qui répond là-bas se sert de la carte\u00a0: prenez un tunnel chiffré (ssh) plutôt."
+)
+
+
+class LogUnwritable(SesameError):
+    """Standard output takes no more lines; the card is out of the slot, and its file whole."""
+
+    def __init__(self, refusal: OSError) -> None:
+        super().__init__(f"the log cannot be written: {refusal.strerror}")
+        self.reason = refusal.strerror
+
+
+SENTENCES[LogUnwritable] = N_(
+    "Le journal ne peut plus être écrit ({reason}). La carte est sortie du lecteur et son fichier "
+    "est intact\u00a0: faites de la place, puis recommencez."
+)
 
 
 def add_parser(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -67,11 +91,14 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         CardFileError: it cannot be opened, another program has it, or its counters could not be
             kept; see `sentence`.
+        LogUnwritable: standard output takes no more.
     """
     address: Address = arguments.reader
+    if not _is_here(address.host):
+        print(say(_AWAY).format(address=address), file=sys.stderr, flush=True)
 
     def tell(event: object) -> None:
-        print(datetime.now(UTC).isoformat(timespec="milliseconds"), event, flush=True)
+        _log(event)
         if isinstance(event, Line) and event in _ADVICE:
             print(say(_ADVICE[event]).format(address=address), file=sys.stderr, flush=True)
 
@@ -87,6 +114,25 @@ def run(arguments: argparse.Namespace) -> int:
         keep_plugged(card, address, end, tell)
         tell("unplugged")
     return 0
+
+
+def _log(event: object) -> None:
+    try:
+        print(datetime.now(UTC).isoformat(timespec="milliseconds"), event, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as refusal:
+        # What is left unwritten would be tried, and complained of, once more at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise LogUnwritable(refusal) from None
+
+
+def _is_here(host: str) -> bool:
+    """Whether what goes to *host* does not leave this machine, for sure."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == _THIS_MACHINE
 
 
 def _address(text: str) -> Address:
