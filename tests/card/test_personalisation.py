@@ -14,6 +14,7 @@ from sesame.card.personalisation import atr, bank_card, payment_card, sesame_car
 from sesame.emv.atr import Protocol, decode_atr
 from sesame.emv.dol import DolEntry, dol_length
 from sesame.emv.iad import PIN_VERIFIED_ARQC
+from sesame.emv.pan import Pan, luhn_digit
 from sesame.emv.tags import Tag
 from sesame.emv.tlv import decode, find
 from tests.card.cards import (
@@ -115,6 +116,24 @@ def test_the_payment_application_carries_no_bitmap() -> None:
     assert values[Tag.PAN] == bytes.fromhex(PAN.digits)
     assert not application.strict
     assert application.pays
+
+
+@pytest.mark.parametrize(("digits", "pad"), [(16, ""), (15, "f"), (19, "f")])
+def test_the_payment_application_has_a_track_2(digits: int, pad: str) -> None:
+    """Number, expiry, service code, whole bytes; it says what 5A and 5F24 say, and no more."""
+    payload = "9" * (digits - 1)
+    pan = Pan(payload + luhn_digit(payload))
+    image, _ = payment_card(replace(DATA, pan=pan), dki=DKI, payment_key=PAYMENT_KEY)
+    values = objects(image.applications[0])
+    assert values[Tag.TRACK_2].hex() == f"{pan.digits}d2912201{pad}"
+    assert values[Tag.PAN].hex().startswith(pan.digits)
+    assert values[Tag.EXPIRY_DATE].hex().startswith("2912")
+
+
+def test_an_application_for_codes_has_nothing_of_a_magnetic_stripe() -> None:
+    """It pays nowhere."""
+    for application in (sesame_image().applications[0], bank_image().applications[1]):
+        assert not objects(application).keys() & {Tag.TRACK_2, Tag.TRACK_1_DISCRETIONARY}
 
 
 @pytest.mark.parametrize("protocol", Protocol)

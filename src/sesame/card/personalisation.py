@@ -33,6 +33,7 @@ _PAYMENT_VERSION = bytes.fromhex("008C")
 _NO_AMOUNTS = bytes(8)  # X and Y of a CVM list
 _PLAINTEXT_PIN_ALWAYS = bytes.fromhex("0100")
 _PLAINTEXT_PIN_OR_NOTHING = bytes.fromhex("4103 1F03")  # by what the terminal supports
+_SERVICE_CODE = "201"  # international, has a chip; any service
 _ARC = DolEntry(Tag.ARC, 2)
 
 # Historical bytes, ISO/IEC 7816-4, 8.1.1: compact TLV (80); this card selects by a whole name or
@@ -135,7 +136,10 @@ def _code_application(
 
 def _payment_application(data: CardData, dki: int, key: DesKey) -> Application:
     # No 9F55 and no 9F56: in a payment application these tags mean something else.
-    holder = [Tlv(Tag.CARDHOLDER_NAME, data.name.encode())]
+    holder = [
+        Tlv(Tag.TRACK_2, _track_2(data)),
+        Tlv(Tag.CARDHOLDER_NAME, data.name.encode()),
+    ]
     objects = [
         *_lists(),
         *_number(data),
@@ -171,6 +175,17 @@ def _dol(entries: Sequence[DolEntry]) -> bytes:
 
 def _number(data: CardData) -> list[Tlv]:
     return [Tlv(Tag.PAN, data.pan.encode()), Tlv(Tag.PSN, bytes.fromhex(data.psn))]
+
+
+def _track_2(data: CardData) -> bytes:
+    """The magnetic stripe's second track, ISO/IEC 7813: number, D, expiry, service code.
+
+    EMV leaves it to the scheme, and Visa asks for it; programs that read payment cards often look
+    nowhere else. Nothing follows the service code: there the issuer's check values would stand,
+    and with them a stripe could be copied from the chip.
+    """
+    nibbles = f"{data.pan.digits}D{data.expiry:%y%m}{_SERVICE_CODE}"
+    return bytes.fromhex(nibbles + "F" * (len(nibbles) % 2))
 
 
 def _dates(data: CardData) -> list[Tlv]:
