@@ -205,8 +205,8 @@ def test_a_card_whose_file_cannot_be_written_leaves_the_slot(card: Path) -> None
         _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
     assert err == (
-        f"{card}\u00a0: le système refuse de lire ou d’écrire cette carte. Vérifiez le dossier et "
-        "son propriétaire.\n"
+        f"{card}\u00a0: le système refuse de lire ou d’écrire cette carte (Is a directory). "
+        "Vérifiez le dossier, son propriétaire et la place qui reste.\n"
     )
     assert card.read_bytes() == before
 

@@ -96,6 +96,7 @@ class CardFileUnusable(CardFileError):
 
     def __init__(self, path: Path, refusal: OSError) -> None:
         super().__init__(path, f"cannot be used: {refusal.strerror}")
+        self.reason = refusal.strerror
 
 
 class CardKeyMissing(CardFileError):

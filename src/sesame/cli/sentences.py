@@ -113,8 +113,8 @@ SENTENCES: dict[type[SesameError], str] = {
         "jour."
     ),
     CardFileUnusable: N_(
-        "{path}\u00a0: le système refuse de lire ou d’écrire cette carte. Vérifiez le dossier et "
-        "son propriétaire."
+        "{path}\u00a0: le système refuse de lire ou d’écrire cette carte ({reason}). Vérifiez le "
+        "dossier, son propriétaire et la place qui reste."
     ),
     CardKeyMissing: N_(
         "{path}\u00a0: la clé qui ouvre cette carte n’est pas à côté d’elle (card.key)."
