@@ -34,6 +34,7 @@ _NO_AMOUNTS = bytes(8)  # X and Y of a CVM list
 _PLAINTEXT_PIN_ALWAYS = bytes.fromhex("0100")
 _PLAINTEXT_PIN_OR_NOTHING = bytes.fromhex("4103 1F03")  # by what the terminal supports
 _SERVICE_CODE = "201"  # international, has a chip; any service
+_TRACK_2 = 37  # digits and separator, the most that a stripe holds; a nibble F makes them even
 _ARC = DolEntry(Tag.ARC, 2)
 
 # Historical bytes, ISO/IEC 7816-4, 8.1.1: compact TLV (80); this card selects by a whole name or
@@ -178,14 +179,14 @@ def _number(data: CardData) -> list[Tlv]:
 
 
 def _track_2(data: CardData) -> bytes:
-    """The magnetic stripe's second track, ISO/IEC 7813: number, D, expiry, service code.
+    """The magnetic stripe's second track, ISO/IEC 7813, always of its longest: 19 bytes.
 
     EMV leaves it to the scheme, and Visa asks for it; programs that read payment cards often look
-    nowhere else. Nothing follows the service code: there the issuer's check values would stand,
-    and with them a stripe could be copied from the chip.
+    nowhere else, and some want something behind the service code. There the issuer's check values
+    would stand. Ours are zeros, so no stripe that anybody takes is copied from a chip.
     """
     nibbles = f"{data.pan.digits}D{data.expiry:%y%m}{_SERVICE_CODE}"
-    return bytes.fromhex(nibbles + "F" * (len(nibbles) % 2))
+    return bytes.fromhex(nibbles.ljust(_TRACK_2, "0") + "F")
 
 
 def _dates(data: CardData) -> list[Tlv]:
