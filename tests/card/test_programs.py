@@ -5,6 +5,7 @@ most do something that no shop's terminal would. Where EMV allows it, it works; 
 status word is the one that EMV or ISO/IEC 7816-4 names, and the dialogue can go on.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -37,6 +38,7 @@ from tests.card.cards import (
     DPA,
     DPA_KEY,
     GPO,
+    PAN,
     PAYMENT,
     RIGHT,
     WRONG,
@@ -64,9 +66,9 @@ class Program:
     def __init__(self, image: CardImage, protocol: Protocol = Protocol.T0) -> None:
         self.image = image
         self.witness = Witness(image, Counters(atc=0, pin_tries_left=3))
-        through = T0(self.witness.put)
+        self.t0 = T0(self.witness.put)
         self._transmit: Callable[[bytes], bytes] = (
-            terminal(through.respond) if protocol is Protocol.T0 else self.witness.put
+            terminal(self.t0.respond) if protocol is Protocol.T0 else self.witness.put
         )
 
     @property
@@ -82,6 +84,11 @@ class Program:
     def sw(self, command: Command | str) -> int:
         """The status word alone."""
         return self.send(command).sw
+
+    def reset(self) -> None:
+        """A warm reset."""
+        self.witness.reset()
+        self.t0.reset()
 
 
 @pytest.fixture(params=Protocol)
@@ -201,6 +208,75 @@ def test_a_program_asks_get_data_for_everything(image: CardImage, protocol: Prot
     assert {answer.sw for tag, answer in told.items() if tag not in counters} == {NO_OBJECT}
 
 
+def test_a_program_asks_get_data_for_all_there_is() -> None:
+    """All 65536 of P1 and P2, as one explorer does: the same three."""
+    program = Program(bank_image())
+    program.send(select(DPA))
+    told = {tag for tag in range(0x10000) if program.sw(get_data(tag)) != NO_OBJECT}
+    assert told == {Tag.PIN_TRY_COUNTER, Tag.ATC, Tag.LAST_ONLINE_ATC}
+
+
+@ALL_CARDS
+def test_an_explorer_resets_the_card_behind_each_application(
+    image: CardImage, protocol: Protocol
+) -> None:
+    """A reset forgets the dialogue and nothing else; logs and the chip's life are not there."""
+    program = Program(image, protocol)
+    for count, application in enumerate(image.applications, start=1):
+        program.reset()
+        assert program.sw(select(application.aid)) == OK
+        assert [program.sw(get_data(tag)) for tag in (0x9F4D, 0xDF60)] == [NO_OBJECT] * 2
+        assert program.sw("80A8000002830000") == OK
+        assert program.sw(read_record(1, 1)) == OK
+        assert program.send(get_data(Tag.ATC)).data[-2:] == count.to_bytes(2)
+    program.reset()
+    assert program.sw("80CA9F7F00") == LATER
+    assert program.sw(read_record(1, 1)) == LATER
+
+
+@pytest.mark.parametrize("image", [bank_image(), payment_image()], ids=["bank", "payment"])
+def test_a_reader_of_payment_cards_finds_number_expiry_and_name(
+    image: CardImage, protocol: Protocol
+) -> None:
+    """It takes the directory's first record and its application, and looks for 57 alone."""
+    program = Program(image, protocol)
+    program.send(select(DIRECTORY))
+    (aid,) = names(program.send(read_record(1, 1)), Tag.AID)
+    program.send(select(aid))
+    options = program.send("80A8000002830000").data
+    records = [
+        program.send(read_record(options[at] >> 3, number))
+        for at in range(4, len(options), 4)
+        for number in range(options[at + 1], options[at + 2] + 1)
+    ]
+    assert all(record.ok for record in records)
+    (track,) = [value for record in records for value in names(record, Tag.TRACK_2)]
+    read = re.fullmatch(
+        r"([0-9]{1,19})D([0-9]{2})([0-9]{2})([0-9]{3})([0-9]+)F?", track.hex().upper()
+    )
+    assert read is not None
+    assert read.groups()[:4] == (PAN.digits, "29", "12", "201")
+    (name,) = [value for record in records for value in names(record, Tag.CARDHOLDER_NAME)]
+    assert name == b"MARTIN/ELODIE"
+
+
+@ALL_CARDS
+def test_a_program_takes_6cxx_alone_for_a_record(image: CardImage) -> None:
+    """Under T=0; it asks the directory for the records 0 to 255, each with P3 = 00."""
+    program = Program(image)
+    assert program.t0.respond(select(DIRECTORY).encode())[0] == 0x61
+    there = {}
+    for number in range(256):
+        head = bytes([0x00, 0xB2, number, 0x0C])
+        answer = program.t0.respond(head + b"\x00")
+        if answer[0] == 0x6C:
+            there[number] = program.t0.respond(head + answer[1:])
+        else:
+            assert answer == NO_RECORD.to_bytes(2)
+    assert list(there) == list(range(1, len(image.applications) + 1))
+    assert all(answer[-2:] == OK.to_bytes(2) for answer in there.values())
+
+
 # ── Transactions ─────────────────────────────────────────────────────────────────────────────────
 
 
@@ -302,6 +378,73 @@ def test_a_program_scans_between_the_steps(kind: str, protocol: Protocol) -> Non
     assert code_of(program, PROFILES[kind], 1)
     scan()
     assert program.sw(generate_ac(AcType.AAC, CDOL2_DATA)) == OK
+
+
+# What programs for other cards try, and commands in forms that EMV has not.
+IN_VAIN = {
+    "00A4040000000007A0000000038002": WRONG_LENGTH,  # an extended Lc
+    "00B2010C000000": WRONG_LENGTH,  # an extended Le
+    "80CA9F17000000": WRONG_LENGTH,
+    "01B2010C00": 0x6E00,  # logical channel 1
+    "03A4040007A000000003800200": 0x6E00,  # 3
+    "0CB2010C00": 0x6E00,  # secure messaging
+    "84160000041122334400": 0x6E00,  # scripts: APPLICATION BLOCK,
+    "841E0000041122334400": 0x6E00,  # UNBLOCK,
+    "84240002081122334455667788": 0x6E00,  # PIN CHANGE
+    "0024000008241234FFFFFFFFFF": 0x6D00,  # CHANGE REFERENCE DATA
+    "002C000000": 0x6D00,  # RESET RETRY COUNTER
+    "0020008000": WRONG_LENGTH,  # how many tries are left: EMV has GET DATA for it
+    "00200080": WRONG_LENGTH,
+    "0020000000": WRONG_P1_P2,
+    "0020008808241234FFFFFFFFFF": WRONG_P1_P2,  # an enciphered PIN
+    "0084000000": 0x6D00,  # GET CHALLENGE
+    "0084000800": 0x6D00,
+    "80880000041122334400": 0x6D00,  # INTERNAL AUTHENTICATE, as some have it
+    "0088000000": 0x6D00,
+    "008200000A1122334455667788303000": 0x6D00,  # EXTERNAL AUTHENTICATE
+    "0022F30100": 0x6D00,  # MANAGE SECURITY ENVIRONMENT
+    "00CB3FFF045C025FC100": 0x6D00,  # GET DATA of PIV
+    "0070000001": 0x6D00,  # MANAGE CHANNEL
+    "00D6000001FF": 0x6D00,  # UPDATE BINARY
+    "00DC010C01FF": 0x6D00,  # UPDATE RECORD
+    "80E2000001FF": 0x6D00,  # STORE DATA
+    "8050000008112233445566778800": 0x6D00,  # INITIALIZE UPDATE
+    "80F28000024F0000": 0x6D00,  # GET STATUS
+    "FF00000000": 0x6E00,  # the reader's own
+    "80AE90001D" + CDOL1_DATA.hex(): WRONG_P1_P2,  # a combined signature
+    "80AE80001C" + CDOL1_DATA[1:].hex(): WRONG_LENGTH,
+    "80AE800000": WRONG_LENGTH,
+    "80AE8000": WRONG_LENGTH,
+}
+
+
+@CODE_CARDS
+def test_a_program_tries_in_vain_what_other_cards_have(kind: str, protocol: Protocol) -> None:
+    """Before GPO, behind it and behind the PIN: a status word each, and the code is good."""
+    program = Program(CARDS[kind], protocol)
+    program.send(select(DPA))
+    # 6985 where a transaction is needed first; what is no command of ours is that before.
+    early = {raw: program.sw(raw) for raw in IN_VAIN}
+    assert {raw: sw for raw, sw in early.items() if sw != LATER} == {
+        raw: sw for raw, sw in IN_VAIN.items() if early[raw] != LATER
+    }
+    assert {raw[:6] for raw, sw in early.items() if sw == LATER} == {"002000", "80AE80"}
+    program.send(GPO)
+    assert {raw: program.sw(raw) for raw in IN_VAIN} == IN_VAIN
+    assert program.sw(RIGHT) == OK
+    assert {raw: program.sw(raw) for raw in IN_VAIN} == IN_VAIN
+    assert program.counters == Counters(atc=1, pin_tries_left=3)
+    assert code_of(program, PROFILES[kind], 1)
+
+
+@CODE_CARDS
+@pytest.mark.parametrize("le", ["", "00", "FF", "01"])
+def test_le_behind_data_does_not_matter(kind: str, protocol: Protocol, le: str) -> None:
+    """None, any, more than there is, less: the answers are the same, and the code is good."""
+    program = Program(CARDS[kind], protocol)
+    for command in (select(DIRECTORY), select(DPA), GPO, RIGHT):
+        assert program.sw(command.encode().hex() + le) == OK
+    assert code_of(program, PROFILES[kind], 1)
 
 
 def test_a_program_pays_without_a_pin_and_without_an_end(protocol: Protocol) -> None:
