@@ -53,7 +53,7 @@ def keep_plugged(
     Args:
         card: the card.
         address: where the driver listens, now or later.
-        end: ends it, at once but never within a command.
+        end: ends it, at once but never within a command or a dial.
         tell: is told each `Line` and each `Happening`.
 
     Raises:
