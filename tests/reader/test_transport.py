@@ -110,6 +110,20 @@ def test_pieces_to_a_command_that_was_answered_in_part() -> None:
     assert exchange(read_record(1, 1), card, t0=False) == Response(0x9000, b"\x70\x01\xaa")
 
 
+@pytest.mark.parametrize("protocol", [True, False])
+def test_what_carries_data_is_sent_once(protocol: bool) -> None:  # noqa: FBT001
+    """A card that wants a PIN or a transaction again, with another Le, does not get it."""
+    for command in (verify(EMPTY_PIN_BLOCK), generate_ac(AcType.ARQC, b"\1\2"), SELECT):
+        sent: list[bytes] = []
+
+        def send(raw: bytes, sent: list[bytes] = sent) -> bytes:
+            sent.append(raw)
+            return bytes.fromhex("6C08")
+
+        assert exchange(command, send, t0=protocol) == Response(0x6C08)
+        assert len(sent) == 1
+
+
 @given(st.lists(st.binary(max_size=300), min_size=1), st.booleans(), st.sampled_from([SELECT]))
 def test_any_card_comes_to_an_end(answers: list[bytes], protocol: bool, command: Command) -> None:  # noqa: FBT001
     """With an answer that is one, or an error that says why not."""

@@ -4,6 +4,9 @@ EMV 4.4 Book 1, 9.2 and annex A; ISO/IEC 7816-3, 12. Under T=0 a command carries
 only: an answer to data that were sent is fetched with GET RESPONSE (`61xx`), and one of another
 length is asked for again (`6Cxx`). Under T=1 a command that sends data and awaits some says so
 with Le.
+
+A command that sends data is never sent again, whatever the card answers: a PIN that a card asked
+for twice would cost two tries.
 """
 
 from collections.abc import Callable
@@ -47,7 +50,7 @@ def _framed(command: Command, *, t0: bool) -> Command:
 
 def _as_long_as_it_is(command: Command, send: Callable[[bytes], bytes]) -> Response:
     response = Response.decode(send(command.encode()))
-    if response.sw >> 8 != _OTHER_LENGTH:
+    if command.data or response.sw >> 8 != _OTHER_LENGTH:
         return response
     response = Response.decode(send(replace(command, le=_length(response.sw)).encode()))
     if response.sw >> 8 == _OTHER_LENGTH:
