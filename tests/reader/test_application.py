@@ -14,7 +14,7 @@ from sesame.cap.terminal_data import Scheme, scheme_of
 from sesame.cap.token import BELGIAN_IPB, VISA_DEFAULT_IPB, to_belgian
 from sesame.emv.apdu import AcType
 from sesame.emv.tags import Tag
-from sesame.emv.tlv import encode_one
+from sesame.emv.tlv import decode, encode_one
 from sesame.errors import SesameError
 from sesame.reader.application import (
     Application,
@@ -84,6 +84,14 @@ def test_a_pdol_of_128_bytes_does_not_fit_its_template() -> None:
 def test_the_afl_names_records(answer: str) -> None:
     """SFI, first and last of each entry; the fourth byte is for offline authentication."""
     assert decode_options(bytes.fromhex(answer)) == [(1, 1), (1, 2), (2, 5)]
+
+
+def test_an_afl_that_names_thousands() -> None:
+    """Would keep the reader for minutes: 64 records are read, and no more."""
+    assert len(decode_options(encode_one(0x80, bytes.fromhex("1000 08014000")))) == 64
+    for afl in ("08014100", "0801FF00", "08012000 10012000 18010100", "0801FF00" * 63):
+        with pytest.raises(CardUnfit, match="records"):
+            decode_options(encode_one(0x80, bytes.fromhex(f"1000 {afl}")))
 
 
 @pytest.mark.parametrize(
@@ -257,6 +265,37 @@ def test_a_cryptogram_needs_cid_atc_and_ac(missing: Tag) -> None:
     cut = b"".join(encode_one(*part) for part in parts.items())
     with pytest.raises(CardUnfit, match=missing.name):
         Cryptogram.decode(encode_one(0x77, cut))
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        "9F2701 00",
+        "9F3602 0001",
+        "9F2608 0000000000000000",
+        "9F1000",
+        "80 0B 8000010000000000000000",
+        "70 04 9F2701 80",
+    ],
+)
+def test_a_cryptogram_that_says_a_part_twice(second: str) -> None:
+    """Declined and granted in one answer, or in both formats: nobody knows which holds."""
+    whole = decode(ARQC)[0].value
+    with pytest.raises(CardUnfit, match="twice"):
+        Cryptogram.decode(encode_one(0x77, whole + bytes.fromhex(second)))
+
+
+@pytest.mark.parametrize(("bits", "fits"), [(53, True), (54, False), (64, False)])
+def test_a_code_fits_the_display(bits: int, fits: bool) -> None:  # noqa: FBT001
+    """16 digits are four groups; whoever wants more of an answer gets nothing."""
+    ones = ((1 << bits) - 1).to_bytes(8)
+    made = application(IPB=bytes(3) + ones)
+    cryptogram = Cryptogram.decode(encode_one(0x80, b"\x80\0\1" + b"\xff" * 8))
+    if fits:
+        assert len(made.code(cryptogram).digits) == 16
+        return
+    with pytest.raises(CardUnfit, match="digits"):
+        made.code(cryptogram)
 
 
 def test_a_packed_cryptogram_of_ten_bytes() -> None:

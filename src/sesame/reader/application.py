@@ -26,7 +26,9 @@ _AFL_ENTRY = 4  # bytes
 _SFIS = range(1, 31)
 _AC_AT = 3
 _ANSWER = 11  # bytes of CID, ATC and AC, which every bitmap can select from
+_MOST_RECORDS = 64  # in an AFL; real cards have under twenty, and each takes its time
 _LONGEST_DATA = 255  # bytes in a command
+_MOST_DIGITS = 16  # of a code: four groups of four fill a line of the display
 _LONGEST_PDOL = 0x7F  # bytes of values that the one length byte behind 83 can say
 _DATE = 3  # bytes, YYMMDD
 _CENTURY_TURN = 50
@@ -75,6 +77,8 @@ def decode_options(data: bytes) -> list[Record]:
         if sfi not in _SFIS or not 1 <= first <= last:
             raise CardUnfit(f"the AFL names records {first} to {last} of SFI {sfi}")
         records += [(sfi, record) for record in range(first, last + 1)]
+    if len(records) > _MOST_RECORDS:
+        raise CardUnfit(f"the AFL names {len(records)} records: no card needs over {_MOST_RECORDS}")
     return records
 
 
@@ -157,7 +161,10 @@ class Application:
         """The digits of *cryptogram*, docs/reference/emv-cap.md, sections 7.2, 8 and 9."""
         data = cryptogram.mixed(inputs.fields) if inputs.fields else cryptogram.data
         token = compress(self.prefix + data, self.ipb)
-        return Code.of(to_belgian(token) if self.belgian else token)
+        code = Code.of(to_belgian(token) if self.belgian else token)
+        if len(code.digits) > _MOST_DIGITS:
+            raise CardUnfit(f"the code has {len(code.digits)} digits, a display {_MOST_DIGITS}")
+        return code
 
 
 def cdol1_values(objects: Mapping[int, bytes], scheme: Scheme, inputs: Inputs) -> bytes:
@@ -227,9 +234,12 @@ class Cryptogram:
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
-        """Read either format of the answer, EMV 4.4 Book 3, 6.5.5.4."""
-        found = primitives(data)
+        """Read either format of the answer, EMV 4.4 Book 3, 6.5.5.4, but not two in one."""
+        parts = [(tag, value) for tag, value in _leaves(decode(data)) if tag in _OF_CRYPTOGRAM]
+        found = dict(parts)
         packed = found.get(Tag.RESPONSE_FORMAT_1)
+        if len(found) != len(parts) or (packed is not None and len(parts) > 1):
+            raise CardUnfit("GENERATE AC gave a part of its answer twice: nobody knows which holds")
         if packed is None:
             packed = b"".join(_sized(found, tag, length) for tag, length in _PARTS)
             packed += found.get(Tag.IAD, b"")
@@ -243,6 +253,7 @@ class Cryptogram:
 
 
 _PARTS = ((Tag.CID, 1), (Tag.ATC, 2), (Tag.AC, 8))  # tag and length
+_OF_CRYPTOGRAM = frozenset({Tag.RESPONSE_FORMAT_1, Tag.CID, Tag.ATC, Tag.AC, Tag.IAD})
 
 
 def _sized(found: Mapping[int, bytes], tag: Tag, length: int) -> bytes:

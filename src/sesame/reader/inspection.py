@@ -56,7 +56,6 @@ _SFIS = range(1, 11)  # of the files that EMV governs
 _MOST_RECORDS = 16  # of a file, and of the directory: real cards have fewer
 _MOST_LISTED = 16  # applications
 _MISSES = 4  # records in a row that are not there end a file; real ones leave gaps of two
-_MOST_NAMED = 64  # records in an AFL
 _UNTOLD = 2  # tries that a cardholder may count on who was told no number: no last try
 _COUNTERS = (Tag.PIN_TRY_COUNTER, Tag.ATC, Tag.LAST_ONLINE_ATC)
 
@@ -379,7 +378,7 @@ class Inspection:
         said.options_format = _format(answer.data)
         said.not_named = sorted(found.records - {*records})
         found.objects, found.records, found.unfit = {}, set(), []
-        for record in records[:_MOST_NAMED]:
+        for record in records:
             read = self._ask(read_record(*record))
             if read.ok:
                 _keep(found, record, read.data)
