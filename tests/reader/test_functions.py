@@ -56,6 +56,46 @@ def sent(table: Table, asked: Asked) -> Command:
     return [command for command in table.card.sent if asked_by(command) is asked][-1]
 
 
+# ── A card that leaves out what is typed ─────────────────────────────────────────────────────────
+
+ELEMENTS = OBJECTS[Tag.CDOL1]
+NO_CHALLENGE = ELEMENTS.replace(bytes.fromhex("9F3704"), b"")
+SHORT_CHALLENGE = ELEMENTS.replace(bytes.fromhex("9F3704"), bytes.fromhex("9F3703"))
+NO_AMOUNT = ELEMENTS.replace(bytes.fromhex("9F0206"), b"")
+NO_CURRENCY = ELEMENTS.replace(bytes.fromhex("5F2A02"), b"")
+
+
+@pytest.mark.parametrize(
+    ("cdol1", "iaf", "keys"),
+    [
+        (NO_CHALLENGE, 0x00, ["respond", "1234", "ok"]),
+        (SHORT_CHALLENGE, 0x00, ["respond", "1234", "ok"]),
+        (NO_CHALLENGE, 0xA0, ["sign", "12", "ok", PAYEE, "ok", "sign"]),
+        (NO_AMOUNT, 0xA0, ["sign", "12", "ok", PAYEE, "ok", "sign"]),
+        (NO_CURRENCY, 0x80, ["sign", "12", "ok", PAYEE, "ok", "sign"]),
+    ],
+)
+def test_a_code_that_would_be_good_for_more(cdol1: bytes, iaf: int, keys: list[str]) -> None:
+    """Is not made, and no PIN is asked for it: without the challenge it is a login's."""
+    table = Table()
+    table.card.answers[Asked.RECORD] = record(IAF=bytes([iaf]), CDOL1=cdol1)
+    table.insert()
+    table.press(*keys)
+    assert table.state() is State.CARD_UNFIT
+    assert "leaves out what was typed" in table.reader.problem
+    assert Asked.PIN not in map(asked_by, table.card.sent)
+
+
+def test_what_is_not_typed_may_be_left_out() -> None:
+    """A login needs no challenge, and what the reader mixes in itself needs nothing of the card."""
+    for keys in (["code"], ["sign", "12", "ok", PAYEE, "ok", "sign"]):
+        table = Table()
+        table.card.answers[Asked.RECORD] = record(CDOL1=NO_CHALLENGE)
+        table.insert()
+        table.press(*keys, PIN, "ok")
+        assert table.state() in SHOWN
+
+
 # ── Rows 23 and 24: a challenge, a response ──────────────────────────────────────────────────────
 
 

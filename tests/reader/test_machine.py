@@ -12,6 +12,7 @@ from sesame.cap.mode import Inputs, Mode
 from sesame.cap.terminal_data import AIDS, Scheme
 from sesame.catalogue import Language
 from sesame.emv.apdu import Command, Response
+from sesame.emv.tags import Tag
 from sesame.emv.tlv import encode_one
 from sesame.reader.machine import (
     ANSWERING,
@@ -1331,6 +1332,8 @@ HAPPENINGS: tuple[Event, ...] = (
     FunctionChosen(Inputs(mode=Mode.M1, challenge="34567890", amount=125000)),
 )
 SENSELESS = Response(0x9000, b"\xff")
+# Its cryptogram is over the TVR alone, whatever has been typed.
+TAKES_NOTHING = record(IAF=b"\x80", CDOL1=b"\x95\x05")
 ANSWERS: dict[Asked | None, tuple[Response, ...]] = {
     None: (OK,),
     Asked.APPLICATION: (Response(0x6A82), Response(0x6283)),
@@ -1339,6 +1342,7 @@ ANSWERS: dict[Asked | None, tuple[Response, ...]] = {
         Response(0x6A83),
         record(EXPIRY_DATE=b"\x20\x01\x01"),
         record(EFFECTIVE_DATE=b"\x30\x01\x01"),
+        TAKES_NOTHING,
     ),
     Asked.TRIES: (Response(0x6A88), tries(1), tries(0)),
     Asked.PIN: (Response(0x63C2), Response(0x63C1), Response(0x6983), Response(0x6F00)),
@@ -1373,7 +1377,7 @@ def explored() -> Iterator[tuple[Reader, Asked | None, Event, Reader, list[Effec
             *(len(screen.entered), screen.entered.strip("0,") == "", screen.large, asked),
             *(held["_inputs"].mode, tuple(held["_typed"]), held["_code"], tuple(card.objects)),
             *(held["_card_in"], card.pin_pad, card.refused, len(card.records), len(card.aids)),
-            screen.state in SHOWN and reader.display_time,
+            (screen.state in SHOWN and reader.display_time, takes_nothing(reader)),
             # Nobody looks at the battery while something is typed.
             None if typing else (reader.battery, held["_weak_accepted"]),
         )
@@ -1403,6 +1407,16 @@ def explored() -> Iterator[tuple[Reader, Asked | None, Event, Reader, list[Effec
             sent += [Asked.PAD for e in effects if isinstance(e, VerifyOnPad)]
             now_asked = sent[0] if sent else asked
             todo.append((after, now_asked if after.state in ANSWERING else None))
+
+
+def takes_nothing(reader: Reader) -> bool:
+    """Whether its card is of that kind, as long as that makes a difference."""
+    card = vars(reader)["_card"]
+    if reader.state in {State.LAST_TRY, State.AWAITING_PIN, State.PIN_ON_PAD}:
+        return False
+    if hasattr(card, "application"):
+        return len(card.application.cdol1) == 1
+    return bool(card.objects.get(Tag.CDOL1) == b"\x95\x05")
 
 
 def rewind(reader: Reader) -> None:

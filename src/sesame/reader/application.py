@@ -149,6 +149,14 @@ class Application:
             last4=_last4(objects.get(Tag.PAN, b"")),
         )
 
+    def takes(self, inputs: Inputs) -> bool:
+        """Whether all that was typed enters the cryptogram; else its code is good for more."""
+        return all(
+            any(entry.tag == tag and entry.length >= len(value) for entry in self.cdol1)
+            for tag, value in inputs.values(self.iaf).items()
+            if any(value)
+        )
+
     def cdol1_values(self, inputs: Inputs = LOGIN) -> bytes:
         """What the first GENERATE AC carries."""
         return fill(self.cdol1, terminal_data(self.scheme, inputs, self.iaf))

@@ -45,6 +45,7 @@ from sesame.reader.application import (
     pdol_values,
     primitives,
 )
+from sesame.reader.errors import CardUnfit
 
 NOTICE = 3.0  # seconds that « CARTE RETIRÉE » stays
 PAYEE = 8  # digits: the last ones of the payee's account
@@ -802,6 +803,8 @@ class Reader:
     # The PIN, rows 5, 6 and 8.
 
     def _ask_pin(self, event: Event) -> list[Effect]:
+        if not self._card.application.takes(self._inputs):
+            raise CardUnfit("CDOL1 leaves out what was typed: the code would be good for more")
         last = self._card.tries_left == 1
         return self._enter(State.LAST_TRY) if last else self._await_pin(event)
 
@@ -912,19 +915,25 @@ class Reader:
             (State.MENU, Key.CODE): _to(_ask_pin, *_ASKED_FOR),
             (State.MENU, Key.RESPOND): _to(_ask_challenge, State.AWAITING_CHALLENGE),
             (State.MENU, Key.SIGN): _to(_ask_amount, State.AWAITING_AMOUNT),
-            (State.MENU, FunctionChosen): _to(_choose, *_ASKED_FOR),
+            (State.MENU, FunctionChosen): _to(_choose, *_ASKED_FOR, State.CARD_UNFIT),
             **_staying(_TYPED, DIGITS, _add),
             (State.AWAITING_AMOUNT, Key.COMMA): _to(_add, State.AWAITING_AMOUNT),
             **_staying(_TYPED, [KeyHeld], _clear),
             **_staying([State.AWAITING_CHALLENGE], [Key.CORRECTION], _correct, State.MENU),
-            **_staying([State.AWAITING_CHALLENGE], [Key.OK], _accept_challenge, *_ASKED_FOR),
+            **_staying(
+                [State.AWAITING_CHALLENGE],
+                [Key.OK],
+                _accept_challenge,
+                *_ASKED_FOR,
+                State.CARD_UNFIT,
+            ),
             **_staying([State.AWAITING_AMOUNT], [Key.CORRECTION], _correct, State.MENU),
             **_staying([State.AWAITING_AMOUNT], [Key.OK], _accept_amount, State.AWAITING_PAYEE),
             **_staying([State.AWAITING_PAYEE], [Key.CORRECTION], _correct, State.AWAITING_AMOUNT),
             **_staying([State.AWAITING_PAYEE], [Key.OK], _accept_payee, State.CONFIRMING),
             (State.CONFIRMING, Key.CORRECTION): _to(_step_back, State.AWAITING_AMOUNT),
             # Not OK: pressed twice after the payee it would sign what nobody has read.
-            (State.CONFIRMING, Key.SIGN): _to(_confirm, *_ASKED_FOR),
+            (State.CONFIRMING, Key.SIGN): _to(_confirm, *_ASKED_FOR, State.CARD_UNFIT),
             (State.LAST_TRY, Key.OK): _to(_await_pin, *_PIN_TYPED),
             (State.LAST_TRY, Key.CORRECTION): _to(_step_back, *_BEFORE_PIN),
             **_staying([State.AWAITING_PIN], [Key.CORRECTION], _correct, *_BEFORE_PIN),
