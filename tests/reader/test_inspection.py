@@ -912,6 +912,17 @@ def test_bits_outside_the_cvr() -> None:
     assert bitmap.iad_presumed
 
 
+def test_a_bitmap_that_is_a_bomb() -> None:
+    """Every second bit of 255 bytes: what no card can give is one run, and not eight hundred."""
+    bitmap = explain_bitmap(
+        b"\xaa" * 255, "", BitmapSource.CARD, IadLayout.VISA, psn=False, presumed=True
+    )
+    assert [run.part for run in bitmap.runs].count(Part.BEYOND) == 1
+    last = bitmap.runs[-1]
+    assert (last.part, last.byte, last.bit, last.bits) == (Part.BEYOND, 1, 8, (255 - 43) * 4)
+    assert bitmap.bits == sum(run.bits for run in bitmap.runs) == 255 * 4
+
+
 def test_a_bitmap_without_bits() -> None:
     """Nothing leads."""
     bitmap = explain_bitmap(bytes(3), "", BitmapSource.CARD, None, psn=False, presumed=True)

@@ -62,11 +62,14 @@ _ARQC_BIT = (Part.CID, 1, 8)  # of the CID: set in every code
 
 
 def _runs(ipb: bytes, layout: IadLayout | None, *, psn: bool) -> Iterator[Run]:
-    """The neighbouring one-bits of *ipb*, parted where the answer's parts meet."""
+    """The neighbouring one-bits of *ipb*, parted where the answer's parts meet.
+
+    Those past every answer are one run, wherever they stand: no card has them to give.
+    """
     bits = "".join(f"{byte:08b}" for byte in ipb)
     parts = ((Part.PSN, _PSN_BITS), *_ANSWER) if psn else _ANSWER
     left, start = bits.count("1"), 0
-    for part, length in (*parts, (Part.BEYOND, len(bits))):
+    for part, length in parts:
         for ones in re.finditer("1+", bits[start : start + length]):
             left -= len(ones[0])
             yield Run(
@@ -78,6 +81,9 @@ def _runs(ipb: bytes, layout: IadLayout | None, *, psn: bool) -> Iterator[Run]:
                 names=_names(range(*ones.span()), layout) if part is Part.IAD else (),
             )
         start += length
+    if left:
+        first = bits.index("1", start) - start
+        yield Run(part=Part.BEYOND, byte=first // 8 + 1, bit=8 - first % 8, bits=left, shift=0)
 
 
 def last_bit(run: Run) -> int:
