@@ -19,7 +19,7 @@ from sesame.reader.recording import Result, play, read
 from sesame.reader.slot import WatchedSlot
 from sesame.reader.virtual_slot import VirtualSlot
 from tests.reader.cards import DATA, PIN, PROFILES, WRONG, card_file
-from tests.reader.dialogue import ATR, CODE, CardStub
+from tests.reader.dialogue import ATR, CODE, OBJECTS, CardStub
 
 INPUTS = {
     "code": LOGIN,
@@ -98,6 +98,18 @@ def test_the_members_of_a_session() -> None:
     ]
     assert exchanges[4]["command"] == "0020008008" + "00" * 8
     assert CODE.replace(" ", "") not in json.dumps(vector)
+
+
+def test_a_card_number_in_the_atr(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Historical bytes are the bank's: what is private stays private there too."""
+    number = OBJECTS[Tag.PAN].hex().upper()
+    card = CardStub()
+    reset = card.power_on
+    monkeypatch.setattr(card, "power_on", lambda: reset() + OBJECTS[Tag.PAN])
+    recorder = Recorder(card)
+    make_code(recorder, PIN)
+    assert vector_of(recording(recorder.sessions))["atr"] == ATR.hex().upper() + "0" * 16
+    assert vector_of(recording(recorder.sessions, private=True))["atr"].endswith(number)
 
 
 def test_a_wrong_pin_is_in_it_without_the_pin(tmp_path: Path) -> None:

@@ -103,13 +103,17 @@ def blackened(exchanges: Iterable[Exchange]) -> list[Exchange]:
     say what stands in it.
     """
     exchanges = without_pin(exchanges)
-    secrets = [secret for secret in _secrets(exchanges) if secret.strip("0")]
-    secrets.sort(key=lambda secret: (-len(secret), secret))  # the longest first
+    secrets = _secrets(exchanges)
     by_tag = [
         replace(one, response=replace(one.response, data=_by_tag(one.response.data)))
         for one in exchanges
     ]
     return [_without(one, secrets) for one in by_tag]
+
+
+def blackened_atr(atr: bytes, exchanges: Iterable[Exchange]) -> bytes:
+    """*atr* without what *exchanges* show to be private: a bank writes there what it likes."""
+    return _overwritten(atr, _secrets(exchanges))
 
 
 def _by_tag(data: bytes) -> bytes:
@@ -152,8 +156,8 @@ def _inside(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
         at += length
 
 
-def _secrets(exchanges: Iterable[Exchange]) -> set[str]:
-    """What must not stand anywhere, as hexadecimal digits."""
+def _secrets(exchanges: Iterable[Exchange]) -> list[str]:
+    """What must not stand anywhere, as hexadecimal digits, the longest first."""
     found: set[str] = set()
     for one in exchanges:
         try:
@@ -166,7 +170,8 @@ def _secrets(exchanges: Iterable[Exchange]) -> set[str]:
                 found |= _spellings_of_number(value)
             if tag in WORDS:
                 found |= _spellings_of_words(value)
-    return found
+    told = (secret for secret in found if secret.strip("0"))
+    return sorted(told, key=lambda secret: (-len(secret), secret))
 
 
 def _spellings_of_number(value: bytes) -> set[str]:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from sesame.cap.mode import LOGIN, Inputs
@@ -12,7 +12,7 @@ from sesame.emv.apdu import Command, Ins, Response
 from sesame.emv.errors import EmvError
 from sesame.errors import SesameError
 from sesame.reader.application import primitives
-from sesame.reader.blackening import blackened, without_pin
+from sesame.reader.blackening import blackened, blackened_atr, without_pin
 from sesame.reader.recording import KIND, SCHEMA, Exchange
 from sesame.reader.slot import PinPadSlot, Slot, TransportSlot, WatchedSlot
 
@@ -131,7 +131,14 @@ def recording(
     everything = [one for session in sessions for one in session.exchanges]
     shown = iter(without_pin(everything) if private else blackened(everything))
     vectors = [
-        _vector(session, [*islice(shown, len(session.exchanges))], private=private)
+        _vector(
+            replace(
+                session,
+                atr=session.atr if private else blackened_atr(session.atr, everything),
+                exchanges=[*islice(shown, len(session.exchanges))],
+            ),
+            note=_PRIVATE_NOTE if private else _PUBLIC_NOTE,
+        )
         for session in sessions
     ]
     for number, vector in enumerate(vectors, 1):
@@ -142,10 +149,9 @@ def recording(
     return json.dumps(file, indent=1).encode() + b"\n"
 
 
-def _vector(session: Session, shown: Sequence[Exchange], *, private: bool) -> dict[str, object]:
-    """What stands in the file of a *session*, of whose exchanges *shown* may be shown."""
+def _vector(session: Session, *, note: str) -> dict[str, object]:
+    """What stands in the file of a *session*, all of which may be shown."""
     aid, scheme = _application(session.exchanges)
-    notes = [_PRIVATE_NOTE if private else _PUBLIC_NOTE, session.broken]
     return {
         "id": _ID,
         "scheme": scheme.value,
@@ -161,9 +167,9 @@ def _vector(session: Session, shown: Sequence[Exchange], *, private: bool) -> di
                 "response": one.response.encode().hex().upper(),
                 "origin": "recorded",
             }
-            for one in shown
+            for one in session.exchanges
         ],
-        "note": "; ".join(note for note in notes if note),
+        "note": "; ".join(filter(None, (note, session.broken))),
     }
 
 
