@@ -2,24 +2,20 @@
 
 `corpus.txt` holds one conversation a line, in the bytes of `tests.card.witness.converse`: what the
 coverage-guided search needed to reach every place that it could, and what ever broke a rule.
-`make soak` goes on searching from there (`tests.card.fuzz_chip`).
+`make soak` goes on searching from there (`tests.fuzz`).
 """
 
-import os
 import random
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests import corpora
 from tests.card.witness import SENSIBLE, converse
 
 HERE = Path(__file__).parent
-_ROOT = HERE.parent.parent
-_SECONDS = int(os.environ.get("SESAME_FUZZ_SECONDS", "120"))
 
 
 def test_ten_thousand_random_conversations() -> None:
@@ -37,8 +33,7 @@ def test_ten_thousand_random_conversations() -> None:
 
 def test_every_conversation_of_the_corpus() -> None:
     """All of them, quickly: what one search found, no later change may break."""
-    lines = (HERE / "corpus.txt").read_text(encoding="utf-8").splitlines()
-    conversations = [bytes.fromhex(line) for line in lines if not line.startswith("#")]
+    conversations = corpora.read_corpus(HERE / "corpus.txt")
     assert len(conversations) > 100
     for conversation in conversations:
         converse(conversation)
@@ -52,18 +47,8 @@ def test_any_bytes_are_a_conversation(data: bytes) -> None:
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(_SECONDS + 120)
-@pytest.mark.skipif(sys.platform != "linux", reason="atheris has wheels for Linux only")
+@pytest.mark.timeout(corpora.SECONDS + 120)
+@corpora.atheris_is_there
 def test_a_coverage_guided_search_finds_nothing(tmp_path: Path) -> None:
     """For two minutes, from the corpus on; SESAME_FUZZ_SECONDS says how long otherwise."""
-    command = [sys.executable, "-m", "tests.card.fuzz_chip", "search", str(tmp_path / "corpus")]
-    limits = [f"-max_total_time={_SECONDS}", "-max_len=300", "-timeout=10", "-print_final_stats=1"]
-    searched = subprocess.run(
-        [*command, *limits, f"-artifact_prefix={tmp_path}/found-"],
-        cwd=_ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert searched.returncode == 0, searched.stdout[-4000:] + searched.stderr[-4000:]
-    assert "stat::number_of_executed_units" in searched.stderr
+    corpora.search("chip", tmp_path)
