@@ -20,8 +20,13 @@ _BELGIAN_BITMAP = "0000FF000000000003FFFF"
 Heard = tuple[bytes, bytes | None]  # a command, and its answer; None is silence
 
 
-def leaves(data: bytes) -> list[tuple[str, bytes]] | None:
-    """The primitive objects of *data*, in their order; None where it is no TLV."""
+def leaves(data: bytes, depth: int = 0) -> list[tuple[str, bytes]] | None:
+    """The primitive objects of *data*, in their order; None where it is no TLV.
+
+    Nor is it where templates nest over 16 deep.
+    """
+    if depth > 16:
+        return None
     found: list[tuple[str, bytes]] = []
     while data := data.lstrip(b"\0"):
         tag = _tag_of(data)
@@ -32,7 +37,7 @@ def leaves(data: bytes) -> list[tuple[str, bytes]] | None:
         value, left = data[begin : begin + length], data[begin + length :]
         if len(value) < length:
             return None
-        inner = leaves(value) if tag[0] & 0x20 else [(tag.hex().upper(), value)]
+        inner = leaves(value, depth + 1) if tag[0] & 0x20 else [(tag.hex().upper(), value)]
         if inner is None:
             return None
         found += inner

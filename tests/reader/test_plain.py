@@ -31,6 +31,11 @@ def test_the_codes_of_recorded_cards(vector: dict[str, Any]) -> None:
 def test_what_is_no_tlv_has_no_leaves() -> None:
     """And what is has those of all templates."""
     assert leaves(bytes.fromhex("7004 8102 0102")) == [("81", b"\1\2")]
+    deep = b""
+    for _ in range(16):
+        deep = b"\x70" + bytes([len(deep)]) + deep
+    assert leaves(deep) == []
+    assert leaves(b"\x70" + bytes([len(deep)]) + deep) is None
     for cut in ("70", "7001", "9F", "8181", "8180", "8080", "1F81818101"):
         assert leaves(bytes.fromhex(cut)) is None
 
