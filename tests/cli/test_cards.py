@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -328,4 +329,7 @@ def test_a_disk_that_is_full(
     path = card_file(tmp_path, "sesame")
     monkeypatch.setattr(os, "fdopen", full)
     assert main(["code", str(path), "--pin-stdin", "--trace", str(tmp_path / "t")]) == 1
-    assert "le système refuse (no space left)" in capsys.readouterr().err
+    printed = capsys.readouterr()
+    assert re.fullmatch(r"\d{4} \d{4}\n", printed.out)
+    assert "le système refuse (no space left)" in printed.err
+    assert not (tmp_path / "t").exists()

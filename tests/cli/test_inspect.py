@@ -167,8 +167,8 @@ def test_a_transaction(inspect: Inspect, tmp_path: Path) -> None:
     assert told == (
         "Un code va être fait, comme dans un lecteur, et ne sera pas montré. Le compteur de la "
         "carte avance d’un numéro, même si le code secret est faux.\n"
-        "Cet ordinateur voit passer le code secret.\n"
         "Essais du code secret qui restent\u00a0: 3.\n"
+        "Cet ordinateur voit passer le code secret.\n"
     )
     assert PIN.digits not in printed + told
 

@@ -348,12 +348,41 @@ def test_a_report_of_a_real_card(desk: Desk, capsys: pytest.CaptureFixture[str])
 
 
 def test_its_transaction(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
-    """With consent; where the reader has keys, not at all."""
+    """With consent, and of the card that it was given for: it is ours all the while."""
     desk.typist.types([PIN.digits])
     assert main(["card", "inspect", "--pcsc", "--transaction"]) == 0
+    assert "code secret vérifié et juste" in capsys.readouterr().out
     assert desk.counters.atc == 1
-    desk.reader.typed = lambda _: b"\x90\x00"
-    capsys.readouterr()
+    assert desk.library.called.count("SCardConnect") == 1
+    assert desk.library.connected is None
+
+
+def test_its_transaction_with_the_pin_on_the_reader(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Typed there and nowhere else; where nothing is typed, nothing is tried."""
+    assert desk.reader.answer is not None
+    desk.reader.typed = pad(desk.reader.answer, PIN.digits)
+    desk.typist.pipes("")
+    assert main(["card", "inspect", "--pcsc", "--transaction"]) == 0
+    printed = capsys.readouterr()
+    assert "code secret vérifié et juste" in printed.out
+    assert UNSEEN in printed.err
+    desk.typist.pipes(f"{PIN.digits}\n")
+    assert main(["card", "inspect", "--pcsc", "--transaction", "--pin-stdin"]) == 1
+    assert "Recommencez sans --pin-stdin." in capsys.readouterr().err
+    desk.reader.typed = lambda _: b"\x64\x00"
+    desk.typist.pipes("")
     assert main(["card", "inspect", "--pcsc", "--transaction"]) == 1
-    assert "n’a pas à passer par cet ordinateur" in capsys.readouterr().err
-    assert desk.counters.atc == 1
+    assert "Aucun code secret n’a été tapé sur le clavier" in capsys.readouterr().err
+    assert desk.counters == Counters(atc=2, pin_tries_left=3)
+
+
+def test_the_name_of_a_reader_steers_no_terminal(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A USB device chooses what it is called."""
+    desk.library.readers = {"Evil\x1b]0;x\x07\u202e": desk.reader}
+    desk.reader.answer = None
+    assert main(["code", "--pcsc", "--wait", "0"]) == 1
+    assert "Evil?]0;x??" in capsys.readouterr().err

@@ -18,10 +18,12 @@ from sesame.cap.mode import LOGIN, Inputs, Mode, signature
 from sesame.cap.token import parse_number
 from sesame.cap.verification import KeyedCard, match
 from sesame.card.card_file import open_card, read_summary
-from sesame.card.memory import Counters
+from sesame.card.memory import CardKind, Counters
+from sesame.card.personalisation import atr
 from sesame.card.plug import Address, keep_plugged
 from sesame.card.vpcd import PluggedCard, Turn
 from sesame.emv.apdu import Ins
+from sesame.emv.atr import Protocol
 from sesame.emv.pin import Pin
 from tests.interop.service import PATIENCE, Client, Plug, Service, running
 from tests.reader.cards import DKI, DPA_KEY, PIN, PROFILES, WRONG, card_file
@@ -228,11 +230,12 @@ class Torn(PluggedCard):
 
 
 @contextmanager
-def torn(service: Service, path: Path, at: int) -> Iterator[None]:
+def torn(service: Service, path: Path, at: int, protocol: Protocol = Protocol.T0) -> Iterator[None]:
     """The card of *path* in the first slot, to be pulled at command *at*."""
     ours, theirs = socket.socketpair()
     with ours, theirs, open_card(path) as chip:
-        card = Torn(chip, chip.reset(), tpdu=True)
+        chip.reset()
+        card = Torn(chip, atr(CardKind.SESAME, protocol), tpdu=protocol is Protocol.T0)
         card.at = at
 
         def plug() -> None:
@@ -271,11 +274,14 @@ def test_a_card_pulled_while_the_pin_is_checked(
     assert read_summary(path).counters == Counters(atc=2, pin_tries_left=3)
 
 
+@pytest.mark.parametrize("protocol", Protocol)
 @pytest.mark.parametrize("at", range(7))
-def test_a_card_pulled_at_every_command(service: Service, tmp_path: Path, at: int) -> None:
+def test_a_card_pulled_at_every_command(
+    service: Service, tmp_path: Path, at: int, protocol: Protocol
+) -> None:
     """No code is shown but the one whose transaction is closed; the next one is good."""
     path = card_file(tmp_path, "sesame")
-    with torn(service, path, at):
+    with torn(service, path, at, protocol):
         refused = code(service)
     assert (refused.returncode, refused.stdout) == (1, "")
     assert "la carte a été retirée trop tôt" in refused.stderr

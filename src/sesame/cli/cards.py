@@ -11,6 +11,7 @@ from sesame.cli.inputs import add_inputs, binding_inputs_of, inputs_of
 from sesame.cli.language import say
 from sesame.cli.pin import (
     NO_TERMINAL,
+    NOTHING_TYPED,
     WHAT_HAPPENS,
     add_pin,
     at_terminal,
@@ -52,8 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         pin = pin_of_real_card(arguments)
         print(say(WHAT_HAPPENS), file=sys.stderr)
     match _made(arguments, inputs, pin):
-        case Code() as code:
-            print(show(code.token))
+        case Code():
             return 0
         case WrongPin(tries_left):
             return _refuse(wrong_pin(tries_left))
@@ -64,8 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _made(
     arguments: argparse.Namespace, inputs: Inputs, pin: Pin | AskPin
 ) -> Code | WrongPin | NoCode:
-    """What the card makes; *inputs* are what a card without an IAF would be given."""
-    made: Code | WrongPin | NoCode | None = None
+    """What the card makes, a code printed; *inputs* are for a card without an IAF."""
+    code: Code | None = None
 
     def choose(iaf: Iaf) -> Inputs:
         nonlocal inputs
@@ -77,9 +77,12 @@ def _made(
         recorder = Recorder(slot, lambda: inputs)
         try:
             made = make_code(recorder, pin, inputs=choose)
+            if isinstance(made, Code):
+                code = made
+                print(show(code.token), flush=True)  # before a trace that may fail: it is good
         finally:
             # Also of a session that broke off: then somebody wants to know why.
-            trace.write(recorder, made if isinstance(made, Code) else None)
+            trace.write(recorder, code)
     return made
 
 
@@ -103,6 +106,6 @@ _NO_CODE: Mapping[State, str] = {
     State.LAST_TRY: _STOPPED,
     State.AWAITING_PIN: _STOPPED,
     State.PIN_ON_PAD: _STOPPED,
-    State.MENU: N_("Aucun code secret n’a été tapé sur le clavier du lecteur. Recommencez."),
+    State.MENU: NOTHING_TYPED,
     State.OFF: N_("Trop de temps a passé sans réponse. Recommencez."),
 }

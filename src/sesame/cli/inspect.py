@@ -14,7 +14,16 @@ import msgspec
 
 from sesame.cli.finding_words import finding_sentence
 from sesame.cli.language import say
-from sesame.cli.pin import SEEN_HERE, NoPin, add_pin, consent, one_pin, tries_sentence
+from sesame.cli.pin import (
+    NOTHING_TYPED,
+    ON_PAD,
+    SEEN_HERE,
+    NoPin,
+    add_pin,
+    consent,
+    one_pin,
+    tries_sentence,
+)
 from sesame.cli.report_words import lines, wrapped
 from sesame.cli.sentences import sentence
 from sesame.cli.slots import add_pcsc, slot_of
@@ -61,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
         return _run_trace(arguments)
     with slot_of(arguments) as slot:
         inspection = Inspection(slot)
-        inspection.look()
+        inspection.look(keep_power=arguments.transaction)
         status = 0
         if arguments.transaction:
             on_pad = isinstance(slot, PinPadSlot) and slot.pin_pad
@@ -137,27 +146,22 @@ def members(report: Report, name: str | None = None) -> dict[str, object]:
 
 def _transact(inspection: Inspection, arguments: argparse.Namespace, *, on_pad: bool) -> int:
     """Make one code with the holder's consent; 1 where that is refused."""
-    if on_pad:
-        return _refuse(
-            say(
-                "Pas de transaction\u00a0: ce lecteur a un clavier, et le code secret n’a pas à "
-                "passer par cet ordinateur."
-            )
-        )
     tries = inspection.tries_left
     report = diagnose(inspection.seen, CLOCK.today())
     if report.verdict is Verdict.UNKNOWN:
         return _refuse(say("Pas de transaction\u00a0: la carte n’a pas répondu jusqu’à la fin."))
     if report.verdict is Verdict.NONE:
         return _refuse(say("Pas de transaction\u00a0: cette carte ne ferait pas de code."))
-    _tell(tries)
+    _tell(tries, on_pad=on_pad)
     try:
         if tries == 1:
             consent(given=arguments.last_try)
-        pin = one_pin(arguments)
+        pin = one_pin(arguments, on_pad=on_pad)
     except NoPin as error:
         return _refuse(str(error))
     inspection.make_code(pin, tries_agreed=tries)
+    if inspection.nothing_typed:
+        return _refuse(say(NOTHING_TYPED))
     return 0
 
 
@@ -166,14 +170,14 @@ def _refuse(text: str) -> int:
     return 1
 
 
-def _tell(tries: int | None) -> None:
+def _tell(tries: int | None, *, on_pad: bool) -> None:
     """What will happen, before anything does."""
     told = (
         say(
             "Un code va être fait, comme dans un lecteur, et ne sera pas montré. Le compteur de "
             "la carte avance d’un numéro, même si le code secret est faux."
         ),
-        say(SEEN_HERE),
         tries_sentence(tries),
+        say(ON_PAD if on_pad else SEEN_HERE),
     )
     print("\n".join(told), file=sys.stderr)

@@ -24,6 +24,9 @@ SEEN_HERE = N_("Cet ordinateur voit passer le code secret.")
 ON_PAD = N_("Tapez le code secret sur le clavier du lecteur\u00a0: cet ordinateur ne le voit pas.")
 
 
+NOTHING_TYPED = N_("Aucun code secret n’a été tapé sur le clavier du lecteur. Recommencez.")
+
+
 class NoPin(SesameError):
     """Nobody gave a PIN. The message is for people, in their language."""
 
@@ -72,12 +75,7 @@ def pin_of_real_card(arguments: argparse.Namespace) -> AskPin:
         if piped and asking.wrong:
             return None
         if piped and asking.pin_pad:
-            raise NoPin(
-                say(
-                    "Ce lecteur a un clavier\u00a0: le code secret s’y tape, et nulle part "
-                    "ailleurs. Recommencez sans --pin-stdin."
-                )
-            )
+            raise NoPin(say(_ON_PAD_ALONE))
         _tell(asking)
         if asking.tries_left == 1:
             consent(given=arguments.last_try)
@@ -92,12 +90,16 @@ def pin_of_real_card(arguments: argparse.Namespace) -> AskPin:
     return ask
 
 
-def one_pin(arguments: argparse.Namespace) -> Pin:
-    """A PIN for one try that nobody asks again for.
+def one_pin(arguments: argparse.Namespace, *, on_pad: bool) -> Pin | None:
+    """A PIN for one try that nobody asks again for; None: it is typed on the reader's keys.
 
     Raises:
-        NoPin: none was given, what was piped in is none, or there is no terminal.
+        NoPin: none was given, what was piped in is none or has no place, or there is no terminal.
     """
+    if on_pad:
+        if _pipes(arguments):
+            raise NoPin(say(_ON_PAD_ALONE))
+        return None
     if _pipes(arguments):
         return _piped()
     if not at_terminal():
@@ -207,6 +209,10 @@ def wrong_pin(tries_left: int) -> str:
 
 
 _NO_TEXT = "\ufffd"  # bytes that are none
+_ON_PAD_ALONE = N_(
+    "Ce lecteur a un clavier\u00a0: le code secret s’y tape, et nulle part ailleurs. Recommencez "
+    "sans --pin-stdin."
+)
 _NOTHING_TRIED = N_("Rien n’a été essayé.")
 _YES = frozenset({"oui", "o", "yes", "y"})
 NO_TERMINAL = N_(

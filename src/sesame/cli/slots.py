@@ -26,6 +26,7 @@ from sesame.reader.errors import (
     ServiceForbids,
     ServiceHangs,
     SeveralCards,
+    shown_name,
 )
 from sesame.reader.pcsc_slot import PcscSlot
 from sesame.reader.virtual_slot import VirtualSlot
@@ -86,7 +87,10 @@ def slot_of(
         sentence = say(
             "Insérez la carte, puce vers le haut ({seconds:.0f}\u00a0s)\u00a0: {readers}."
         )
-        print(sentence.format(seconds=seconds, readers=", ".join(readers)), file=sys.stderr)
+        print(
+            sentence.format(seconds=seconds, readers=", ".join(map(shown_name, readers))),
+            file=sys.stderr,
+        )
 
     language = language_of(os.environ)
     return PcscSlot(arguments.pcsc, wait=seconds, language=language, tell=ask_for_card)

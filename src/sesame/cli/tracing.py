@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from sesame.cap.token import Code
@@ -85,6 +86,8 @@ class Trace:
                 self._path.unlink()
                 return
         except OSError as error:
+            with suppress(OSError):
+                self._path.unlink()  # half a trace is none, and would stand in the next one's way
             raise self._refused(error) from None
         print(self._said(sessions), file=sys.stderr)
 

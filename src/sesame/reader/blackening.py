@@ -10,10 +10,13 @@ keeps its PIN, nor what is answered to it, nor does anything else keep that bloc
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import reduce
+from operator import xor
 from types import MappingProxyType
 
 from sesame.emv.apdu import Ins
-from sesame.emv.errors import MalformedTlv
+from sesame.emv.atr import decode_atr
+from sesame.emv.errors import MalformedAtr, MalformedTlv
 from sesame.emv.tags import Tag
 from sesame.emv.tlv import decode, is_constructed, read_tag
 from sesame.reader.recording import Exchange
@@ -111,9 +114,19 @@ def blackened(exchanges: Iterable[Exchange]) -> list[Exchange]:
     return [_without(one, secrets) for one in by_tag]
 
 
-def blackened_atr(atr: bytes, exchanges: Iterable[Exchange]) -> bytes:
-    """*atr* without what *exchanges* show to be private: a bank writes there what it likes."""
-    return _overwritten(atr, _secrets(exchanges))
+def blackened_atr(atr: bytes) -> bytes:
+    """*atr* with zeros for its historical bytes: banks write there what they like.
+
+    Some write a serial number, by which two recordings of one card would be known for that. Of
+    what is no ATR the length stays.
+    """
+    try:
+        said = decode_atr(atr)
+    except MalformedAtr:
+        return bytes(len(atr))
+    end = said.interface_bytes + len(said.historical)
+    body = atr[: said.interface_bytes] + bytes(len(said.historical))
+    return body + bytes([reduce(xor, body[1:])]) * (len(atr) - end)
 
 
 def _by_tag(data: bytes) -> bytes:

@@ -145,8 +145,8 @@ class _OfReader(PcscError):
     problem = ""
 
     def __init__(self, reader: str) -> None:
-        self.reader = reader
-        super().__init__(f"{reader}: {self.problem}")
+        self.reader = shown_name(reader)
+        super().__init__(f"{self.reader}: {self.problem}")
 
 
 class ReaderBusy(_OfReader):
@@ -165,7 +165,7 @@ class NoCard(PcscError):
     """No card came into one of `readers` within `seconds`."""
 
     def __init__(self, readers: Sequence[str], seconds: float) -> None:
-        self.readers = ", ".join(readers)
+        self.readers = ", ".join(map(shown_name, readers))
         self.seconds = round(seconds)
         super().__init__(f"no card within {self.seconds} s in {self.readers}")
 
@@ -279,12 +279,18 @@ class CommandDiffers(RecordingError):
 
 def _numbered(readers: Sequence[str], known: Sequence[str]) -> str:
     """Each of *readers* with its number among all that are *known*: that is quickly typed."""
-    return ", ".join(f"{known.index(reader)} ({reader})" for reader in readers)
+    return ", ".join(f"{known.index(reader)} ({shown_name(reader)})" for reader in readers)
 
 
 _LONGEST_QUOTED = 40  # characters
+_LONGEST_NAME = 128  # characters, which is what PC/SC lite takes
 
 
 def _quoted(text: str) -> str:
     """*text* on one line of plain characters, however long and strange it is."""
     return ascii(text[:_LONGEST_QUOTED])
+
+
+def shown_name(reader: str) -> str:
+    """The name of a reader without what would steer a terminal: USB devices choose theirs."""
+    return "".join(c if c.isprintable() else "?" for c in reader[:_LONGEST_NAME])

@@ -32,7 +32,7 @@ from sesame.emv.apdu import (
     verify,
 )
 from sesame.emv.errors import EmvError
-from sesame.emv.pin import Pin, pin_block
+from sesame.emv.pin import EMPTY_PIN_BLOCK, Pin, pin_block
 from sesame.emv.tags import Tag
 from sesame.emv.tlv import Tlv, decode
 from sesame.errors import SesameError
@@ -45,8 +45,9 @@ from sesame.reader.application import (
     primitives,
 )
 from sesame.reader.errors import CardIsMute, RecordingError
+from sesame.reader.machine import NOT_TYPED
 from sesame.reader.redaction import PRIVATE
-from sesame.reader.slot import Slot
+from sesame.reader.slot import PinPadSlot, Slot
 
 # What a card shows to readers without contacts, EMV Contactless Book B, 3.3.2.
 _CONTACTLESS_DIRECTORY = b"2PAY.SYS.DDF01"
@@ -81,6 +82,7 @@ class Transaction:
     not_named: list[Record] = field(default_factory=list)  # by it, and there
     unfit: bool = False  # no code can be made of what it says: no PIN was sent
     not_agreed: int | None = None  # so many tries are left, and nobody has agreed to that
+    not_typed: bool = False  # on the slot's keys
     verify_sw: int | None = None
     ac_sw: int | None = None
     cryptogram: Cryptogram | None = None
@@ -157,6 +159,7 @@ class Inspection:
     ) -> None:
         self._slot = slot
         self._applications = applications
+        self._has_power = False
         self.seen = Seen(recorded=recorded, made_up=made_up, atr=atr)
 
     @property
@@ -170,14 +173,24 @@ class Inspection:
         found = self.chosen
         return None if found is None else found.counters.get(Tag.PIN_TRY_COUNTER)
 
-    def look(self) -> None:
+    @property
+    def nothing_typed(self) -> bool:
+        """Whether a PIN was awaited on the slot's keys, and none came."""
+        said = self.chosen.transaction if self.chosen else None
+        return said is not None and said.not_typed
+
+    def look(self, *, keep_power: bool = False) -> None:
         """Ask everything that leaves no trace in the card.
+
+        With *keep_power* it stays ours afterwards: nobody can put another one in its place before
+        `make_code`. Whoever made the slot gives it back.
 
         Raises:
             SesameError: the slot could not do its work, for another reason than a mute card.
         """
         try:
             atr = self._slot.power_on()
+            self._has_power = True
             if not self.seen.recorded:
                 self.seen.atr = atr
             self._read_directory()
@@ -189,13 +202,17 @@ class Inspection:
         except CardIsMute:
             self.seen.gone = True
         finally:
-            self._slot.power_off()
+            if not keep_power:
+                self._power_off()
 
-    def make_code(self, pin: Pin, inputs: Inputs = LOGIN, *, tries_agreed: int | None) -> None:
+    def make_code(
+        self, pin: Pin | None, inputs: Inputs = LOGIN, *, tries_agreed: int | None
+    ) -> None:
         """Make one code with the chosen application, and keep what the card says on the way.
 
-        The PIN is sent only where a code can be made, and not where fewer tries are left than
-        *tries_agreed*, which is what the cardholder was told; None: that nobody knows.
+        Without *pin* it is typed on the slot's own keys. It is sent only where a code can be made,
+        and not where fewer tries are left than *tries_agreed*, which is what the cardholder was
+        told; None: that nobody knows.
 
         Raises:
             SesameError: the slot could not do its work, for another reason than a mute card.
@@ -205,14 +222,19 @@ class Inspection:
             return
         found.transaction = Transaction()
         try:
-            self._slot.power_on()
+            if not self._has_power:
+                self._slot.power_on()
             self._transact(found, found.transaction, pin, inputs, tries_agreed)
         except CardIsMute:
             self.seen.gone = True
         except RecordingError:
             found.transaction.differs = True
         finally:
-            self._slot.power_off()
+            self._power_off()
+
+    def _power_off(self) -> None:
+        self._has_power = False
+        self._slot.power_off()
 
     # Without a trace
 
@@ -326,7 +348,12 @@ class Inspection:
     # With one
 
     def _transact(
-        self, found: Opened, said: Transaction, pin: Pin, inputs: Inputs, tries_agreed: int | None
+        self,
+        found: Opened,
+        said: Transaction,
+        pin: Pin | None,
+        inputs: Inputs,
+        tries_agreed: int | None,
     ) -> None:
         application = self._begin(found, said)
         if application is None:
@@ -336,7 +363,11 @@ class Inspection:
         if left is not None and left < (tries_agreed or _UNTOLD):
             said.not_agreed = left
             return
-        said.verify_sw = self._ask(verify(pin_block(pin))).sw
+        answer = self._verify(pin)
+        if pin is None and answer.sw in NOT_TYPED:
+            said.not_typed = True
+            return
+        said.verify_sw = answer.sw
         self._note_tries(found, said.verify_sw)
         if said.verify_sw != Sw.OK:
             return
@@ -390,6 +421,13 @@ class Inspection:
         except SesameError:
             said.unfit = True
             return None
+
+    def _verify(self, pin: Pin | None) -> Response:
+        if pin is not None:
+            return self._ask(verify(pin_block(pin)))
+        if not isinstance(self._slot, PinPadSlot):
+            raise TypeError("a slot without keys was asked for a PIN")
+        return self._slot.verify_on_pad(verify(EMPTY_PIN_BLOCK))
 
     def _note_tries(self, found: Opened, sw: int) -> None:
         left = 0 if sw in {Sw.PIN_BLOCKED, Sw.REFERENCE_DATA_UNUSABLE} else tries_left(sw)

@@ -83,8 +83,9 @@ class Recorder:
         return self._kept(command, self._slot.verify_on_pad)
 
     def power_off(self) -> None:
-        """Take the power; what was written down stays."""
+        """Take the power; what was written down stays, but for the PIN."""
         self._slot.power_off()
+        self._session.exchanges = without_pin(self._session.exchanges)
 
     def _kept(self, command: Command, send: Callable[[Command], Response]) -> Response:
         session = self._session
@@ -134,7 +135,7 @@ def recording(
         _vector(
             replace(
                 session,
-                atr=session.atr if private else blackened_atr(session.atr, everything),
+                atr=session.atr if private else blackened_atr(session.atr),
                 exchanges=[*islice(shown, len(session.exchanges))],
             ),
             note=_PRIVATE_NOTE if private else _PUBLIC_NOTE,
