@@ -131,7 +131,7 @@ _SWS = (
     *("63C2", "63CF", "6400", "6401", "6403", "6700", "6982", "6983", "6984", "6985", "6A81"),
     *("6A82", "6A83", "6A86", "6A88", "6D00", "6E00", "6F00", "FFFF", "0000"),
 )
-_TAGS = (
+TAGS = (
     *("50", "4F", "56", "57", "5A", "61", "6F", "70", "77", "80", "82", "83", "84", "87", "88"),
     *("8C", "8D", "8E", "93", "94", "A5", "BF0C", "DF07", "5F20", "5F24", "5F25", "5F28", "5F2C"),
     *("5F2D", "5F34", "5F50", "5F53", "9F0B", "9F10", "9F11", "9F12", "9F13", "9F17", "9F1F"),
@@ -213,7 +213,7 @@ def _spoiled_tree(data: bytes, choices: Choices) -> bytes:
 
 
 def _tag(choices: Choices) -> int:
-    return int(choices.of(_TAGS), 16)
+    return int(choices.of(TAGS), 16)
 
 
 def _value(choices: Choices) -> bytes:

@@ -19,8 +19,10 @@ from sesame.reader import application, blackening, inspection, machine, recorder
 from sesame.reader.application import Application, Cryptogram
 from sesame.reader.redaction import Redaction
 from tests import corpora
+from tests.reader.hostile import TAGS
 from tests.reader.meetings import CORPORA, MEETINGS
 
+_BEFORE_ANSWERS = 4  # bytes: card, holder, setting and reset, in some order
 every_meeting = pytest.mark.parametrize("name", MEETINGS)
 
 
@@ -61,10 +63,56 @@ def test_a_coverage_guided_search_finds_nothing(name: str, tmp_path: Path) -> No
     corpora.search(name, tmp_path)
 
 
+# ── Attacks that a fuzzer may take long to find again ────────────────────────────────────────────
+
+
+def put(place: int, tag: str, value: str, *more: str) -> str:
+    """The fuzzer's bytes that put an object beside the one at *place* of an answer; then *more*."""
+    chosen = 0x8B if more else 0x0B
+    return f"{chosen:02X} {place:02X} 06 {TAGS.index(tag):02X} {value}" + "".join(more)
+
+
+ONES, NUMBER, NAME = "0A 0B 00", "04", "05"  # eleven bytes of FF; what our chips keep private
+_T0, _RESPOND = b"\0\x08", b"\6\0\3"
+_TWO_RECORDS = bytes([3])
+
+ATTACKS: dict[str, tuple[str, bytes, str]] = {
+    "a CID that names no cryptogram": ("reader", b"", "02 05 C0"),
+    "an AAC": ("reader", b"", "02 05 00"),
+    "a TC": ("reader", b"", "02 05 40"),
+    "a CID of two bytes": ("reader", b"", "0B 01 00 00 02 80 00"),
+    "an AC of seven bytes": ("reader", b"", "0B 03 00 00 07 01020304050607"),
+    "an AAC that is an ARQC too": ("reader", b"", put(1, "9F27", "00 01 00")),
+    "6C01 to everything": ("reader", _T0, "01 05"),
+    "6C01 to a PIN that a program gives": ("code", b"\0\0\0\1", "01 05"),
+    "a bitmap of ones": ("reader", b"", put(1, "9F56", ONES)),
+    "a second bitmap": ("reader", _TWO_RECORDS, put(1, "9F56", "00 03 0000FF")),
+    "a CDOL1 that leaves out the challenge": ("reader", _RESPOND, "0B 01 00 08 01"),
+    "an AFL of 255 records": ("reader", b"", "05 08 8006 1000 0801FF00"),
+    "a PDOL of 255 bytes": ("reader", b"", put(1, "9F38", "07 FF")),
+    "a hundred templates": ("reader", b"", "0B 00 05 64"),
+    "a label that clears the terminal": ("doctor", b"", put(1, "50", "02 00")),
+    "a label that turns lines round": ("doctor", b"", put(1, "9F12", "02 01")),
+    "a label that is a format": ("doctor", b"", put(1, "9F12", "02 02")),
+    "a number for a label": ("doctor", b"", put(1, "50", NUMBER)),
+    "a name for a label": ("doctor", b"", put(1, "5F20", NAME, put(1, "50", NAME))),
+    "a bitmap that is a bomb": ("doctor", b"", put(1, "9F56", "01 AA FF")),
+    "a name among other objects": ("recorder", b"", put(1, "5F20", NAME, put(1, "5F50", NAME))),
+    "a number in characters": ("recorder", b"", put(1, "9F12", NUMBER)),
+    "a number in the ATR": ("recorder", b"\0\0\0\0\xfc", ""),
+}
+
+
+@pytest.mark.parametrize(("name", "start", "spoil"), ATTACKS.values(), ids=ATTACKS)
+def test_an_attack(name: str, start: bytes, spoil: str) -> None:
+    """Changes no rule, whichever answer it stands in."""
+    for answers in range(40):
+        MEETINGS[name](start.ljust(_BEFORE_ANSWERS + answers, b"\0") + bytes.fromhex(spoil))
+
+
 # ── The rules would notice ───────────────────────────────────────────────────────────────────────
 
 HONEST = b""
-_BEFORE_ANSWERS = 4  # bytes: card, holder, setting and reset, in some order
 
 
 def notice(name: str, rule: str, start: bytes, spoil: str = "") -> None:
