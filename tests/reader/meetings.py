@@ -161,13 +161,12 @@ class _Table:
         self._note = heard
         self._time = _Time(calendar=bool(setup & 1))
         self._applications = ALL_AIDS if setup & 2 else AIDS
-        self._pad = bool(setup & 4)
         self._slot = HostileSlot(
             card,
             choices,
             protocol=(None, 0, 1, 0)[setup >> 3 & 3],
             passed=self._time.passes,
-            typed=self._typed_on_pad if self._pad else None,
+            typed=self._typed_on_pad if setup & 4 else None,
         )
         language = (None, *Language)[setup >> 5 & 1]
         stays = tuple(DisplayTime)[(setup >> 6) % 3]
@@ -176,7 +175,6 @@ class _Table:
         )
         self._typed = ""  # of a PIN, as the keys go down
         self._entries = 0  # PINs that were sent in this session of the card
-        self._session = 0
         self._warned = False  # that it is the last try
         self._shown: str | None = None
         self._meant = LOGIN  # what the code is for, as the display has said it
@@ -342,6 +340,8 @@ def check_code(story: Story, digits: str, meant: Inputs) -> None:
     _check_sent(sent, "9F37", meant.challenge.zfill(8))
     if flags_of(story) & 0x80:
         _check_sent(sent, "9F02", f"{meant.amount:012}")
+        if not flags_of(story) & 0x20:
+            _check_sent(sent, "5F2A", meant.currency.zfill(4))
     assert digits == code_of(story, meant.fields), "another code than the card's answers make"
 
 
