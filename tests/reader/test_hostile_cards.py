@@ -99,6 +99,11 @@ ATTACKS: dict[str, tuple[str, bytes, str]] = {
     "a bitmap that is a bomb": ("doctor", b"", put(1, "9F56", "01 AA FF")),
     "a name among other objects": ("recorder", b"", put(1, "5F20", NAME, put(1, "5F50", NAME))),
     "a number in characters": ("recorder", b"", put(1, "9F12", NUMBER)),
+    "a record that says something else the second time": (
+        "recorder",
+        b"",
+        f"05 0C 800A 1000 08010100 08010100 00 {put(1, '9F56', '00 0B 0000FF00000000000300FF')}",
+    ),
     "a number in the ATR": ("recorder", b"\0\0\0\0\xfc", ""),
 }
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sesame.cap.mode import Inputs, Mode
-from sesame.emv.apdu import Ins
+from sesame.emv.apdu import Ins, Response, read_record
 from sesame.reader.errors import (
     CardBlocked,
     CardDeclines,
@@ -23,7 +23,7 @@ from sesame.reader.errors import (
     PartMissing,
     SchemeUnknown,
 )
-from sesame.reader.recording import Result, Session, name_of, play, read
+from sesame.reader.recording import Exchange, RecordedCard, Result, Session, name_of, play, read
 from tests.reader.recordings import (
     BITMAP,
     CRYPTOGRAM,
@@ -695,6 +695,16 @@ def test_a_session_with_anything_in_it(data: st.DataObject) -> None:
                 break
             place = place[key]
     play(found)
+
+
+def test_a_command_that_was_recorded_twice() -> None:
+    """Has its answers in turn, the last one from then on; a reset begins again."""
+    command = read_record(1, 1)
+    first, second = Response(0x6A83), Response(0x9000, b"\x70\x00")
+    card = RecordedCard([Exchange(command, first), Exchange(command, second)])
+    for _ in range(2):
+        card.power_on()
+        assert [card.transmit(command) for _ in range(3)] == [first, second, second]
 
 
 @given(st.data())

@@ -7,6 +7,7 @@ that the recorded answers make. Whatever the exchanges say is taken from them al
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum, unique
@@ -326,18 +327,21 @@ class Exchange:
 class RecordedCard:
     """A slot with the card of a recording in it: a command that was recorded has its answer.
 
-    Other applications, records and objects are not there. VERIFY is right whatever the PIN.
+    One that was recorded several times has its answers in turn, the last one from then on. Other
+    applications, records and objects are not there. VERIFY is right whatever the PIN.
     What the second GENERATE AC says and answers does not matter.
     """
 
     def __init__(self, exchanges: Sequence[Exchange]) -> None:
         self._exchanges = exchanges
+        self._times: Counter[bytes] = Counter()  # that a command was sent since the reset
         self.sent: list[Command] = []
         self.last = Response(Sw.OK)  # answer
         self.unread: list[Command] = []  # records that were asked for, and not recorded
 
     def power_on(self) -> bytes:
         """Any ATR."""
+        self._times.clear()
         return _ATR
 
     def transmit(self, command: Command) -> Response:
@@ -358,9 +362,10 @@ class RecordedCard:
         if command.ins == Ins.VERIFY:
             return Response(Sw.OK)
         rivals = [one for one in self._exchanges if _asks(one.command) == _asks(command)]
-        for one in rivals:
-            if without_le(one.command) == without_le(command):
-                return one.response
+        sent = without_le(command)
+        if same := [one.response for one in rivals if without_le(one.command) == sent]:
+            self._times[sent] += 1
+            return same[min(self._times[sent], len(same)) - 1]
         match command.ins:
             case Ins.SELECT:
                 return Response(Sw.NOT_FOUND)
@@ -373,7 +378,7 @@ class RecordedCard:
             return rivals[0].response if rivals else Response(Sw.CONDITIONS_NOT_SATISFIED)
         if not rivals:
             raise PartMissing(f"exchanges: {command.name}")
-        raise CommandDiffers(command.name, without_le(command), without_le(rivals[0].command))
+        raise CommandDiffers(command.name, sent, without_le(rivals[0].command))
 
 
 def without_le(command: Command) -> bytes:
