@@ -43,10 +43,11 @@ from sesame.bank.verification import (
     verify_login,
 )
 from sesame.cap.token import Code
-from sesame.store.access import AccessQuestion, read_group
+from sesame.store.access import AccessQuestion
 from sesame.store.audit import AuditRow
 from sesame.store.buckets import bucket_of
-from sesame.store.steps import Step, swap_group
+from sesame.store.sqlite_login import read_group, swap_group
+from sesame.store.steps import Step
 
 CUSTOMERS = 500
 ROUNDS = 3

@@ -21,6 +21,7 @@ from sesame.emv.cryptogram import Padding, application_cryptogram
 from sesame.emv.keys import DesKey, common_session_key
 from sesame.emv.pan import Pan, luhn_digit
 from sesame.store.engine import open_store
+from sesame.store.options import StoreOptions
 from sesame.store.schema import migrate
 
 API_KEY = secrets.token_urlsafe(32)
@@ -62,7 +63,7 @@ def open_population_bank(folder: Path, *, largest_group: int = 64) -> Bank:
     """A bank in this process on the files in *folder*."""
     keystore = Keystore.open(folder / "keystore.json", _passphrase(folder))
     return Bank(
-        store=open_store(f"sqlite:///{folder}/bank.db", largest_group=largest_group),
+        store=open_store(f"sqlite:///{folder}/bank.db", StoreOptions(largest_group=largest_group)),
         custodian=KeystoreIssuingCustodian(keystore),
         now=_now,
         random_bytes=secrets.token_bytes,

@@ -6,13 +6,14 @@ skip, whatever its cause, is a failure.
 """
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
 from hypothesis.configuration import set_hypothesis_home_dir
 
+from tests.postgresql import Cluster, running_cluster
 from tools.system_packages import read_list
 
 _ROOT = Path(__file__).parent.parent
@@ -39,6 +40,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
                 pytest.fail(f"requirements/system.txt has no line for {name!r}", pytrace=False)
             if not package.present:
                 pytest.skip(f"{name} is missing: apt-get install {name}")
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A PostgreSQL of this process's tests; who uses it says that they need it."""
+    with running_cluster() as cluster:
+        yield cluster
 
 
 @pytest.hookimpl(wrapper=True)

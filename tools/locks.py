@@ -15,7 +15,11 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 LOCKS = {
     "run": [],
-    "test": ["--constraints", "requirements/run.txt"],  # keeps to the versions of the first
+    "postgresql": ["--constraints", "requirements/run.txt"],  # keeps to the versions of the first
+    "test": [  # and to those of both
+        *("--constraints", "requirements/run.txt"),
+        *("--constraints", "requirements/postgresql.txt"),
+    ],
     "pcsc": ["--no-deps"],  # one library, which is built
     "interop": ["--no-deps"],  # its environment is another one; what it needs is all named
 }

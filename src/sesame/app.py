@@ -86,7 +86,7 @@ def open_keystore(settings: Settings) -> Keystore:
 def open_bank(settings: Settings, custodian: Custodian) -> Bank:
     """The bank on the database of the settings."""
     return Bank(
-        store=open_store(settings.database, largest_group=settings.largest_group),
+        store=open_store(settings.database, settings.store_options()),
         custodian=custodian,
         now=utc_now,
         random_bytes=secrets.token_bytes,

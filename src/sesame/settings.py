@@ -14,6 +14,9 @@ from urllib.parse import urlsplit
 import msgspec
 
 from sesame.errors import SesameError
+from sesame.store.engine import database_path, is_postgresql
+from sesame.store.errors import StoreError
+from sesame.store.options import StoreOptions
 from sesame.web.errors import MalformedHours
 from sesame.web.opening import Closure, Holiday, OpeningHours, Span, parse_span
 
@@ -91,11 +94,42 @@ class InstitutionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
         )
 
 
+class PostgresqlSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`[postgresql]`: connections of one process, and how long each wait may last, in seconds."""
+
+    pool_size: Annotated[
+        int, msgspec.Meta(description="Connections of one process at most.", ge=8, le=100)
+    ] = 10
+    connect_timeout: Annotated[
+        float, msgspec.Meta(description="For a connection, a free one or a new one.", gt=0, le=60)
+    ] = 5.0
+    statement_timeout: Annotated[
+        float, msgspec.Meta(description="For one statement, its locks included.", gt=0, le=60)
+    ] = 5.0
+    lock_timeout: Annotated[
+        float, msgspec.Meta(description="For a row that another program holds.", gt=0, le=60)
+    ] = 2.0
+    idle_timeout: Annotated[
+        float, msgspec.Meta(description="Until an idle connection is closed.", ge=1, le=86400)
+    ] = 300.0
+    groups_of_one_bucket: Annotated[
+        bool,
+        msgspec.Meta(
+            description="Whether one commit carries attempts of one bucket only, for a database "
+            "that is spread over machines by bucket."
+        ),
+    ] = False
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The file's first level. Paths are relative to the folder that the file stands in."""
 
     database: Annotated[
-        str, msgspec.Meta(description="`sqlite:///` and the path of the database file.")
+        str,
+        msgspec.Meta(
+            description="`sqlite:///` and the path of the database file, or "
+            "`postgresql+asyncpg://role@server/database`."
+        ),
     ]
     keystore: Annotated[
         str, msgspec.Meta(description="Path of the keystore that `sesame keys create` made.")
@@ -135,6 +169,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         int,
         msgspec.Meta(description="How many attempts one commit may carry.", ge=1, le=1024),
     ] = 64
+    postgresql: Annotated[
+        PostgresqlSettings, msgspec.Meta(description="Connections to PostgreSQL, and their waits.")
+    ] = msgspec.field(default_factory=PostgresqlSettings)
     demonstration: Annotated[
         bool,
         msgspec.Meta(
@@ -147,6 +184,16 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     institution: Annotated[
         InstitutionSettings, msgspec.Meta(description="What pages say of the bank.")
     ] = msgspec.field(default_factory=InstitutionSettings)
+
+    def __repr__(self) -> str:
+        """Without the values: a database's URL may hold a password."""
+        return "Settings()"
+
+    def store_options(self) -> StoreOptions:
+        """How the store is to behave."""
+        return StoreOptions(
+            largest_group=self.largest_group, **msgspec.structs.asdict(self.postgresql)
+        )
 
     @property
     def https(self) -> bool:
@@ -193,12 +240,9 @@ def read_settings(path: Path) -> Settings:
         raise SettingsError(f"{path.name}: {error}{_remedy(str(error))}") from None
     check(settings)
     folder = path.resolve().parent
-    kind, separator, database = settings.database.partition("sqlite:///")
-    if kind or not separator or not database:
-        raise SettingsError("database: write sqlite:/// and the path of a file")
     settings = msgspec.structs.replace(
         settings,
-        database=f"sqlite:///{folder / database}",
+        database=_database(folder, settings.database),
         keystore=str(folder / settings.keystore),
         keystore_passphrase_file=str(folder / settings.keystore_passphrase_file),
         tls_certificate=_beside(folder, settings.tls_certificate),
@@ -321,6 +365,16 @@ def _host(name: str) -> str:
     if not _HOST_NAME.fullmatch(name):
         raise ValueError
     return name
+
+
+def _database(folder: Path, url: str) -> str:
+    """The URL of the database; a file's path is relative to the settings' folder."""
+    if is_postgresql(url):
+        return url
+    try:
+        return f"sqlite:///{folder / database_path(url)}"
+    except StoreError as error:
+        raise SettingsError(f"database: {error}") from None
 
 
 def _beside(folder: Path, path: str | None) -> str | None:

@@ -1,10 +1,8 @@
-"""What the bank's tests stand on: a real bank on one file, people with cards, and a clock."""
+"""What the bank's tests stand on: a real bank on a database, people with cards, and a clock."""
 
-import sqlite3
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import count
 from pathlib import Path
 
@@ -30,10 +28,11 @@ from sesame.emv.keys import DesKey, card_key_b
 from sesame.emv.pan import Pan, luhn_digit
 from sesame.store.audit import read_lines
 from sesame.store.buckets import bucket_of
-from sesame.store.engine import Store
+from sesame.store.engine import open_store
 from tests.bank.stranger import Lines
 from tests.custody.codes import make_code
 from tests.custody.keystores import QUICK, chance
+from tests.places import Place, Row, Where, url_of
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
 ADDRESS = "192.0.2.77"
@@ -142,10 +141,10 @@ DORA = Person(
 PEOPLE = (VERA, OMAR, DORA)
 
 
-def open_bank(path: Path, *, name: str = "bank", limits: Limits | None = None) -> Bank:
-    """A bank on the database at *path*; two of them want two names, or their chance is one."""
+def open_bank(where: Where, *, name: str = "bank", limits: Limits | None = None) -> Bank:
+    """A bank on the database *where*; two of them want two names, or their chance is one."""
     return Bank(
-        store=Store(path),
+        store=open_store(url_of(where)),
         custodian=custodian(),
         now=Clock(),
         random_bytes=chance(name),
@@ -190,7 +189,7 @@ def attempt(user_code: UserCode, code: Code | TwoCodes | OldCode, **changes: obj
 class Branch:
     """A bank with its customers, and how the tests speak to it."""
 
-    path: Path
+    where: Where
     bank: Bank
     clock: Clock = field(init=False)
 
@@ -209,27 +208,32 @@ class Branch:
         wrong = [VERA.card.wrong_code(1, guess) for guess in range(1, times + 1)]
         return [await verify_login(self.bank, attempt(user_code, code)) for code in wrong]
 
-    def rows(self, query: str, *values: object) -> list[tuple[object, ...]]:
-        """What *query* finds in the file."""
-        with closing(sqlite3.connect(self.path)) as connection:
-            return connection.execute(query, values).fetchall()
+    @property
+    def path(self) -> Path:
+        """The file, where the database is one."""
+        assert isinstance(self.where, Path)
+        return self.where
+
+    @cached_property
+    def place(self) -> Place:
+        """The database, looked at from outside."""
+        return Place(url_of(self.where))
+
+    def rows(self, query: str, *values: object) -> list[Row]:
+        """What *query* finds."""
+        return self.place.execute(query, *values)
 
     def change(self, statement: str, *values: object) -> None:
-        """Change the file from outside, as a help desk's program would."""
-        with closing(sqlite3.connect(self.path)) as connection, connection:
-            connection.execute(statement, values)
+        """Change the database from outside, as a help desk's program would."""
+        self.place.execute(statement, *values)
 
     def row(self, user_code: UserCode) -> dict[str, object]:
         """The access row, by column."""
-        with closing(sqlite3.connect(self.path)) as connection:
-            connection.row_factory = sqlite3.Row
-            query = "SELECT * FROM access WHERE user_code = ?"
-            return dict(connection.execute(query, (user_code,)).fetchone())
+        return self.place.row_of(user_code)
 
-    def last_atcs(self, person: Person) -> list[object]:
+    def last_atcs(self, person: Person) -> list[int]:
         """The last ATC of each of their cards."""
-        query = "SELECT last_atc FROM cards WHERE user_code = ? ORDER BY card_number"
-        return [atc for (atc,) in self.rows(query, person.user_code)]
+        return self.place.last_atcs(person.user_code)
 
     async def chain(self, person: Person) -> tuple[Lines, bytes]:
         """The customer's lines, and the head in their access row."""
@@ -239,3 +243,9 @@ class Branch:
         head = self.row(user_code)["head"]
         assert isinstance(head, bytes)
         return lines, head
+
+    async def close(self) -> None:
+        """Let go of the database."""
+        await self.bank.store.close()
+        if "place" in self.__dict__:
+            self.place.close()

@@ -1,42 +1,83 @@
-"""A bank with three customers for each test: enrolled once, then copied."""
+"""A bank with three customers for each test, on a database of either kind."""
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from sesame.store.schema import migrate
+from sesame.store.schema import erase, migrate
 from tests.bank.branch import Branch, enrol_everybody, open_bank
+from tests.places import Place, Where, url_of
+from tests.postgresql import Cluster
 
 
 @pytest.fixture(scope="session")
 def enrolled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with everybody in it; to be copied, not used."""
+    """A file with everybody in it; to be copied, not used."""
     path = tmp_path_factory.mktemp("enrolled") / "sesame.db"
-    migrate(f"sqlite:///{path}")
-
-    async def fill() -> None:
-        bank = open_bank(path, name="enrolment")
-        await enrol_everybody(bank)
-        await bank.store.close()
-
-    asyncio.run(fill())
+    migrate(url_of(path))
+    _enrol(path)
     return path
 
 
 @pytest.fixture
-def path(enrolled: Path, tmp_path: Path) -> Path:
+def file(enrolled: Path, tmp_path: Path) -> Path:
     """The file of a bank of one's own, in a folder with a space in its name."""
     folder = tmp_path / "the bank"
     folder.mkdir()
     return Path(shutil.copy(enrolled, folder / "sesame.db"))
 
 
+@pytest.fixture(scope="session")
+def migrated_bank(cluster: Cluster) -> Iterator[Place]:
+    """A database on the tests' PostgreSQL; one test after the other uses it."""
+    name = cluster.new_database()
+    migrate(cluster.url(name))
+    place = Place(cluster.url(name))
+    yield place
+    place.close()
+
+
 @pytest.fixture
-async def branch(path: Path) -> AsyncIterator[Branch]:
+def server(migrated_bank: Place) -> str:
+    """The URL of that database, with everybody in it again."""
+    migrated_bank.write(erase)
+    _enrol(migrated_bank.url)
+    return migrated_bank.url
+
+
+@pytest.fixture(
+    params=["file", pytest.param("server", marks=pytest.mark.needs("postgresql"))],
+    ids=["sqlite", "postgresql"],
+)
+def where(request: pytest.FixtureRequest) -> Where:
+    """The database of a bank of one's own, of one kind and then of the other."""
+    found: Where = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+async def branch(where: Where) -> AsyncIterator[Branch]:
     """That bank, opened."""
-    bank = open_bank(path)
-    yield Branch(path, bank)
-    await bank.store.close()
+    branch = Branch(where, open_bank(where))
+    yield branch
+    await branch.close()
+
+
+@pytest.fixture
+async def branch_on_file(file: Path) -> AsyncIterator[Branch]:
+    """A bank on SQLite."""
+    branch = Branch(file, open_bank(file))
+    yield branch
+    await branch.close()
+
+
+def _enrol(where: Where) -> None:
+    async def fill() -> None:
+        bank = open_bank(where, name="enrolment")
+        await enrol_everybody(bank)
+        await bank.store.close()
+
+    asyncio.run(fill())

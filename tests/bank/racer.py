@@ -1,7 +1,7 @@
 """A server process of its own, reduced to the bank: it signs Vera in, and can be killed.
 
-    racer.py PATH NAME crowd ATC NUMBER   NUMBER attempts at once with the code of one ATC
-    racer.py PATH NAME one-by-one         a code after the other, for ever
+    racer.py URL NAME crowd ATC NUMBER   NUMBER attempts at once with the code of one ATC
+    racer.py URL NAME one-by-one         a code after the other, for ever
 
 It waits for a line on its standard input, and prints what became of each attempt.
 """
@@ -10,7 +10,6 @@ import asyncio
 import sys
 from collections import Counter
 from itertools import count
-from pathlib import Path
 
 from sesame.bank.errors import TooBusy
 from sesame.bank.limits import Limits
@@ -49,9 +48,9 @@ def ids(branch: Branch) -> bytes:
     return branch.bank.random_bytes(16)
 
 
-async def main(path: str, name: str, what: str, *numbers: str) -> None:
+async def main(url: str, name: str, what: str, *numbers: str) -> None:
     """Open the bank, wait for the start, race."""
-    branch = Branch(Path(path), open_bank(Path(path), name=name, limits=Limits(waiting=1000)))
+    branch = Branch(url, open_bank(url, name=name, limits=Limits(waiting=1000)))
     await branch.bank.store.read_access(VERA.user_code)
     print("ready", flush=True)  # noqa: T201 -- likewise
     sys.stdin.readline()

@@ -168,12 +168,12 @@ class Life(RuleBasedStateMachine):
         self.forms: list[tuple[UserCode, Asked]] = []
         self.sessions: list[_Session] = []
         self.touched: set[UserCode] = set()
-        self.highest: dict[UserCode, list[object]] = {}
+        self.highest: dict[UserCode, list[int]] = {}
 
     def teardown(self) -> None:
         """Let go of the file."""
         try:
-            self.run(self.branch.bank.store.close())
+            self.run(self.branch.close())
         finally:
             self.loop.close()
             shutil.rmtree(self.folder)
@@ -371,7 +371,7 @@ class Life(RuleBasedStateMachine):
         """On user codes that no rule here looks at; seen at the next look."""
         clock = self.branch.clock
         self.branch.change(
-            "INSERT INTO stranger_failures VALUES (63, ?, ?)"
+            "INSERT INTO stranger_failures VALUES (63, ?, 0, ?)"
             " ON CONFLICT DO UPDATE SET failures = failures + excluded.failures",
             int(clock.at.timestamp()) // 3600,
             failures,
@@ -398,7 +398,7 @@ class Life(RuleBasedStateMachine):
             atcs = self.branch.last_atcs(_PERSONS[user])
             assert atcs == [past.used[-1] for past in self.pasts[user].cards]
             before = self.highest.get(user, atcs)
-            assert all(now >= then for now, then in zip(atcs, before, strict=True))  # type: ignore[operator] # numbers
+            assert all(now >= then for now, then in zip(atcs, before, strict=True))
             self.highest[user] = atcs
 
     @invariant()

@@ -94,7 +94,7 @@ async def test_a_look_serves_for_five_seconds(branch: Branch) -> None:
     """Then, or when the clock was put back, it is looked again."""
     pressure, store, clock = Pressure(), branch.bank.store, branch.clock
     assert not await pressure.is_on(store, _LIMITS, clock())
-    spray = "INSERT INTO stranger_failures VALUES (7, ?, 201)"
+    spray = "INSERT INTO stranger_failures VALUES (7, ?, 0, 201)"
     branch.change(spray, hour_of(clock()))
     clock.forward(seconds=4.999)
     assert not await pressure.is_on(store, _LIMITS, clock())
@@ -109,9 +109,9 @@ async def test_a_look_serves_for_five_seconds(branch: Branch) -> None:
 async def test_hours_of_all_buckets_are_added_up(branch: Branch) -> None:
     """A spray goes over all of them."""
     for bucket in range(40):
-        branch.change("INSERT INTO stranger_failures VALUES (?, ?, 5)", bucket, hour_of(NINE))
+        branch.change("INSERT INTO stranger_failures VALUES (?, ?, 0, 5)", bucket, hour_of(NINE))
     assert not await Pressure().is_on(branch.bank.store, _LIMITS, NINE)
-    branch.change("INSERT INTO stranger_failures VALUES (40, ?, 1)", hour_of(NINE))
+    branch.change("INSERT INTO stranger_failures VALUES (40, ?, 0, 1)", hour_of(NINE))
     assert await Pressure().is_on(branch.bank.store, _LIMITS, NINE)
     tomorrow = NINE + timedelta(hours=25)
     assert not await Pressure().is_on(branch.bank.store, _LIMITS, tomorrow)

@@ -143,7 +143,7 @@ async def test_every_check_has_its_line(branch: Branch) -> None:
 
 async def test_a_login_that_is_faster_has_the_code(branch: Branch) -> None:
     """One code, a check in flight and a login in another process: the login wins alone."""
-    elsewhere = Branch(branch.path, open_bank(branch.path, name="elsewhere"))
+    elsewhere = Branch(branch.where, open_bank(branch.where, name="elsewhere"))
 
     async def meanwhile() -> None:
         assert isinstance(await elsewhere.login(VERA, VERA.card.code(1)), Accepted)
@@ -156,7 +156,7 @@ async def test_a_login_that_is_faster_has_the_code(branch: Branch) -> None:
 
 async def test_a_check_that_is_faster_has_the_code(branch: Branch) -> None:
     """The other way round: the login in flight is refused."""
-    elsewhere = Branch(branch.path, open_bank(branch.path, name="elsewhere"))
+    elsewhere = Branch(branch.where, open_bank(branch.where, name="elsewhere"))
 
     async def meanwhile() -> None:
         assert await check(elsewhere, VERA.card.code(1)) is Rehearsed.RIGHT

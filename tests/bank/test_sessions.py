@@ -5,7 +5,6 @@ import base64
 import json
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -43,6 +42,7 @@ from tests.bank.branch import (
 )
 from tests.bank.stranger import chain_is_whole
 from tests.bank.test_verification import Interrupted
+from tests.places import Where
 
 _MINUTE = timedelta(minutes=1)
 
@@ -118,9 +118,10 @@ async def test_the_store_never_has_the_token(branch: Branch) -> None:
         "",
     ):
         assert await read_session(branch.bank, forged) is None
-    content = b"".join(file.read_bytes() for file in branch.path.parent.iterdir())
-    assert token[2:].encode() not in content
-    assert base64.urlsafe_b64decode(token[2:] + "=") not in content
+    if branch.place.kind == "sqlite":
+        content = b"".join(file.read_bytes() for file in branch.path.parent.iterdir())
+        assert token[2:].encode() not in content
+        assert base64.urlsafe_b64decode(token[2:] + "=") not in content
 
 
 async def test_tokens_that_are_none_of_ours(branch: Branch) -> None:
@@ -406,9 +407,9 @@ async def test_all_other_sessions_are_ended(branch: Branch) -> None:
     assert [one.id for one in await open_sessions(branch.bank, VERA.user_code)] == [here.id]
 
 
-async def test_all_sessions_are_ended_at_once(branch: Branch, path: Path) -> None:
+async def test_all_sessions_are_ended_at_once(branch: Branch, where: Where) -> None:
     """Also in another process, for every request that begins after it; a login opens one again."""
-    elsewhere = open_bank(path, name="elsewhere")
+    elsewhere = open_bank(where, name="elsewhere")
     tokens = [await sign_in(branch, VERA), await sign_in(branch, VERA, 2)]
     omars = await sign_in(branch, OMAR)
     await end_all_sessions(elsewhere, VERA.user_code, ADDRESS)
@@ -441,9 +442,9 @@ async def test_ending_all_sessions_is_a_step_with_a_line(branch: Branch) -> None
     assert (said["event"], said["attempt"]) == ("sessions-ended", "00" * 16)
 
 
-async def test_a_login_in_flight_while_all_sessions_end(branch: Branch, path: Path) -> None:
+async def test_a_login_in_flight_while_all_sessions_end(branch: Branch, where: Where) -> None:
     """It read the row before: it plans anew, and its session opens after the end, whole."""
-    elsewhere = open_bank(path, name="elsewhere")
+    elsewhere = open_bank(where, name="elsewhere")
     before = await sign_in(branch, VERA)
 
     async def meanwhile() -> None:

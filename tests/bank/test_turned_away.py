@@ -67,7 +67,7 @@ async def test_nothing_is_counted(branch: Branch) -> None:
 async def test_causes_are_told_apart(branch: Branch) -> None:
     """Suspended, or asked for two codes."""
     branch.change(
-        "INSERT INTO stranger_failures VALUES (1, ?, 900)",
+        "INSERT INTO stranger_failures VALUES (1, ?, 0, 900)",
         int(branch.clock.at.timestamp()) // 3600,
     )
     branch.clock.forward(minutes=2)
@@ -77,7 +77,7 @@ async def test_causes_are_told_apart(branch: Branch) -> None:
 
 async def test_two_processes_write_one_line_between_them(branch: Branch) -> None:
     """Whoever comes first has the minute; the other one keeps its sum for the next."""
-    other = open_bank(branch.path, name="other")
+    other = open_bank(branch.where, name="other")
     object.__setattr__(other, "now", branch.clock)
     await branch.fail(VERA.user_code, 3)
     await flood(branch.bank, 3)

@@ -5,7 +5,6 @@ import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from argon2 import PasswordHasher
@@ -34,8 +33,9 @@ from sesame.custody.keystore_custodian import KeystoreCustodian
 from sesame.emv import cryptogram_version
 from sesame.emv.cryptogram import cryptograms_by_atc
 from sesame.emv.keys import DesKey
-from sesame.store.engine import Store
+from sesame.store.engine import Store, open_database
 from sesame.store.errors import StoreUnavailable
+from sesame.store.sqlite import SqliteDatabase
 from sesame.store.steps import Fate, Step
 from tests.bank.branch import (
     ADDRESS,
@@ -53,6 +53,7 @@ from tests.bank.branch import (
     open_bank,
 )
 from tests.custody.keystores import chance
+from tests.places import Where, url_of
 
 _QUARTER = timedelta(minutes=15)
 
@@ -319,10 +320,10 @@ async def test_a_double_click_opens_one_session(branch: Branch) -> None:
     assert branch.rows("SELECT token_hash FROM sessions") == [(token_hash(first.session_token),)]
 
 
-async def test_a_double_click_on_two_processes(branch: Branch, path: Path) -> None:
+async def test_a_double_click_on_two_processes(branch: Branch, where: Where) -> None:
     """The loser of the swap reads again, and repeats what the winner was told."""
     form = attempt(VERA.user_code, VERA.card.code(1))
-    other = open_bank(path, name="another process")
+    other = open_bank(where, name="another process")
     outcome: list[object] = []
 
     async def meanwhile() -> None:
@@ -368,11 +369,11 @@ async def test_an_accepted_id_opens_nothing_to_another_code(branch: Branch) -> N
 
 
 async def test_an_accepted_id_in_a_race_opens_nothing_to_another_code(
-    branch: Branch, path: Path
+    branch: Branch, where: Where
 ) -> None:
     """Its guess loses the swap to the right code of the same form, and is judged by itself."""
     right = attempt(VERA.user_code, VERA.card.code(1))
-    other = open_bank(path, name="another process")
+    other = open_bank(where, name="another process")
 
     async def meanwhile() -> None:
         assert isinstance(await verify_login(other, right), Accepted)
@@ -420,10 +421,10 @@ async def test_a_door_without_sessions_gets_none(branch: Branch) -> None:
 
 
 async def test_after_lost_swaps_the_code_is_judged_on_what_the_winner_left(
-    branch: Branch, path: Path
+    branch: Branch, where: Where
 ) -> None:
     """A code that was overtaken while it was being judged is refused."""
-    other = Branch(path, open_bank(path, name="another process"))
+    other = Branch(where, open_bank(where, name="another process"))
 
     async def meanwhile() -> None:
         assert isinstance(await other.login(VERA, VERA.card.code(2)), Accepted)
@@ -435,9 +436,9 @@ async def test_after_lost_swaps_the_code_is_judged_on_what_the_winner_left(
     assert branch.last_atcs(VERA) == [2]
 
 
-async def test_after_eight_lost_swaps_nothing_was_counted(branch: Branch, path: Path) -> None:
+async def test_after_eight_lost_swaps_nothing_was_counted(branch: Branch, where: Where) -> None:
     """TooBusy: the attempt stands in no line, and its code is still good."""
-    other = Branch(path, open_bank(path, name="another process"))
+    other = Branch(where, open_bank(where, name="another process"))
 
     async def meanwhile() -> None:
         (last,) = branch.last_atcs(VERA)
@@ -589,11 +590,11 @@ async def test_a_form_that_is_accepted_twice_knows_its_device_once(branch: Branc
 
 
 async def test_a_device_that_was_forgotten_meanwhile_is_a_stranger(
-    branch: Branch, path: Path
+    branch: Branch, where: Where
 ) -> None:
     """Forgetting is a step of the row: who was read as known before loses the swap."""
     known = await known_device(branch)
-    other = open_bank(path, name="another process")
+    other = open_bank(where, name="another process")
 
     async def meanwhile() -> None:
         await forget_known_devices(other, VERA.user_code, ADDRESS)
@@ -746,9 +747,11 @@ async def test_strangers_old_codes_do_not_keep_a_known_device_waiting(branch: Br
     assert outcomes == [Refused()] * 3 + [Suspended(NINE + _QUARTER)] * 2
 
 
-async def test_a_race_of_the_old_code_and_the_first_code_sesame(branch: Branch, path: Path) -> None:
+async def test_a_race_of_the_old_code_and_the_first_code_sesame(
+    branch: Branch, where: Where
+) -> None:
     """The old code was right when it was read, and is gone when it is to be written: refused."""
-    other = Branch(path, open_bank(path, name="another process"))
+    other = Branch(where, open_bank(where, name="another process"))
 
     class Slow(OldCodes):
         async def verify(self, stored: str | None, typed: OldCode) -> bool:
@@ -769,8 +772,8 @@ async def test_a_race_of_the_old_code_and_the_first_code_sesame(branch: Branch, 
 class Cut(Store):
     """A store whose connection is cut once: before or after the commit has reached the disk."""
 
-    def __init__(self, path: Path, *, arrives: bool) -> None:
-        super().__init__(path)
+    def __init__(self, where: Where, *, arrives: bool) -> None:
+        super().__init__(open_database(url_of(where)))
         self._cut = False
         self._arrives = arrives
         self.meanwhile: Callable[[], Awaitable[object]] = _nothing
@@ -791,7 +794,7 @@ async def _nothing() -> None:
 
 
 def _cut_bank(branch: Branch, *, arrives: bool = True) -> tuple[Bank, Cut]:
-    store = Cut(branch.path, arrives=arrives)
+    store = Cut(branch.where, arrives=arrives)
     # As another process: it has a turnstile of its own.
     return replace(branch.bank, store=store, turnstile=Turnstile()), store
 
@@ -934,11 +937,11 @@ async def test_every_pair_costs_the_same(  # noqa: PLR0913, PLR0917 -- a case an
     assert len(computed) == 2 * 2 * (2 if near_only else 65)
 
 
-async def test_a_refusal_runs_the_same_statements_for_all(branch: Branch) -> None:
+async def test_a_refusal_runs_the_same_statements_for_all(branch_on_file: Branch) -> None:
     """As many reads and writes, whether somebody has the user code or not."""
     for user_code in (VERA.user_code, NOBODY):
-        await branch.fail(user_code, 1)  # the next one finds a row in either case
-        statements = await _traced(branch, branch.fail(user_code, 1))
+        await branch_on_file.fail(user_code, 1)  # the next one finds a row in either case
+        statements = await _traced(branch_on_file, branch_on_file.fail(user_code, 1))
         assert [statement.split()[0] for statement in statements] == [
             "SELECT",
             "BEGIN",
@@ -950,10 +953,12 @@ async def test_a_refusal_runs_the_same_statements_for_all(branch: Branch) -> Non
         ]
 
 
-async def _traced(branch: Branch, attempted: Awaitable[object]) -> list[str]:
+async def _traced(branch_on_file: Branch, attempted: Awaitable[object]) -> list[str]:
     """What the two connections of a login run for *attempted*."""
     statements: list[str] = []
-    sides = (branch.bank.store._reader, branch.bank.store._writer)  # noqa: SLF001 -- to listen in
+    database = branch_on_file.bank.store._database  # noqa: SLF001 -- to listen in
+    assert isinstance(database, SqliteDatabase)
+    sides = (database._reader, database._writer)  # noqa: SLF001 -- to listen in
     for side in sides:
         await side.run(lambda side: side.raw.set_trace_callback(statements.append))
     await attempted

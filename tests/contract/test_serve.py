@@ -14,7 +14,8 @@ from sesame.custody.passphrase import Passphrase
 from sesame.store.cards import insert_card
 from sesame.store.schema import migrate
 from tests.contract.running import TLS, free_port, server, sesame
-from tests.store.databases import card, in_transaction
+from tests.places import Place
+from tests.store.databases import card
 
 _PASSPHRASE = "quatre mots tirés au sort"
 
@@ -95,7 +96,9 @@ def test_the_keystore_of_another_database_is_refused(tmp_path: Path) -> None:
     """Exit 1 and one sentence before anything listens."""
     settings = _bank(tmp_path, free_port())
     migrate(f"sqlite:///{tmp_path}/bank.db")
-    in_transaction(tmp_path / "bank.db", lambda c: insert_card(c, 5, "ADA22222", card(1), 99))
+    place = Place(f"sqlite:///{tmp_path}/bank.db")
+    place.write(lambda c: insert_card(c, 5, "ADA22222", card(1), 99))
+    place.close()
     refused = sesame("serve", "--settings", str(settings))
     assert (refused.returncode, refused.stdout) == (1, "")
     assert "n’est pas celui avec lequel cette base a été faite" in refused.stderr

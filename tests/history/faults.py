@@ -21,11 +21,12 @@ from sesame.bank.tries import Side
 from sesame.cap.profile import Profile
 from sesame.cap.token import Code
 from sesame.cap.verification import Candidates, candidates
-from sesame.store import access, audit, cards, steps
-from sesame.store.access import NO_ATTEMPT, Access, State, Tries
+from sesame.store import sqlite_login
+from sesame.store.access import NO_ATTEMPT, Access, State, Tries, state_columns
 from sesame.store.cards import CardRow
 from sesame.store.engine import Store
-from sesame.store.sessions import SessionRow, insert_session
+from sesame.store.sessions import SessionRow
+from sesame.store.sqlite_login import insert_session
 from sesame.store.steps import Fate, Step
 
 Planting = Callable[[], AbstractContextManager[Any]]
@@ -79,7 +80,9 @@ def _used_code_accepted() -> AbstractContextManager[Any]:
 
     stack = ExitStack()
     stack.enter_context(patch.object(matching, "_sides", sides))
-    stack.enter_context(_sql(cards, "_ADVANCE_CARD", ("AND last_atc < ?", "AND last_atc <= ?")))
+    stack.enter_context(
+        _sql(sqlite_login, "_ADVANCE_CARD", ("AND last_atc < ?", "AND last_atc <= ?"))
+    )
     return stack
 
 
@@ -88,8 +91,7 @@ def _used_code_accepted() -> AbstractContextManager[Any]:
 
 def _row_is_written(change: Callable[[State], State]) -> AbstractContextManager[Any]:
     """What the row gets is another state than what was decided and written down."""
-    state_columns = access.state_columns
-    return patch.object(access, "state_columns", lambda state: state_columns(change(state)))
+    return patch.object(sqlite_login, "state_columns", lambda state: state_columns(change(state)))
 
 
 def _try_not_counted() -> AbstractContextManager[Any]:
@@ -174,7 +176,7 @@ def _sql(module: ModuleType, name: str, *changes: tuple[str, str]) -> AbstractCo
 def _swap_without_guard() -> AbstractContextManager[Any]:
     """Whoever comes last wins."""
     return _sql(
-        access,
+        sqlite_login,
         "_SWAP_ACCESS",
         ("WHERE access.version = :read_version", ""),
         ("AND version = :read_version)", ")"),
@@ -185,20 +187,20 @@ def _lines_overwritten() -> AbstractContextManager[Any]:
     """A line of the same version takes the place of the one before."""
     stack = ExitStack()
     for name in ("_INSERT_LINE", "_INSERT_PERSONAL"):
-        statements: dict[bool, str] = getattr(audit, name)
+        statements: dict[bool, str] = getattr(sqlite_login, name)
         replacing = {k: sql.replace("INSERT", "INSERT OR REPLACE") for k, sql in statements.items()}
-        stack.enter_context(patch.object(audit, name, replacing))
+        stack.enter_context(patch.object(sqlite_login, name, replacing))
     return stack
 
 
 def _card_without_guard() -> AbstractContextManager[Any]:
     """A card's last ATC goes wherever it is sent."""
-    return _sql(cards, "_ADVANCE_CARD", ("AND last_atc < ?", "AND ? IS NOT NULL"))
+    return _sql(sqlite_login, "_ADVANCE_CARD", ("AND last_atc < ?", "AND ? IS NOT NULL"))
 
 
 def _old_code_kept() -> AbstractContextManager[Any]:
     """The first code Sésame does not erase the old code."""
-    return _sql(access, "_SWAP_ACCESS", ("old_code = excluded.old_code,", ""))
+    return _sql(sqlite_login, "_SWAP_ACCESS", ("old_code = excluded.old_code,", ""))
 
 
 def _answer_before_commit() -> AbstractContextManager[Any]:
@@ -228,7 +230,7 @@ def _session_not_opened() -> AbstractContextManager[Any]:
         if session.token_hash[0] % 8:
             insert_session(connection, bucket, user_code, session)
 
-    return patch.object(steps, "insert_session", forgetful)
+    return patch.object(sqlite_login, "insert_session", forgetful)
 
 
 def _commit_forgotten() -> AbstractContextManager[Any]:

@@ -24,7 +24,7 @@ from sesame.cap.token import Code
 from sesame.custody.custodian import KeyUsage
 from sesame.custody.keystore import Keystore
 from sesame.emv.keys import DesKey, card_key_b
-from sesame.store.engine import Store
+from sesame.store.engine import open_store
 from sesame.store.schema import migrate
 from tests.bank.branch import (
     NINE,
@@ -119,7 +119,7 @@ SHORT_RULES = Rules(
 def open_bank(path: Path) -> Bank:
     """A bank on the database at *path*, as every server opens it."""
     return Bank(
-        store=Store(path),
+        store=open_store(f"sqlite:///{path}"),
         custodian=custodian(),
         now=utc_now,
         random_bytes=secrets.token_bytes,

@@ -21,7 +21,7 @@ from sesame.cap.verification import candidates, pair_candidates
 from sesame.portal.portal import Portal
 from sesame.portal.routes import build
 from sesame.rest.routes import routes as rest_routes
-from sesame.store import engine
+from sesame.store import sqlite
 from sesame.web.institution import Institution
 from sesame.web.opening import OpeningHours
 from sesame.web.rendering import Site
@@ -120,7 +120,7 @@ _SAME = {"stranger_lines": "audit_lines", "stranger_personal": "audit_personal"}
 def metered(patched: pytest.MonkeyPatch) -> Iterator[list[Work]]:
     """Count what is done; the last of the list is what is being counted."""
     works = [Work()]
-    encryptor, verify, set_up = Cipher.encryptor, PasswordHasher.verify, engine._set_up  # noqa: SLF001 -- every connection passes there
+    encryptor, verify, set_up = Cipher.encryptor, PasswordHasher.verify, sqlite._set_up  # noqa: SLF001 -- every connection passes there
 
     def count_cipher(cipher: Cipher[Any]) -> CipherContext:
         works[-1].cryptograms += 1
@@ -148,7 +148,7 @@ def metered(patched: pytest.MonkeyPatch) -> Iterator[list[Work]]:
     patched.setattr(matching, "pair_candidates", count_plans(pair_candidates))
     patched.setattr(Cipher, "encryptor", count_cipher)
     patched.setattr(PasswordHasher, "verify", count_argon2)
-    patched.setattr(engine, "_set_up", listen)
+    patched.setattr(sqlite, "_set_up", listen)
     yield works
 
 

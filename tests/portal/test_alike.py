@@ -233,7 +233,7 @@ async def _besiege(branch: Branch, monkeypatch: pytest.MonkeyPatch, seed: int) -
                 branch.clock.at += script.waits[step]
                 if step in script.sprayed:
                     hour = int(branch.clock.at.timestamp()) // 3600
-                    spray = "INSERT OR REPLACE INTO stranger_failures VALUES (63, ?, 300)"
+                    spray = "INSERT OR REPLACE INTO stranger_failures VALUES (63, ?, 0, 300)"
                     branch.change(spray, hour)
                 # Whoever comes first looks at the bank's counts: here neither.
                 await bank.pressure.is_on(bank.store, bank.limits, branch.clock())

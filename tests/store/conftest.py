@@ -1,21 +1,33 @@
-"""A fresh database for each test: migrated once, then copied."""
+"""A fresh database for each test, of either kind: migrated once, then copied or emptied."""
 
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from sesame.store.engine import Store
-from sesame.store.schema import migrate
+from sesame.store.schema import erase, migrate
+from tests.places import Place
+from tests.postgresql import Cluster
 
 
 @pytest.fixture(scope="session")
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database without rows; to be copied, not used."""
+    """A file without rows; to be copied, not used."""
     path = tmp_path_factory.mktemp("empty") / "sesame.db"
     migrate(f"sqlite:///{path}")
     return path
+
+
+@pytest.fixture(scope="session")
+def migrated_server(cluster: Cluster) -> Iterator[Place]:
+    """A database on the tests' PostgreSQL, with tables; one after the other uses it."""
+    name = cluster.new_database()
+    migrate(cluster.url(name))
+    place = Place(cluster.url(name))
+    yield place
+    place.close()
 
 
 @pytest.fixture
@@ -27,8 +39,33 @@ def path(empty_database: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def store(path: Path) -> AsyncIterator[Store]:
-    """A store on that file."""
-    store = Store(path)
+def file(path: Path) -> Iterator[Place]:
+    """That file."""
+    place = Place(f"sqlite:///{path}")
+    yield place
+    place.close()
+
+
+@pytest.fixture
+def server(migrated_server: Place) -> Place:
+    """That database, without rows."""
+    migrated_server.write(erase)
+    return migrated_server
+
+
+@pytest.fixture(
+    params=["file", pytest.param("server", marks=pytest.mark.needs("postgresql"))],
+    ids=["sqlite", "postgresql"],
+)
+def place(request: pytest.FixtureRequest) -> Place:
+    """A database without rows, of one kind and then of the other."""
+    found: Place = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+async def store(place: Place) -> AsyncIterator[Store]:
+    """A store on that database."""
+    store = place.open_store()
     yield store
     await store.close()

@@ -1,14 +1,7 @@
-"""What the store's tests stand on: rows with little to say, and the whole database at a glance."""
+"""Rows with little to say, for the tests of the store."""
 
 import hashlib
-import sqlite3
-from collections.abc import Callable
-from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
-from typing import TypeVar
-
-from sqlalchemy import Connection
 
 from sesame.store.access import State, Tries
 from sesame.store.audit import AuditRow
@@ -16,65 +9,13 @@ from sesame.store.buckets import bucket_of
 from sesame.store.cards import NewCardRow
 from sesame.store.customers import NewCustomerRow, insert_customer
 from sesame.store.devices import DeviceRow
-from sesame.store.engine import open_engine
 from sesame.store.sessions import SessionRow
 from sesame.store.steps import Step
-
-Answer = TypeVar("Answer")
+from tests.places import Place
 
 USER_CODE = "VERA2222"
 STRANGER = "NEMO3333"
 ENROLLED_AT = 1_000
-
-
-def in_transaction(path: Path, work: Callable[[Connection], Answer]) -> Answer:
-    """Run *work* on the database at *path*, and let go of it."""
-    engine = open_engine(path)
-    try:
-        with engine.begin() as connection:
-            return work(connection)
-    finally:
-        engine.dispose()
-
-
-def connect(path: Path) -> sqlite3.Connection:
-    """A connection that opens no transaction by itself."""
-    return sqlite3.connect(path, isolation_level=None)
-
-
-def everything(path: Path) -> dict[str, list[tuple[object, ...]]]:
-    """All rows of all tables."""
-    with closing(connect(path)) as connection:
-        tables = [
-            name
-            for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
-        ]
-        return {
-            name: connection.execute(f"SELECT * FROM {name} ORDER BY 1, 2, 3").fetchall()  # noqa: S608 -- the schema's own names
-            for name in tables
-            if name != "alembic_version"
-        }
-
-
-def row_of(path: Path, user_code: str) -> dict[str, object]:
-    """The access row of *user_code*, by column; empty where there is none."""
-    with closing(connect(path)) as connection:
-        connection.row_factory = sqlite3.Row
-        row = connection.execute(
-            "SELECT * FROM access WHERE user_code = ?", (user_code,)
-        ).fetchone()
-        return dict(row) if row else {}
-
-
-def last_atcs(path: Path, user_code: str) -> list[int]:
-    """The last ATC of each card of *user_code*."""
-    with closing(connect(path)) as connection:
-        return [
-            atc
-            for (atc,) in connection.execute(
-                "SELECT last_atc FROM cards WHERE user_code = ? ORDER BY card_number", (user_code,)
-            )
-        ]
 
 
 def line(version: int, at: int = ENROLLED_AT) -> AuditRow:
@@ -117,10 +58,10 @@ def customer(user_code: str = USER_CODE, *, version: int = 1) -> NewCustomerRow:
     )
 
 
-def enrol(path: Path, user_code: str = USER_CODE) -> None:
-    """Write a customer into the database at *path*."""
+def enrol(place: Place, user_code: str = USER_CODE) -> None:
+    """Write a customer into the database at *place*."""
     row = customer(user_code)
-    assert in_transaction(path, lambda connection: insert_customer(connection, row))
+    assert place.write(lambda connection: insert_customer(connection, row))
 
 
 def step(

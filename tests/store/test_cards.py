@@ -1,49 +1,49 @@
 """`sesame.store.cards`."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from sesame.store.buckets import bucket_of
 from sesame.store.cards import SealedCardRow, any_card, insert_card, seal_context
 from sesame.store.errors import DuplicateCard
-from tests.store.databases import USER_CODE, card, enrol, everything, in_transaction
+from tests.places import Place
+from tests.store.databases import USER_CODE, card, enrol
 
 
-def test_a_card_and_its_entry_in_the_index(path: Path) -> None:
+def test_a_card_and_its_entry_in_the_index(place: Place) -> None:
     """A new card is active; the index knows its row."""
-    in_transaction(path, lambda c: insert_card(c, 5, "ADA22222", card(1, last_atc=7), 99))
-    written = everything(path)
+    place.write(lambda c: insert_card(c, 5, "ADA22222", card(1, last_atc=7), 99))
+    written = place.everything()
     assert written["cards"] == [
         (5, "ADA22222", 1, "sesame", "active", "sesame-card-1", b"sealed", "4417", 7, 99)
     ]
     assert written["pan_index"] == [(card(1).pan_hash, "00", 5, "ADA22222", 1)]
 
 
-def test_a_card_is_somebodys_once(path: Path) -> None:
+def test_a_card_is_somebodys_once(place: Place) -> None:
     """The same PAN and PSN a second time is refused, whoever it is for; nothing stays."""
-    enrol(path)
-    before = everything(path)
+    enrol(place)
+    before = place.everything()
     with pytest.raises(DuplicateCard) as refused:
-        in_transaction(path, lambda c: insert_card(c, 5, "ADA22222", card(1), 99))
-    assert everything(path) == before
+        place.write(lambda c: insert_card(c, 5, "ADA22222", card(1), 99))
+    assert place.everything() == before
     assert card(1).pan_hash.hex() not in str(refused.value)
 
 
-def test_any_card(path: Path) -> None:
+def test_any_card(place: Place) -> None:
     """One of those that there are, as custody opens it."""
-    assert in_transaction(path, any_card) is None
-    enrol(path)
-    assert in_transaction(path, any_card) == SealedCardRow(USER_CODE, 1, card(1).sealed)
+    assert place.write(any_card) is None
+    enrol(place)
+    assert place.write(any_card) == SealedCardRow(USER_CODE, 1, card(1).sealed)
 
 
-def test_a_card_with_another_psn_is_another_card(path: Path) -> None:
+def test_a_card_with_another_psn_is_another_card(place: Place) -> None:
     """5F34 is there to tell apart cards of one number."""
-    enrol(path)
+    enrol(place)
     twin = replace(card(1), psn="01")
-    in_transaction(path, lambda c: insert_card(c, 5, "ADA22222", twin, 99))
-    assert len(everything(path)["cards"]) == 3
+    place.write(lambda c: insert_card(c, 5, "ADA22222", twin, 99))
+    assert len(place.everything()["cards"]) == 3
 
 
 def test_a_seal_holds_for_one_row() -> None:

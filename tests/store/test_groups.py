@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,11 @@ class Work:
         return [f"done {name}" for _, name in items]
 
 
-def groups_of(work: Work, largest: int = 64, **options: type[Exception]) -> Groups[Key, str]:
+def groups_of(
+    work: Work,
+    largest: int = 64,
+    **options: Any,  # noqa: ANN401 -- of Groups
+) -> Groups[Key, str]:
     """Groups by the item itself."""
     return Groups(work, key=lambda item: item, largest=largest, **options)
 
@@ -162,6 +167,45 @@ async def test_a_caller_who_goes_away_hears_no_error() -> None:
     work.gate.set()
     await groups.drain()
     assert work.groups == [[(0, "going")]]
+
+
+async def test_items_share_a_group_only_where_they_may() -> None:
+    """The first that waits says what its group is of; the others keep their order."""
+    work = Work()
+    groups = groups_of(work, apart=lambda item: item[0])
+    tasks = await held_back(work, groups, [(1, "a"), (2, "a"), (1, "b"), (2, "b"), (3, "a")])
+    await asyncio.gather(*tasks)
+    assert work.groups[1:] == [[(1, "a"), (1, "b")], [(2, "a"), (2, "b")], [(3, "a")]]
+
+
+async def test_so_many_groups_are_on_their_way_as_allowed() -> None:
+    """The third one fills while two are on their way."""
+    work = Work()
+    work.gate.clear()
+    groups = groups_of(work, at_once=2)
+    tasks = []
+    for name in "abcd":
+        tasks += await submit_all(groups, [(1, name)])
+        await asyncio.sleep(0)
+    assert work.groups == [[(1, "a")], [(1, "b")]]
+    work.gate.set()
+    assert len(await asyncio.gather(*tasks)) == 4
+    assert work.groups[2:] == [[(1, "c"), (1, "d")]]
+
+
+async def test_one_item_a_key_is_on_its_way() -> None:
+    """The next of that key waits for it, although another group might leave."""
+    work = Work()
+    work.gate.clear()
+    groups = groups_of(work, at_once=2)
+    first = await submit_all(groups, [(1, "a")])
+    await asyncio.sleep(0)
+    second = await submit_all(groups, [(1, "a"), (1, "b")])
+    await asyncio.sleep(0)
+    assert work.groups == [[(1, "a")], [(1, "b")]]
+    work.gate.set()
+    assert len(await asyncio.gather(*first, *second)) == 3
+    assert work.groups[2:] == [[(1, "a")]]
 
 
 async def test_drain_waits_for_all_that_was_submitted() -> None:

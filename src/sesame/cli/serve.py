@@ -16,7 +16,7 @@ from sesame.cli.language import say
 from sesame.cli.sentences import SENTENCES
 from sesame.errors import SesameError
 from sesame.settings import Settings, read_settings
-from sesame.store.schema import migrate
+from sesame.store.schema import make_ready
 
 _BACKLOG = 2048
 
@@ -84,11 +84,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Bring the database up to date, then serve until a signal ends it."""
+    """Make sure of the database, then serve until a signal ends it."""
     settings = read_settings(arguments.settings)
     # What is wrong with the keys is said here, once, not by a worker.
     custodian = open_custodian(settings)
-    migrate(settings.database)
+    make_ready(settings.database)
     asyncio.run(check_keystore(settings, custodian))
     listener = listen(settings.host, settings.port)
     serve(arguments.settings, settings, listener, workers=arguments.workers)

@@ -1,10 +1,10 @@
 """What an attempt reads and swaps: the one row per customer that decides.
 
-Its two statements are a login's, so they are written by hand (docs/decisions/0001 and
-0005). Moments are stored as microseconds since 1970-01-01 UTC.
+Its two statements are a login's, so they are written by hand for each database
+(docs/decisions/0001, 0005 and 0020): `sesame.store.sqlite_login` and
+`sesame.store.postgresql_login`. Moments are stored as microseconds since 1970-01-01 UTC.
 """
 
-import sqlite3
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -61,15 +61,20 @@ ACCESS = Table(
     Column("replayed_at", BigInteger),  # when a code that was used already came again
     Column("rehearsal_failures", SmallInteger, nullable=False),  # of « premier essai »
     Column("rehearsal_failed_at", BigInteger),
-    # What strangers left is found without a look at all customers.
-    Index("access_of_strangers", "stepped_at", sqlite_where=text("enrolled_at IS NULL")),
+    # What strangers left is found without a look at all customers. On PostgreSQL no index may
+    # stand on a column that a step changes, or each login writes every index of the row anew.
+    Index("access_of_strangers", "stepped_at", sqlite_where=text("enrolled_at IS NULL")).ddl_if(
+        dialect="sqlite"
+    ),
+    Index(
+        "access_nobodys", "bucket", "user_code", postgresql_where=text("enrolled_at IS NULL")
+    ).ddl_if(dialect="postgresql"),
     sqlite_with_rowid=False,
 )
 
 NO_HEAD = bytes(32)  # stands before a chain's first line
 NO_ATTEMPT = bytes(16)
 DEVICES_ASKED = 4  # of how many people who share a browser the devices are told apart
-_NO_DEVICE = b""  # no hash is empty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,13 +133,14 @@ class AccessQuestion:
     user_code: str
     devices: tuple[bytes, ...] = ()
 
+    @property
+    def bucket(self) -> int:
+        """The bucket of the row's key."""
+        return bucket_of(self.user_code)
 
-# The row, whether the browser is known, and the cards, in one statement. A user code that
-# nobody has reads alike.
-_READ_ACCESS = """
-SELECT (SELECT max(expires_at) FROM devices
-        WHERE devices.bucket = access.bucket AND devices.user_code = access.user_code
-          AND device_hash IN (?, ?, ?, ?)),
+
+# What both databases read of a row and its cards, in the order of `access_of`.
+READ_COLUMNS = """
        version, enrolled_at IS NOT NULL, head,
        open_failures, open_suspensions, open_suspended_until, open_failed_at, open_refused,
        reserved_failures, reserved_suspensions, reserved_suspended_until, reserved_failed_at,
@@ -142,73 +148,38 @@ SELECT (SELECT max(expires_at) FROM devices
        session_epoch, stepped_at, accepted, accepted_version, signed_in_at, old_code,
        replayed_at, rehearsal_failures, rehearsal_failed_at,
        card_number, state, profile, sealed, last_atc
-FROM access LEFT JOIN cards USING (bucket, user_code)
-WHERE access.bucket = ? AND access.user_code = ?
-ORDER BY card_number
 """
-_CARD_AT = 23  # in that row
-
-# Compare-and-swap, so that of two guesses that read the same row only one is written. A
-# user code that nobody has gets its row by the same statement; a row that was read and
-# has gone meanwhile does not come back.
-_SWAP_ACCESS = """
-INSERT INTO access (bucket, user_code, version, head,
-    open_failures, open_suspensions, open_suspended_until, open_failed_at, open_refused,
-    reserved_failures, reserved_suspensions, reserved_suspended_until, reserved_failed_at,
-    reserved_refused,
-    session_epoch, stepped_at, accepted, accepted_version, signed_in_at, old_code,
-    replayed_at, rehearsal_failures, rehearsal_failed_at)
-SELECT :bucket, :user_code, :read_version + 1, :head,
-    :open_failures, :open_suspensions, :open_suspended_until, :open_failed_at, :open_refused,
-    :reserved_failures, :reserved_suspensions, :reserved_suspended_until, :reserved_failed_at,
-    :reserved_refused,
-    :session_epoch, :stepped_at, :accepted, :accepted_version, :signed_in_at, :old_code,
-    :replayed_at, :rehearsal_failures, :rehearsal_failed_at
-WHERE :read_version = 0 OR EXISTS (
-    SELECT 1 FROM access WHERE bucket = :bucket AND user_code = :user_code
-                           AND version = :read_version)
-ON CONFLICT (bucket, user_code) DO UPDATE
-SET version = excluded.version, head = excluded.head,
-    open_failures = excluded.open_failures, open_suspensions = excluded.open_suspensions,
-    open_suspended_until = excluded.open_suspended_until,
-    open_failed_at = excluded.open_failed_at, open_refused = excluded.open_refused,
-    reserved_failures = excluded.reserved_failures,
-    reserved_suspensions = excluded.reserved_suspensions,
-    reserved_suspended_until = excluded.reserved_suspended_until,
-    reserved_failed_at = excluded.reserved_failed_at,
-    reserved_refused = excluded.reserved_refused,
-    session_epoch = excluded.session_epoch, stepped_at = excluded.stepped_at,
-    accepted = excluded.accepted, accepted_version = excluded.accepted_version,
-    signed_in_at = excluded.signed_in_at, old_code = excluded.old_code,
-    replayed_at = excluded.replayed_at, rehearsal_failures = excluded.rehearsal_failures,
-    rehearsal_failed_at = excluded.rehearsal_failed_at
-WHERE access.version = :read_version
-"""
+_CARD_AT = 23  # in a row that begins with `device_until`
 
 
-def read_group(connection: sqlite3.Connection, asked: Sequence[AccessQuestion]) -> list[Access]:
-    """Read the access rows that are *asked* for, each with its cards."""
-    return [_read_one(connection, question) for question in asked]
-
-
-def swap_row(  # noqa: PLR0913 -- a key, a version, and what becomes of the row
-    connection: sqlite3.Connection,
-    bucket: int,
-    user_code: str,
-    *,
-    read_version: int,
-    head: bytes,
-    state: State,
-) -> bool:
-    """Take an access row from *read_version* to the next; False where somebody was faster."""
-    row = {
-        "bucket": bucket,
-        "user_code": user_code,
-        "read_version": read_version,
-        "head": head,
-        **state_columns(state),
-    }
-    return connection.execute(_SWAP_ACCESS, row).rowcount == 1
+def access_of(user_code: str, rows: Sequence[Sequence[Any]]) -> Access:
+    """The access row that was read in *rows*, one a card: `device_until`, then `READ_COLUMNS`."""
+    if not rows:
+        return Access(user_code)
+    device_until, version, enrolled, head, *columns = rows[0][:_CARD_AT]
+    opened, reserved, rest = columns[:5], columns[5:10], columns[10:]
+    epoch, at, accepted, accepted_version, signed_in_at, old_code, replayed_at, *rehearsal = rest
+    return Access(
+        user_code=user_code,
+        version=version,
+        enrolled=bool(enrolled),
+        head=head,
+        state=State(
+            open=_tries(*opened),
+            reserved=_tries(*reserved),
+            session_epoch=epoch,
+            stepped_at=at,
+            accepted=accepted,
+            accepted_version=accepted_version,
+            signed_in_at=signed_in_at,
+            old_code=old_code,
+            replayed_at=replayed_at,
+            rehearsal_failures=rehearsal[0],
+            rehearsal_failed_at=rehearsal[1],
+        ),
+        device_until=device_until,
+        cards=tuple(CardRow(*row[_CARD_AT:]) for row in rows if row[_CARD_AT] is not None),
+    )
 
 
 def state_columns(state: State) -> Mapping[str, object]:
@@ -246,39 +217,6 @@ def delete_stranger_rows(connection: Connection, *, untouched_since: int) -> Non
     delete_stranger_lines(connection, before=untouched_since)
     connection.execute(
         delete(ACCESS).where(ACCESS.c.enrolled_at.is_(None), ACCESS.c.stepped_at < untouched_since)
-    )
-
-
-def _read_one(connection: sqlite3.Connection, asked: AccessQuestion) -> Access:
-    user_code = asked.user_code
-    devices = (*asked.devices, *[_NO_DEVICE] * (DEVICES_ASKED - len(asked.devices)))
-    parameters = (*devices, bucket_of(user_code), user_code)
-    rows = connection.execute(_READ_ACCESS, parameters).fetchall()
-    if not rows:
-        return Access(user_code)
-    device_until, version, enrolled, head, *columns = rows[0][:_CARD_AT]
-    opened, reserved, rest = columns[:5], columns[5:10], columns[10:]
-    epoch, at, accepted, accepted_version, signed_in_at, old_code, replayed_at, *rehearsal = rest
-    return Access(
-        user_code=user_code,
-        version=version,
-        enrolled=bool(enrolled),
-        head=head,
-        state=State(
-            open=_tries(*opened),
-            reserved=_tries(*reserved),
-            session_epoch=epoch,
-            stepped_at=at,
-            accepted=accepted,
-            accepted_version=accepted_version,
-            signed_in_at=signed_in_at,
-            old_code=old_code,
-            replayed_at=replayed_at,
-            rehearsal_failures=rehearsal[0],
-            rehearsal_failed_at=rehearsal[1],
-        ),
-        device_until=device_until,
-        cards=tuple(CardRow(*row[_CARD_AT:]) for row in rows if row[_CARD_AT] is not None),
     )
 
 

@@ -3,7 +3,6 @@
 What a line says and how it is encoded is the bank's business; here it is bytes.
 """
 
-import sqlite3
 from dataclasses import dataclass
 
 from sqlalchemy import (
@@ -71,32 +70,6 @@ class AuditRow:
     head: bytes  # 32 bytes
     salt: bytes  # 16 bytes
     address: str
-
-
-_INSERT_LINE = {
-    enrolled: f"INSERT INTO {table} (bucket, user_code, version, attempt, at, line, head) "  # noqa: S608 -- two constants
-    "VALUES (?, ?, ?, ?, ?, ?, ?)"
-    for enrolled, table in ((True, AUDIT_LINES.name), (False, STRANGER_LINES.name))
-}
-_INSERT_PERSONAL = {
-    enrolled: f"INSERT INTO {table} (bucket, user_code, version, at, salt, address) "  # noqa: S608 -- two constants
-    "VALUES (?, ?, ?, ?, ?, ?)"
-    for enrolled, table in ((True, AUDIT_PERSONAL.name), (False, STRANGER_PERSONAL.name))
-}
-
-
-def insert_line(
-    connection: sqlite3.Connection, bucket: int, user_code: str, row: AuditRow, *, enrolled: bool
-) -> None:
-    """Write *row* and its personal values, in the transaction of the step it records."""
-    connection.execute(
-        _INSERT_LINE[enrolled],
-        (bucket, user_code, row.version, row.attempt, row.at, row.line, row.head),
-    )
-    connection.execute(
-        _INSERT_PERSONAL[enrolled],
-        (bucket, user_code, row.version, row.at, row.salt, row.address),
-    )
 
 
 def read_lines(

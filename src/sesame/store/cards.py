@@ -1,6 +1,5 @@
 """Cards: what the bank knows of each, and the last ATC it accepted."""
 
-import sqlite3
 from dataclasses import dataclass
 from enum import StrEnum, unique
 
@@ -93,13 +92,6 @@ class SealedCardRow:
     sealed: bytes
 
 
-# Says by itself that an ATC only ever rises, whatever the access row allowed.
-_ADVANCE_CARD = """
-UPDATE cards SET last_atc = ?
-WHERE bucket = ? AND user_code = ? AND card_number = ? AND last_atc < ?
-"""
-
-
 def seal_context(user_code: str, card_number: int) -> bytes:
     """What a card is sealed to: its row's key, so that no seal serves in another row."""
     return f"{bucket_of(user_code)}|{user_code}|{card_number}".encode()
@@ -110,14 +102,6 @@ def any_card(connection: Connection) -> SealedCardRow | None:
     columns = (CARDS.c.user_code, CARDS.c.card_number, CARDS.c.sealed)
     row = connection.execute(select(*columns).limit(1)).first()
     return None if row is None else SealedCardRow(*row)
-
-
-def advance_card(
-    connection: sqlite3.Connection, bucket: int, user_code: str, card_number: int, atc: int
-) -> bool:
-    """Raise a card's last ATC to *atc*; False where it is there already or beyond."""
-    parameters = (atc, bucket, user_code, card_number, atc)
-    return connection.execute(_ADVANCE_CARD, parameters).rowcount == 1
 
 
 def insert_card(

@@ -12,7 +12,7 @@ from sqlalchemy import (
     Table,
     insert,
 )
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.dialects import postgresql, sqlite
 
 from sesame.store.access import ACCESS, State, state_columns
 from sesame.store.audit import AUDIT_LINES, AUDIT_PERSONAL, AuditRow
@@ -59,6 +59,7 @@ def insert_customer(connection: Connection, row: NewCustomerRow) -> bool:
         **state_columns(State(stepped_at=row.line.at, old_code=row.old_code)),
     }
     key = {"bucket": row.bucket, "user_code": row.user_code}
+    upsert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     taken_over = connection.execute(
         upsert(ACCESS)
         .values(**key, **fresh)

@@ -1,6 +1,5 @@
 """Known devices: browsers that have signed in before. A secret's hash is kept, never the secret."""
 
-import sqlite3
 from dataclasses import dataclass
 
 from sqlalchemy import (
@@ -37,28 +36,6 @@ class DeviceRow:
     device_hash: bytes  # 32 bytes
     known_since: int
     expires_at: int
-
-
-_INSERT_DEVICE = """
-INSERT INTO devices (bucket, user_code, device_hash, known_since, expires_at)
-VALUES (?, ?, ?, ?, ?)
-ON CONFLICT (bucket, user_code, device_hash) DO UPDATE
-SET known_since = excluded.known_since, expires_at = excluded.expires_at
-"""
-_FORGET_DEVICES = "DELETE FROM devices WHERE bucket = ? AND user_code = ?"
-
-
-def insert_device(
-    connection: sqlite3.Connection, bucket: int, user_code: str, device: DeviceRow
-) -> None:
-    """Write a device, in the transaction of the step that makes it known, or known again."""
-    parameters = (bucket, user_code, device.device_hash, device.known_since, device.expires_at)
-    connection.execute(_INSERT_DEVICE, parameters)
-
-
-def forget_devices(connection: sqlite3.Connection, bucket: int, user_code: str) -> None:
-    """Forget every device of a customer, in the transaction of the step that says so."""
-    connection.execute(_FORGET_DEVICES, (bucket, user_code))
 
 
 def count_devices(connection: Connection, bucket: int, user_code: str, *, now: int) -> int:

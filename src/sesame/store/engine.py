@@ -1,63 +1,85 @@
-"""The store on one SQLite file: WAL, every commit on disk, one writer at a time.
+"""The store: one interface on whichever database a URL names.
 
-Reading and writing have a thread and a connection each, so that the next group is read
-while the last one is being written. Everything but the two statements of a login goes
-through SQLAlchemy Core (docs/decisions/0005).
+Reads and swaps leave in groups (`sesame.store.groups`); what a group does stands in a file a
+database: `sesame.store.sqlite` and `sesame.store.postgresql` (docs/decisions/0020).
 """
 
-import asyncio
-import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import TypeVar
+from types import ModuleType
+from typing import Protocol, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError
-from sqlalchemy.pool import StaticPool
+from sqlalchemy import Connection
 
-from sesame.store.access import Access, AccessQuestion, read_group
-from sesame.store.buckets import bucket_of
+from sesame.store.access import Access, AccessQuestion
 from sesame.store.errors import StoreError, StoreUnavailable
-from sesame.store.groups import LARGEST_GROUP, Groups
-from sesame.store.steps import Fate, Step, swap_group
+from sesame.store.groups import Groups
+from sesame.store.options import StoreOptions
+from sesame.store.sqlite import SqliteDatabase
+from sesame.store.steps import Fate, Step
 
 Answer = TypeVar("Answer")
 
-_LONGEST_WAIT = 5.0  # seconds for another process's commit
+_SQLITE = "sqlite:///"
+_POSTGRESQL = "postgresql+asyncpg://"
 
-_PRAGMAS = (
-    "PRAGMA journal_mode = WAL",
-    "PRAGMA synchronous = FULL",  # a commit that was answered is on disk
-    "PRAGMA foreign_keys = ON",
-    f"PRAGMA busy_timeout = {int(_LONGEST_WAIT * 1000)}",
-    "PRAGMA temp_store = MEMORY",
-    "PRAGMA wal_autocheckpoint = 4000",  # pages: a checkpoint every few thousand logins
-)
 
-# Busy, full, read-only, gone; and, under its parent's name, damaged or no database at all.
-_NO_ANSWER = (sqlite3.OperationalError, sqlite3.DatabaseError)
+class Database(Protocol):
+    """What the store asks of a database. Every method raises StoreUnavailable, and soon."""
+
+    at_once_alone: int  # how many steps that were left over it takes at the same time
+
+    async def read_group(self, asked: Sequence[AccessQuestion]) -> list[Access]:
+        """Read the access rows that are *asked* for, in that order."""
+        ...
+
+    async def swap_group(self, steps: Sequence[Step]) -> list[Fate]:
+        """Take *steps*, of different rows and in key order, in one commit."""
+        ...
+
+    async def swap_alone(self, step: Step) -> Fate:
+        """Take one step that a group left over; this one waits for whoever holds its row."""
+        ...
+
+    async def read(self, query: Callable[[Connection], Answer]) -> Answer:
+        """Run *query* in a transaction that only reads."""
+        ...
+
+    async def write(self, change: Callable[[Connection], Answer]) -> Answer:
+        """Run *change* in a transaction of its own."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of the database."""
+        ...
+
+
+DEFAULTS = StoreOptions()
 
 
 class Store:
     """Reads access rows, swaps them, and runs whatever else is asked in a transaction."""
 
-    def __init__(self, path: Path, *, largest_group: int = LARGEST_GROUP) -> None:
-        self._reader = _Side(path, "store-read", writes=False)
-        self._writer = _Side(path, "store-write", writes=True)
+    def __init__(self, database: Database, options: StoreOptions = DEFAULTS) -> None:
+        self._database = database
+        one_bucket = options.groups_of_one_bucket
         self._reads: Groups[AccessQuestion, Access] = Groups(
-            self._read_group,
-            key=lambda asked: (bucket_of(asked.user_code), asked.user_code),
-            largest=largest_group,
+            database.read_group,
+            key=lambda asked: (asked.bucket, asked.user_code),
+            apart=(lambda asked: asked.bucket) if one_bucket else None,
+            largest=options.largest_group,
             for_all=StoreUnavailable,
         )
         self._swaps: Groups[Step, Fate] = Groups(
-            self._swap_group,
-            key=lambda step: (step.bucket, step.user_code),
-            largest=largest_group,
+            database.swap_group,
+            key=_key,
+            apart=(lambda step: step.bucket) if one_bucket else None,
+            largest=options.largest_group,
             for_all=StoreUnavailable,
+        )
+        self._left_over: Groups[Step, Fate] = Groups(
+            self._swap_alone, key=_key, largest=1, at_once=database.at_once_alone
         )
 
     async def read_access(self, user_code: str, devices: tuple[bytes, ...] = ()) -> Access:
@@ -77,37 +99,66 @@ class Store:
             StoreUnavailable: the database did not take it. Whether the commit reached the
                 disk is then unknown; if it did, the step's audit line is there.
         """
-        return await self._swaps.submit(step)
+        fate = await self._swaps.submit(step)
+        if fate is Fate.HELD_UP:
+            # Whoever holds the row keeps nobody waiting but those who want it.
+            fate = await self._left_over.submit(step)
+        return fate
 
     async def read(self, query: Callable[[Connection], Answer]) -> Answer:
         """Run *query* in a transaction that only reads."""
-        return await self._reader.run(lambda side: side.core(query))
+        return await self._database.read(query)
 
     async def write(self, change: Callable[[Connection], Answer]) -> Answer:
         """Run *change* in a transaction of its own."""
-        return await self._writer.run(lambda side: side.core(change))
+        return await self._database.write(change)
 
     async def close(self) -> None:
-        """Let the groups on their way arrive, then let go of the file."""
+        """Let the groups on their way arrive, then let go of the database."""
         await self._reads.drain()
         await self._swaps.drain()
-        await self._reader.close()
-        await self._writer.close()
+        await self._left_over.drain()
+        await self._database.close()
 
-    async def _read_group(self, asked: Sequence[AccessQuestion]) -> list[Access]:
-        return await self._reader.run(lambda side: read_group(side.raw, asked))
-
-    async def _swap_group(self, steps: Sequence[Step]) -> list[Fate]:
-        return await self._writer.run(lambda side: swap_group(side.raw, steps))
+    async def _swap_alone(self, steps: Sequence[Step]) -> list[Fate]:
+        return [await self._database.swap_alone(step) for step in steps]
 
 
-def open_store(url: str, *, largest_group: int = LARGEST_GROUP) -> Store:
-    """Open the database of *url*, `sqlite:///some/folder/sesame.db`.
+def open_store(url: str, options: StoreOptions = DEFAULTS) -> Store:
+    """Open the database of *url*: `sqlite:///some/folder/sesame.db` or `postgresql+asyncpg://…`.
 
     Raises:
-        StoreError: the URL names another database, or none.
+        StoreError: the URL names another database, or none; or its driver is missing.
     """
-    return Store(database_path(url), largest_group=largest_group)
+    return Store(open_database(url, options), options)
+
+
+def open_database(url: str, options: StoreOptions = DEFAULTS) -> Database:
+    """The same, without groups."""
+    if is_postgresql(url):
+        database: Database = postgresql().PostgresqlDatabase(url, options)
+        return database
+    return SqliteDatabase(database_path(url))
+
+
+def is_postgresql(url: str) -> bool:
+    """Whether a database URL names PostgreSQL."""
+    return url.startswith(_POSTGRESQL)
+
+
+def postgresql() -> ModuleType:
+    """`sesame.store.postgresql`, which wants libraries that SQLite does without.
+
+    Raises:
+        StoreError: they are missing; says what to install.
+    """
+    try:
+        return import_module("sesame.store.postgresql")
+    except ModuleNotFoundError as error:
+        raise StoreError(
+            f"PostgreSQL needs {error.name}, which is not installed: "
+            "run  pip install 'sesame[postgresql]'"
+        ) from None
 
 
 def database_path(url: str) -> Path:
@@ -116,114 +167,14 @@ def database_path(url: str) -> Path:
     Raises:
         StoreError: the URL names another database, or none.
     """
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        parsed = None
-    if (
-        parsed is None
-        or parsed.get_backend_name() != "sqlite"
-        or parsed.database in {None, "", ":memory:"}
-    ):
+    kind, _, path = url.partition(_SQLITE)
+    if kind or path in {"", ":memory:"}:
         raise StoreError(
-            f"the database URL {url.partition('@')[2] or url!r} is none that is known: "
-            "write sqlite:/// and the path of a file"
+            f"the database URL {url.rpartition('@')[2]!r} is none that is known: "
+            "write sqlite:/// and the path of a file, or postgresql+asyncpg://user@server/database"
         )
-    return Path(str(parsed.database))
+    return Path(path)
 
 
-def open_engine(path: Path, *, writes: bool = True) -> Engine:
-    """A SQLAlchemy engine on the file, with one connection."""
-    engine = create_engine(
-        URL.create("sqlite", database=str(path)),
-        poolclass=StaticPool,
-        connect_args={"isolation_level": None, "check_same_thread": False},
-        hide_parameters=True,  # they hold names and hashes, which no error may tell
-    )
-
-    @event.listens_for(engine, "connect")
-    def _prepare(connection: sqlite3.Connection, _record: object) -> None:
-        _set_up(connection, writes=writes)
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        # What writes is not deferred: a reader that becomes a writer half-way can only fail.
-        # What reads takes no lock: it need not wait for another's commit, nor hold one up.
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine
-
-
-@contextmanager
-def answered(path: Path) -> Iterator[None]:
-    """Make our error of a database that does not answer.
-
-    Raises:
-        StoreUnavailable: the file at *path* is busy, full, read-only, damaged or gone.
-    """
-    try:
-        yield
-    except (sqlite3.DatabaseError, DatabaseError) as error:
-        cause = getattr(error, "orig", error)
-        if type(cause) not in _NO_ANSWER:
-            raise  # a statement is wrong, not the database
-        raise StoreUnavailable(
-            f"the database {path.name} did not answer ({cause}): "
-            "is the disk full, the file read-only or damaged, another program holding it?"
-        ) from None
-
-
-def _set_up(connection: sqlite3.Connection, *, writes: bool) -> None:
-    for pragma in _PRAGMAS:
-        connection.execute(pragma)
-    if not writes:
-        connection.execute("PRAGMA query_only = ON")
-
-
-class _Side:
-    """One thread with its connections; nothing else ever touches them."""
-
-    def __init__(self, path: Path, name: str, *, writes: bool) -> None:
-        self._thread = ThreadPoolExecutor(1, name)
-        self._path = path
-        self._writes = writes
-        self._engine: Engine | None = None
-        self._raw: sqlite3.Connection | None = None
-
-    @property
-    def engine(self) -> Engine:
-        if self._engine is None:
-            self._engine = open_engine(self._path, writes=self._writes)
-        return self._engine
-
-    @property
-    def raw(self) -> sqlite3.Connection:
-        if self._raw is None:
-            raw = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
-            try:
-                _set_up(raw, writes=self._writes)
-            except BaseException:
-                raw.close()  # half set up, it would not wait, or not sync
-                raise
-            self._raw = raw
-        return self._raw
-
-    def core(self, work: Callable[[Connection], Answer]) -> Answer:
-        with self.engine.begin() as connection:
-            return work(connection)
-
-    async def run(self, work: "Callable[[_Side], Answer]") -> Answer:
-        loop = asyncio.get_running_loop()
-        with answered(self._path):
-            return await loop.run_in_executor(self._thread, work, self)
-
-    async def close(self) -> None:
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._thread, self._let_go)
-        self._thread.shutdown()
-
-    def _let_go(self) -> None:
-        if self._raw is not None:
-            self._raw.close()
-        if self._engine is not None:
-            self._engine.dispose()
+def _key(step: Step) -> tuple[int, str]:
+    return step.bucket, step.user_code

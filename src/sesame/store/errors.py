@@ -17,6 +17,22 @@ class StoreError(SesameError):
 class StoreUnavailable(StoreError):
     """The database is busy, full, read-only, damaged or gone."""
 
+    def __init__(self, said: str, *, read_only: bool = False) -> None:
+        super().__init__(said)
+        self.read_only = read_only
+
+
+class StatementFailed(Exception):
+    """A statement of ours is wrong: no state of a database, and no error to be handled.
+
+    In place of the driver's own, which shows the values of the row.
+    """
+
+    def __init__(self, kind: str, sqlstate: str, constraint: str) -> None:
+        super().__init__(
+            f"a statement failed: {kind}, SQLSTATE {sqlstate}, constraint {constraint}"
+        )
+
 
 class CardMovedAside(StoreError):
     """A card's last ATC had moved while its access row had not: the group is undone."""

@@ -1,10 +1,8 @@
 """How many attempts of unknown devices failed in each hour, over the whole bank.
 
-No personal value stands here: a bucket, an hour, a number. Spread over the buckets, so that
-two failures seldom want the same row.
+No personal value stands here: a bucket, an hour, a number. Spread over the buckets and, on
+PostgreSQL, over its connections, so that two failures seldom want the same row.
 """
-
-import sqlite3
 
 from sqlalchemy import Column, Connection, Integer, SmallInteger, Table, delete, func, select
 
@@ -15,19 +13,10 @@ STRANGER_FAILURES = Table(
     METADATA,
     Column("bucket", SmallInteger, primary_key=True),
     Column("hour", Integer, primary_key=True),  # whole hours since 1970-01-01 UTC
+    Column("writer", SmallInteger, primary_key=True),  # 0, or which connections counted here
     Column("failures", Integer, nullable=False),
     sqlite_with_rowid=False,
 )
-
-_COUNT_FAILURE = """
-INSERT INTO stranger_failures (bucket, hour, failures) VALUES (?, ?, 1)
-ON CONFLICT (bucket, hour) DO UPDATE SET failures = stranger_failures.failures + 1
-"""
-
-
-def count_failure(connection: sqlite3.Connection, bucket: int, hour: int) -> None:
-    """Count one more, in the transaction of the step that failed."""
-    connection.execute(_COUNT_FAILURE, (bucket, hour))
 
 
 def read_failures(connection: Connection, *, since: int) -> dict[int, int]:

@@ -19,59 +19,73 @@ class Groups(Generic[Item, Result]):
     """Hands items to *work* in groups and gives each caller their own result.
 
     *work* takes the items of a group and returns their results in the same order. A
-    group holds one item a key at most, in key order; the next of that key waits for the
-    next group. When a group of several fails it is tried again one by one, so that one
+    group holds one item a key at most, in key order; the next of that key waits until that
+    group is back. When a group of several fails it is tried again one by one, so that one
     item's trouble stays its own; not so after an error of *for_all*, which is no item's.
+
+    At most *at_once* groups are on their way. Items share a group only where *apart* gives
+    the same for them.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- what a group is, by name
         self,
         work: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]],
         *,
         key: Callable[[Item], Hashable],
+        apart: Callable[[Item], Hashable] | None = None,
         largest: int = LARGEST_GROUP,
+        at_once: int = 1,
         for_all: type[Exception] | tuple[()] = (),
     ) -> None:
         self._work = work
         self._key = key
+        self._apart = apart
         self._largest = largest
+        self._at_once = at_once
         self._for_all = for_all
         self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
-        self._running: asyncio.Task[None] | None = None
+        self._on_their_way: set[Hashable] = set()
+        self._running: set[asyncio.Task[None] | None] = set()
 
     async def submit(self, item: Item) -> Result:
         """Wait for the result of *item*; a caller who goes away cancels nothing."""
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
-        if self._running is None:
-            self._running = asyncio.create_task(self._run())
+        if len(self._running) < self._at_once:
+            self._running.add(asyncio.create_task(self._run()))
         return await future
 
     async def drain(self) -> None:
         """Wait until no group is on its way."""
-        while self._running is not None:
-            await asyncio.wait([self._running])
+        while self._running:
+            await asyncio.wait([task for task in self._running if task])
 
     async def _run(self) -> None:
         try:
-            while self._waiting:
-                await self._one_group(self._next_group())
+            while group := self._next_group():
+                self._on_their_way |= group.keys()
+                try:
+                    # In key order: groups that share rows would otherwise lock them crosswise.
+                    await self._one_group([group[key] for key in sorted(group)])  # type: ignore[type-var]  # keys are tuples
+                finally:
+                    self._on_their_way -= group.keys()
         finally:
-            self._running = None
+            self._running.discard(asyncio.current_task())
 
-    def _next_group(self) -> list[tuple[Item, asyncio.Future[Result]]]:
+    def _next_group(self) -> dict[Hashable, tuple[Item, asyncio.Future[Result]]]:
         group: dict[Hashable, tuple[Item, asyncio.Future[Result]]] = {}
         later = []
+        side: Hashable = None
         while self._waiting and len(group) < self._largest:
             entry = self._waiting.popleft()
             key = self._key(entry[0])
-            if key in group:
+            its_side = self._apart(entry[0]) if self._apart else None
+            if key in group or key in self._on_their_way or (group and its_side != side):
                 later.append(entry)
             else:
-                group[key] = entry
+                group[key], side = entry, its_side
         self._waiting.extendleft(reversed(later))
-        # In key order: groups that share rows would otherwise lock them crosswise.
-        return [group[key] for key in sorted(group)]  # type: ignore[type-var]  # keys are tuples
+        return group
 
     async def _one_group(self, group: Sequence[tuple[Item, asyncio.Future[Result]]]) -> None:
         try:

@@ -3,10 +3,13 @@
 The migrations stand in `migrations/versions`; each docstring says what and why.
 """
 
+import asyncio
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, delete
 
@@ -19,18 +22,27 @@ from sesame.store import (  # noqa: F401 -- their tables
     failures,
     sessions,
 )
-from sesame.store.engine import answered, database_path, open_engine
+from sesame.store.engine import database_path, is_postgresql, postgresql
 from sesame.store.errors import SchemaMismatch, StoreUnavailable
 from sesame.store.metadata import METADATA
+from sesame.store.roles import grant
+from sesame.store.sqlite import answered, open_engine
 
 
 def migrate(url: str) -> None:
-    """Create the database of *url* or take it to the newest schema; a new file has mode 0600.
+    """Take the database of *url* to the newest schema; a new file of SQLite has mode 0600.
+
+    On PostgreSQL whoever owns the tables runs it, while servers run: it waits for no lock
+    longer than a few seconds. It must not be called where an event loop runs.
 
     Raises:
         SchemaMismatch: a later version of this program made it.
-        StoreUnavailable: the file cannot be made or written, or is no database.
+        StoreUnavailable: the database cannot be made or written, does not answer, or a lock
+            was not to be had in time; nothing has changed then.
     """
+    if is_postgresql(url):
+        asyncio.run(postgresql().in_one_transaction(url, _upgrade))
+        return
     path = database_path(url)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -43,17 +55,24 @@ def migrate(url: str) -> None:
     engine = open_engine(path)
     try:
         with answered(path), engine.begin() as connection:
-            config = _config()
-            config.attributes["connection"] = connection
-            try:
-                command.upgrade(config, "head")
-            except CommandError:
-                raise SchemaMismatch(
-                    f"the database {path.name} was made by a later version of this program: "
-                    "install that one; the file was left as it is"
-                ) from None
+            _upgrade(connection, path.name)
     finally:
         engine.dispose()
+
+
+def make_ready(url: str) -> None:
+    """Make sure that a server finds its tables: SQLite is migrated, PostgreSQL looked at only.
+
+    A server's role there may change rows, and no table.
+
+    Raises:
+        SchemaMismatch: the schema is older or newer than this program's.
+        StoreUnavailable: see `migrate`.
+    """
+    if is_postgresql(url):
+        asyncio.run(postgresql().in_one_transaction(url, _check))
+    else:
+        migrate(url)
 
 
 def erase(connection: Connection) -> None:
@@ -62,7 +81,39 @@ def erase(connection: Connection) -> None:
         connection.execute(delete(table))
 
 
-def _config() -> Config:
+def _upgrade(connection: Connection, name: str) -> None:
+    config = _config(connection)
+    try:
+        command.upgrade(config, "head")
+    except CommandError:
+        raise _later(name) from None
+    if connection.dialect.name == "postgresql":
+        grant(connection)
+
+
+def _check(connection: Connection, name: str) -> None:
+    """Whether the schema is this program's."""
+    found = MigrationContext.configure(connection).get_current_revision()
+    scripts = ScriptDirectory.from_config(_config(connection))
+    if found == scripts.get_current_head():
+        return
+    if found is None or found in {script.revision for script in scripts.walk_revisions()}:
+        raise SchemaMismatch(
+            f"the database {name} has not the tables of this version: as the role that owns them "
+            "run  sesame database migrate"
+        )
+    raise _later(name)
+
+
+def _later(name: str) -> SchemaMismatch:
+    return SchemaMismatch(
+        f"the database {name} was made by a later version of this program: "
+        "install that one; the database was left as it is"
+    )
+
+
+def _config(connection: Connection) -> Config:
     config = Config()
+    config.attributes["connection"] = connection
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     return config

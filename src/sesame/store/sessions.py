@@ -1,6 +1,5 @@
 """Sessions: who is signed in. A token's hash is kept, never the token."""
 
-import sqlite3
 from dataclasses import dataclass
 
 from sqlalchemy import (
@@ -80,34 +79,6 @@ class ListedSession:
     means: str
     opened_at: int
     seen_at: int
-
-
-_INSERT_SESSION = """
-INSERT INTO sessions (bucket, user_code, token_hash, session_epoch, means, erased_old_code,
-                      opened_at, seen_at, ends_at, previous_login_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
-
-
-def insert_session(
-    connection: sqlite3.Connection, bucket: int, user_code: str, session: SessionRow
-) -> None:
-    """Write a new session, in the transaction of the step that opens it."""
-    connection.execute(
-        _INSERT_SESSION,
-        (
-            bucket,
-            user_code,
-            session.token_hash,
-            session.session_epoch,
-            session.means,
-            session.erased_old_code,
-            session.opened_at,
-            session.opened_at,
-            session.ends_at,
-            session.previous_login_at,
-        ),
-    )
 
 
 # Of the customer's row as it is now: once their sessions were all ended, none is found.

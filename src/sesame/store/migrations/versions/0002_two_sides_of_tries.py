@@ -13,27 +13,29 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-_NONE = sa.text("x''")  # no bytes
-_NO_ATTEMPT = sa.text("x'00000000000000000000000000000000'")
 _ZERO = sa.text("0")
 
 
 def upgrade() -> None:
     """Add the columns and tables."""
+    none, no_attempt = _bytes(0), _bytes(16)
     op.execute("ALTER TABLE access RENAME COLUMN failures TO open_failures")
     op.execute("ALTER TABLE access RENAME COLUMN suspended_until TO open_suspended_until")
     for column in (
         sa.Column("open_suspensions", sa.SmallInteger, nullable=False, server_default=_ZERO),
-        sa.Column("open_failed_at", sa.LargeBinary, nullable=False, server_default=_NONE),
-        sa.Column("open_refused", sa.LargeBinary(16), nullable=False, server_default=_NO_ATTEMPT),
+        sa.Column("open_failed_at", sa.LargeBinary, nullable=False, server_default=none),
+        sa.Column("open_refused", sa.LargeBinary(16), nullable=False, server_default=no_attempt),
         sa.Column("reserved_failures", sa.SmallInteger, nullable=False, server_default=_ZERO),
         sa.Column("reserved_suspensions", sa.SmallInteger, nullable=False, server_default=_ZERO),
         sa.Column("reserved_suspended_until", sa.BigInteger),
-        sa.Column("reserved_failed_at", sa.LargeBinary, nullable=False, server_default=_NONE),
+        sa.Column("reserved_failed_at", sa.LargeBinary, nullable=False, server_default=none),
         sa.Column(
-            "reserved_refused", sa.LargeBinary(16), nullable=False, server_default=_NO_ATTEMPT
+            "reserved_refused",
+            sa.LargeBinary(16),
+            nullable=False,
+            server_default=no_attempt,
         ),
-        sa.Column("accepted", sa.LargeBinary(16), nullable=False, server_default=_NO_ATTEMPT),
+        sa.Column("accepted", sa.LargeBinary(16), nullable=False, server_default=no_attempt),
         sa.Column("accepted_version", sa.BigInteger, nullable=False, server_default=_ZERO),
         sa.Column("replayed_at", sa.BigInteger),
         sa.Column("rehearsal_failures", sa.SmallInteger, nullable=False, server_default=_ZERO),
@@ -69,6 +71,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drop what was added; failures of known devices are forgotten."""
+    no_attempt = _bytes(16)
     op.drop_table("stranger_failures")
     op.drop_table("devices")
     # What was opened to look only must not become a whole session.
@@ -77,7 +80,7 @@ def downgrade() -> None:
     op.drop_column("sessions", "means")
     op.add_column(
         "access",
-        sa.Column("last_attempt", sa.LargeBinary(16), nullable=False, server_default=_NO_ATTEMPT),
+        sa.Column("last_attempt", sa.LargeBinary(16), nullable=False, server_default=no_attempt),
     )
     op.add_column(
         "access",
@@ -101,3 +104,10 @@ def downgrade() -> None:
         op.drop_column("access", name)
     op.execute("ALTER TABLE access RENAME COLUMN open_suspended_until TO suspended_until")
     op.execute("ALTER TABLE access RENAME COLUMN open_failures TO failures")
+
+
+def _bytes(length: int) -> sa.TextClause:
+    """So many zero bytes, as the database at hand writes them."""
+    digits = "00" * length
+    on_sqlite = op.get_bind().dialect.name == "sqlite"
+    return sa.text(f"x'{digits}'" if on_sqlite else rf"'\x{digits}'::bytea")

@@ -1,0 +1,313 @@
+"""The store on PostgreSQL: connections, how long each wait may last, and what went wrong.
+
+The statements of a login go through asyncpg, by hand; everything else goes through SQLAlchemy
+Core on connections of the same driver (docs/decisions/0005 and 0020). Imported only where a URL
+names PostgreSQL.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, TypeVar
+
+import asyncpg
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from sesame.store import postgresql_login
+from sesame.store.access import Access, AccessQuestion
+from sesame.store.errors import StatementFailed, StoreUnavailable
+from sesame.store.options import StoreOptions
+from sesame.store.steps import Fate, Step
+
+Answer = TypeVar("Answer")
+
+_DRIVERS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)  # what asyncpg raises
+_LATE = 1.0  # seconds that an answer may come after the server's own bound
+_log = logging.getLogger("sesame.store")
+
+# A login looks rows up by their keys and does nothing else. Said to the planner, so that no
+# plan that was made while a table was small stays when it has grown.
+_BY_KEY = {
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "plan_cache_mode": "force_generic_plan",  # to plan it costs more than to run it
+    "jit": "off",
+}
+
+# SQLSTATE classes and codes of a database that cannot answer now: connection, rights and names
+# of the connection, transaction lost to others, resources, operator, system, damage; read-only,
+# idle for too long, lock not had in time; no such table or right, as before a migration.
+_UNAVAILABLE_CLASSES = frozenset({"08", "28", "3D", "40", "53", "57", "58", "F0", "XX"})
+_READ_ONLY = "25006"
+_UNAVAILABLE = frozenset({_READ_ONLY, "25P03", "25P04", "55P03", "42P01", "42703", "42501"})
+
+
+class PostgresqlDatabase:
+    """A database, by three pools: what a login runs, what else reads, what else writes."""
+
+    def __init__(self, url: str, options: StoreOptions) -> None:
+        self.name = database_name(url)
+        self.at_once_alone = max(
+            1, _share(options) - 2
+        )  # beside one group that reads, one that swaps
+        self._dsn = _dsn(url)
+        self._options = options
+        self._pool: asyncpg.Pool | None = None
+        self._opening = asyncio.Lock()
+        rest = options.pool_size - _share(options)
+        self._reader = self._engine(
+            rest - rest // 3, {"default_transaction_read_only": "on"}, isolation_level="AUTOCOMMIT"
+        )
+        self._writer = self._engine(rest // 3, {})
+
+    async def read_group(self, asked: Sequence[AccessQuestion]) -> list[Access]:
+        """Read the rows of a group in one round trip."""
+        async with self._answered():
+            try:
+                return await self._read_group(asked)
+            except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, ConnectionError):
+                # The connection had died unseen; to read again does no harm.
+                return await self._read_group(asked)
+
+    async def swap_group(self, steps: Sequence[Step]) -> list[Fate]:
+        """Take the steps of a group in one statement, which is its own commit."""
+        async with self._answered():
+            try:
+                async with self._connection() as connection:
+                    return await postgresql_login.swap_group(connection, steps)
+            except (asyncpg.LockNotAvailableError, asyncpg.TransactionRollbackError):
+                # Nothing was written. Each by itself waits for nobody else's row.
+                return [Fate.HELD_UP] * len(steps)
+
+    async def swap_alone(self, step: Step) -> Fate:
+        """Take one step, once whoever holds its row has let go of it."""
+        async with self._answered(), self._connection() as connection:
+            return await postgresql_login.swap_alone(connection, step)
+
+    async def read(self, query: Callable[[Connection], Answer]) -> Answer:
+        """Run *query* where nothing can be written; each statement sees what was committed."""
+        return await self._core(self._reader, query)
+
+    async def write(self, change: Callable[[Connection], Answer]) -> Answer:
+        """Run *change* in a transaction of its own."""
+        return await self._core(self._writer, change)
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+        if self._pool is not None:
+            try:
+                async with asyncio.timeout(self._options.connect_timeout):
+                    await self._pool.close()
+            except TimeoutError:
+                self._pool.terminate()
+        await self._reader.dispose()
+        await self._writer.dispose()
+
+    async def _read_group(self, asked: Sequence[AccessQuestion]) -> list[Access]:
+        async with self._connection() as connection:
+            return await postgresql_login.read_group(connection, asked)
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[asyncpg.Connection]:
+        """A connection for a login. Whatever it was doing has ended when it is given back."""
+        pool = await self._opened()
+        async with pool.acquire(timeout=self._options.connect_timeout) as connection:
+            connection.add_log_listener(_note)
+            try:
+                yield connection
+            finally:
+                connection.remove_log_listener(_note)
+
+    async def _opened(self) -> asyncpg.Pool:
+        async with self._opening:
+            if self._pool is None:
+                self._pool = await asyncpg.create_pool(
+                    min_size=0,
+                    max_size=_share(self._options),
+                    max_inactive_connection_lifetime=self._options.idle_timeout,
+                    reset=_left_as_it_is,
+                    **self._arguments(_BY_KEY),
+                )
+            return self._pool
+
+    def _engine(self, size: int, settings: Mapping[str, str], **how: str) -> AsyncEngine:
+        async def connect() -> asyncpg.Connection:
+            connection = await asyncpg.connect(**self._arguments(settings))
+            connection.add_log_listener(_note)
+            return connection
+
+        return create_async_engine(
+            "postgresql+asyncpg://",
+            async_creator=connect,
+            pool_size=size,
+            max_overflow=0,
+            pool_timeout=self._options.connect_timeout,
+            pool_recycle=self._options.idle_timeout,
+            pool_use_lifo=True,
+            hide_parameters=True,  # they hold names and hashes, which no error may tell
+            **how,
+        )
+
+    def _arguments(self, settings: Mapping[str, str]) -> dict[str, Any]:
+        return connection_arguments(self._dsn, self._options, settings)
+
+    async def _core(self, engine: AsyncEngine, work: Callable[[Connection], Answer]) -> Answer:
+        async with self._answered():
+            try:
+                return await _transaction(engine, work)
+            except _Stale:
+                return await _transaction(engine, work)
+
+    @asynccontextmanager
+    async def _answered(self) -> AsyncIterator[None]:
+        try:
+            with answered(self.name):
+                yield
+        except StoreUnavailable as error:
+            if error.read_only and self._pool is not None:
+                # Perhaps another server is the one that writes now: the next connections see.
+                await self._pool.expire_connections()
+                await self._writer.dispose()
+            raise
+
+
+_MIGRATION = StoreOptions(statement_timeout=60.0, lock_timeout=5.0)
+_ONE_AT_A_TIME = 0x5E5A3E  # the advisory lock of migrations, any number that is ours
+
+
+async def in_one_transaction(url: str, work: Callable[[Connection, str], None]) -> None:
+    """Run *work*, which is told the database's name, while nobody else does so.
+
+    Raises:
+        StoreUnavailable: the database does not answer, or a lock was not to be had in time.
+    """
+    name = database_name(url)
+
+    async def connect() -> asyncpg.Connection:
+        return await asyncpg.connect(**connection_arguments(_dsn(url), _MIGRATION, {}))
+
+    def alone(connection: Connection) -> None:
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ONE_AT_A_TIME})")
+        work(connection, name)
+
+    engine = create_async_engine(
+        "postgresql+asyncpg://", async_creator=connect, poolclass=NullPool, hide_parameters=True
+    )
+    try:
+        with answered(name):
+            async with engine.begin() as connection:
+                await connection.run_sync(alone)
+    finally:
+        await engine.dispose()
+
+
+def database_name(url: str) -> str:
+    """What errors may call the database of *url*: without server, user or password."""
+    return url.partition("?")[0].rpartition("@")[2].rpartition("/")[2] or "postgresql"
+
+
+def connection_arguments(
+    dsn: str, options: StoreOptions, settings: Mapping[str, str]
+) -> dict[str, Any]:
+    """How asyncpg is to connect. *settings* are the session's, beside those that bound waits."""
+    return {
+        "dsn": dsn,
+        "timeout": options.connect_timeout,
+        # The server's own bound comes first; this one is for a server that is silent.
+        "command_timeout": options.statement_timeout + _LATE,
+        "server_settings": {
+            "application_name": "sesame",
+            "statement_timeout": _milliseconds(options.statement_timeout),
+            "lock_timeout": _milliseconds(options.lock_timeout),
+            "idle_in_transaction_session_timeout": _milliseconds(options.statement_timeout),
+            "default_transaction_isolation": "read committed",
+            "default_transaction_read_only": "off",
+            "synchronous_commit": "on",  # a commit that was answered is on disk
+            **settings,
+        },
+    }
+
+
+@contextmanager
+def answered(name: str) -> Iterator[None]:
+    """Make our errors of the driver's, without the values that its own would show.
+
+    Raises:
+        StoreUnavailable: the database *name* is slow, full, read-only, restarting or gone.
+        StatementFailed: a statement is wrong, not the database.
+    """
+    try:
+        yield
+    except (*_DRIVERS, DBAPIError, PoolTimeout) as error:
+        cause = _cause(error)
+        sqlstate = getattr(cause, "sqlstate", None)
+        if isinstance(cause, asyncpg.PostgresError):
+            said = str(cause.args[0]) if cause.args else type(cause).__name__
+            if not (sqlstate in _UNAVAILABLE or str(sqlstate)[:2] in _UNAVAILABLE_CLASSES):
+                constraint = getattr(cause, "constraint_name", None) or "none named"
+                raise StatementFailed(type(cause).__name__, str(sqlstate), constraint) from None
+        elif isinstance(cause, (asyncpg.DataError, asyncpg.InternalClientError)):
+            raise StatementFailed(type(cause).__name__, "before it was sent", "none") from None
+        else:
+            said = str(cause) or "no answer in time"
+        raise StoreUnavailable(
+            f"the database {name} did not answer ({said}): "
+            "is the server up, its disk full, is it read-only, another program holding the row?",
+            read_only=sqlstate == _READ_ONLY,
+        ) from None
+
+
+class _Stale(Exception):
+    """The connection was lost before the commit was asked for: nothing was written."""
+
+
+async def _transaction(engine: AsyncEngine, work: Callable[[Connection], Answer]) -> Answer:
+    async with engine.connect() as connection:
+        try:
+            answer = await connection.run_sync(work)
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise _Stale from error
+            raise
+        await connection.commit()
+        return answer
+
+
+def _cause(error: BaseException) -> BaseException:
+    """The driver's own error, which SQLAlchemy wraps twice."""
+    while not isinstance(error, _DRIVERS):
+        below = error.__cause__ or getattr(error, "orig", None)
+        if below is None:
+            break
+        error = below
+    return error
+
+
+def _note(_connection: object, message: asyncpg.PostgresLogMessage) -> None:
+    """Write a warning down: a wait for a standby that was cancelled comes as one, with success."""
+    if message.severity_en == "WARNING":
+        _log.warning("PostgreSQL: %s", message.message)
+
+
+async def _left_as_it_is(_connection: object) -> None:
+    """A login leaves nothing behind in its session, so that resetting it needs no round trip."""
+
+
+def _share(options: StoreOptions) -> int:
+    """How many of the connections are for what a login runs."""
+    return 2 * options.pool_size // 5
+
+
+def _dsn(url: str) -> str:
+    return "postgresql://" + url.partition("://")[2]
+
+
+def _milliseconds(seconds: float) -> str:
+    return str(int(seconds * 1000))
