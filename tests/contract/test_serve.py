@@ -20,7 +20,7 @@ from tests.store.databases import card
 _PASSPHRASE = "quatre mots tirés au sort"
 
 
-def _bank(folder: Path, port: int, *, demo_keys: bool = False, **changed: str) -> Path:
+def bank_settings(folder: Path, port: int, *, demo_keys: bool = False, **changed: str) -> Path:
     """Settings and a keystore of a bank behind a proxy on this machine."""
     secret = folder / "passphrase"
     secret.touch(mode=0o600)
@@ -49,7 +49,7 @@ def _bank(folder: Path, port: int, *, demo_keys: bool = False, **changed: str) -
 def test_production_behind_a_proxy(tmp_path: Path) -> None:
     """Cookies are Secure and __Host-, HSTS is sent, nothing says demonstration."""
     port = free_port()
-    with server(_bank(tmp_path, port), port):
+    with server(bank_settings(tmp_path, port), port):
         headers = {"Host": "bank.example", "X-Forwarded-Proto": "https"}
         page = httpx.get(f"http://127.0.0.1:{port}/acces/sesame", headers=headers, verify=TLS)
     assert page.status_code == 200
@@ -62,7 +62,7 @@ def test_production_behind_a_proxy(tmp_path: Path) -> None:
 def test_an_origin_other_than_the_public_one_is_refused(tmp_path: Path) -> None:
     """In production the settings say what customers see, not the request."""
     port = free_port()
-    with server(_bank(tmp_path, port), port):
+    with server(bank_settings(tmp_path, port), port):
         address = f"http://127.0.0.1:{port}"
         forwarded = {"X-Forwarded-Proto": "https"}
         with httpx.Client(base_url=address, headers=forwarded, verify=TLS) as client:
@@ -84,7 +84,7 @@ def test_what_did_not_come_over_https_is_turned_away(
 ) -> None:
     """403 before any handler; only a named proxy may say that it was https."""
     port = free_port()
-    with server(_bank(tmp_path, port, proxies=f'["{proxy}"]'), port):
+    with server(bank_settings(tmp_path, port, proxies=f'["{proxy}"]'), port):
         for path in ("/acces/sesame", "/api/v1/verifications"):
             refused = httpx.get(f"http://127.0.0.1:{port}{path}", headers=headers, verify=TLS)
             assert refused.status_code == 403
@@ -94,7 +94,7 @@ def test_what_did_not_come_over_https_is_turned_away(
 
 def test_the_keystore_of_another_database_is_refused(tmp_path: Path) -> None:
     """Exit 1 and one sentence before anything listens."""
-    settings = _bank(tmp_path, free_port())
+    settings = bank_settings(tmp_path, free_port())
     migrate(f"sqlite:///{tmp_path}/bank.db")
     place = Place(f"sqlite:///{tmp_path}/bank.db")
     place.write(lambda c: insert_card(c, 5, "ADA22222", card(1), 99))
@@ -123,7 +123,7 @@ def test_what_production_refuses(
     said: str,
 ) -> None:
     """Exit 1 and one sentence before anything listens."""
-    settings = _bank(tmp_path, free_port(), demo_keys=demo_keys, **changed)
+    settings = bank_settings(tmp_path, free_port(), demo_keys=demo_keys, **changed)
     refused = sesame("serve", "--settings", str(settings))
     assert (refused.returncode, refused.stdout) == (1, "")
     assert said in refused.stderr
@@ -133,7 +133,7 @@ def test_what_production_refuses(
 
 def test_a_wrong_passphrase_is_said_and_not_shown(tmp_path: Path) -> None:
     """In the reader's language, without the passphrase."""
-    settings = _bank(tmp_path, free_port())
+    settings = bank_settings(tmp_path, free_port())
     (tmp_path / "passphrase").write_text("une tout autre phrase\n")
     refused = sesame("serve", "--settings", str(settings))
     assert refused.returncode == 1
@@ -143,7 +143,7 @@ def test_a_wrong_passphrase_is_said_and_not_shown(tmp_path: Path) -> None:
 
 def test_a_passphrase_that_others_can_read_is_refused(tmp_path: Path) -> None:
     """Before it is used."""
-    settings = _bank(tmp_path, free_port())
+    settings = bank_settings(tmp_path, free_port())
     (tmp_path / "passphrase").chmod(0o644)
     refused = sesame("serve", "--settings", str(settings))
     assert refused.returncode == 1
@@ -153,7 +153,7 @@ def test_a_passphrase_that_others_can_read_is_refused(tmp_path: Path) -> None:
 def test_a_busy_port_is_a_sentence(tmp_path: Path) -> None:
     """Which names the port."""
     port = free_port()
-    settings = _bank(tmp_path, port)
+    settings = bank_settings(tmp_path, port)
     with server(settings, port):
         refused = sesame("serve", "--settings", str(settings))
     assert refused.returncode == 1
@@ -164,7 +164,7 @@ def test_a_busy_port_is_a_sentence(tmp_path: Path) -> None:
 def test_a_later_schema_is_left_alone(tmp_path: Path) -> None:
     """A database of a later version of the program is not touched."""
     port = free_port()
-    settings = _bank(tmp_path, port)
+    settings = bank_settings(tmp_path, port)
     with server(settings, port):
         pass
     connection = sqlite3.connect(tmp_path / "bank.db")

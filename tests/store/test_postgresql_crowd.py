@@ -10,7 +10,10 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import Connection, insert
 
+from sesame.store.buckets import bucket_of
+from sesame.store.devices import DEVICES, delete_expired_devices
 from sesame.store.engine import Store
 from sesame.store.failures import read_failures
 from sesame.store.sessions import SessionRow
@@ -136,3 +139,37 @@ async def test_servers_whose_strangers_fail_at_once(server: Place, servers: list
     assert _deadlocks(server) == before
     counted = server.write(lambda connection: read_failures(connection, since=0))
     assert counted == {7: 4 * 40 * 64}
+
+
+async def test_forgetting_and_logins_keep_out_of_each_others_way(
+    server: Place, servers: list[Store]
+) -> None:
+    """Rows that a step deletes are left to it, whatever order they lie in: no circle."""
+    user_codes = [f"HOTT{n:04d}" for n in range(64)]
+    for user_code in user_codes:
+        enrol(server, user_code)
+    before = _deadlocks(server)
+    chance = random.Random(7)  # noqa: S311 -- the order of a test
+    forgotten = 0
+    for round_ in range(1, 31):
+        devices = [(code, bytes([n]) * 32) for code in user_codes for n in range(8)]
+        chance.shuffle(devices)
+
+        def remember(connection: Connection, devices: list[tuple[str, bytes]] = devices) -> None:
+            insert_all = insert(DEVICES).values(
+                [(bucket_of(code), code, device, 0, 10) for code, device in devices]
+            )
+            connection.execute(insert_all)
+
+        server.write(remember)
+        tidying = [
+            asyncio.create_task(store.write(lambda c: delete_expired_devices(c, now=11)))
+            for store in servers[1:]
+        ]
+        forgetting = [step(code, round_, forgets_devices=True) for code in user_codes]
+        fates = await asyncio.gather(*map(servers[0].swap_access, forgetting))
+        assert set(fates) == {Fate.WON}
+        forgotten += sum(await asyncio.gather(*tidying))
+        assert server.everything()["devices"] == []
+    assert _deadlocks(server) == before
+    assert 0 < forgotten < 30 * 64 * 8  # both had their part

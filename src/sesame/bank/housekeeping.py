@@ -17,17 +17,13 @@ async def tidy(bank: Bank) -> None:
     now, limits = bank.now(), bank.limits
     at, unseen_since = to_row(now), to_row(now - limits.session_idle)
     untouched_since = to_row(now - limits.forgotten_after)
-    await bank.store.write(
-        lambda connection: delete_dead_sessions(connection, unseen_since=unseen_since, now=at)
-    )
-    await bank.store.write(
-        lambda connection: delete_stranger_rows(connection, untouched_since=untouched_since)
-    )
-    await bank.store.write(
-        lambda connection: cap_stranger_lines(connection, most=limits.stranger_lines)
-    )
-    await bank.store.write(lambda connection: delete_expired_devices(connection, now=at))
     unusual_before = hour_of(now - limits.usual_over)
-    await bank.store.write(
-        lambda connection: delete_old_failures(connection, before=unusual_before)
-    )
+    for forget_some in (
+        lambda connection: delete_dead_sessions(connection, unseen_since=unseen_since, now=at),
+        lambda connection: delete_stranger_rows(connection, untouched_since=untouched_since),
+        lambda connection: cap_stranger_lines(connection, most=limits.stranger_lines),
+        lambda connection: delete_expired_devices(connection, now=at),
+        lambda connection: delete_old_failures(connection, before=unusual_before),
+    ):
+        while await bank.store.write(forget_some):  # a part at a time
+            pass

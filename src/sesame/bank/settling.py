@@ -4,6 +4,7 @@ Every event of a customer's access goes through here, a login or another: one wa
 line, to take the step, and to find out what became of it.
 """
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -18,6 +19,8 @@ from sesame.store.devices import DeviceRow
 from sesame.store.errors import StoreUnavailable
 from sesame.store.sessions import SessionRow
 from sesame.store.steps import Fate, Step
+
+_log = logging.getLogger("sesame.bank")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,12 +80,13 @@ async def settle(bank: Bank, access: Access, change: Change, now: datetime) -> F
     )
     try:
         return await bank.store.swap_access(step)
-    except StoreUnavailable:
+    except StoreUnavailable as error:
         # Whether the commit arrived is not known. If it did, its line is there.
         if await bank.store.read(
             lambda connection: has_line(
                 connection, step.bucket, step.user_code, step.line, enrolled=step.enrolled
             )
         ):
+            _log.warning("a step whose commit was not answered was found by its line: %s", error)
             return Fate.WON
         raise

@@ -20,6 +20,7 @@ COMMANDS = {
     "reader": "sesame.cli.reader",
     "card": "sesame.cli.card",
     "serve": "sesame.cli.serve",
+    "database": "sesame.cli.database",
     "keys": "sesame.cli.keys",
     "verify": "sesame.cli.verify",
     "trace": "sesame.cli.trace",

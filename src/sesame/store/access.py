@@ -20,13 +20,14 @@ from sqlalchemy import (
     SmallInteger,
     String,
     Table,
-    delete,
+    exists,
     text,
 )
 
-from sesame.store.audit import delete_stranger_lines
+from sesame.store.audit import STRANGER_LINES, delete_stranger_lines
 from sesame.store.buckets import bucket_of
 from sesame.store.cards import CardRow
+from sesame.store.forgetting import forget
 from sesame.store.metadata import METADATA
 
 
@@ -208,16 +209,18 @@ def state_columns(state: State) -> Mapping[str, object]:
     }
 
 
-def delete_stranger_rows(connection: Connection, *, untouched_since: int) -> None:
-    """Forget what happened long ago on user codes that nobody has.
+def delete_stranger_rows(connection: Connection, *, untouched_since: int) -> int:
+    """Forget what happened long ago on user codes that nobody has; how many rows that were.
 
     With the rows go their lines, all of them older: a row that begins anew counts its
-    versions from 1 again.
+    versions from 1 again, so it stays for as long as a line does.
     """
-    delete_stranger_lines(connection, before=untouched_since)
-    connection.execute(
-        delete(ACCESS).where(ACCESS.c.enrolled_at.is_(None), ACCESS.c.stepped_at < untouched_since)
+    lines = delete_stranger_lines(connection, before=untouched_since)
+    of_row = (STRANGER_LINES.c.bucket == ACCESS.c.bucket) & (
+        STRANGER_LINES.c.user_code == ACCESS.c.user_code
     )
+    old = ACCESS.c.enrolled_at.is_(None) & (ACCESS.c.stepped_at < untouched_since)
+    return lines + forget(connection, ACCESS, old & ~exists().where(of_row))
 
 
 def _tries(

@@ -13,10 +13,10 @@ from sqlalchemy import (
     SmallInteger,
     String,
     Table,
-    delete,
     select,
 )
 
+from sesame.store.forgetting import forget
 from sesame.store.metadata import METADATA
 
 
@@ -111,16 +111,20 @@ def attempt_of(connection: Connection, bucket: int, user_code: str, version: int
     return attempt
 
 
-def delete_stranger_lines(connection: Connection, *, before: int) -> None:
-    """Forget the lines about user codes that nobody has, written before the moment *before*."""
-    for table in (STRANGER_LINES, STRANGER_PERSONAL):
-        connection.execute(delete(table).where(table.c.at < before))
+def delete_stranger_lines(connection: Connection, *, before: int) -> int:
+    """Forget the lines about user codes that nobody has, written before the moment *before*.
+
+    Returns how many rows that were, of both tables.
+    """
+    return sum(
+        forget(connection, table, table.c.at < before, shared=False)
+        for table in (STRANGER_LINES, STRANGER_PERSONAL)
+    )
 
 
-def cap_stranger_lines(connection: Connection, *, most: int) -> None:
-    """Forget the oldest lines about user codes that nobody has, beyond *most*."""
+def cap_stranger_lines(connection: Connection, *, most: int) -> int:
+    """Forget the oldest lines about user codes that nobody has, beyond *most*; how many."""
     kept_from = connection.execute(
         select(STRANGER_LINES.c.at).order_by(STRANGER_LINES.c.at.desc()).offset(most).limit(1)
     ).scalar()
-    if kept_from is not None:
-        delete_stranger_lines(connection, before=kept_from + 1)
+    return 0 if kept_from is None else delete_stranger_lines(connection, before=kept_from + 1)

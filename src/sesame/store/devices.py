@@ -6,15 +6,16 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Connection,
+    Index,
     LargeBinary,
     SmallInteger,
     String,
     Table,
-    delete,
     func,
     select,
 )
 
+from sesame.store.forgetting import forget
 from sesame.store.metadata import METADATA
 
 DEVICES = Table(
@@ -25,6 +26,7 @@ DEVICES = Table(
     Column("device_hash", LargeBinary(32), primary_key=True),
     Column("known_since", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
+    Index("devices_by_end", "expires_at"),  # there may be many, and few are at their end
     sqlite_with_rowid=False,
 )
 
@@ -46,6 +48,6 @@ def count_devices(connection: Connection, bucket: int, user_code: str, *, now: i
     return connection.execute(query).scalar_one()
 
 
-def delete_expired_devices(connection: Connection, *, now: int) -> None:
-    """Forget the devices whose time is over."""
-    connection.execute(delete(DEVICES).where(DEVICES.c.expires_at <= now))
+def delete_expired_devices(connection: Connection, *, now: int) -> int:
+    """Forget devices whose time is over; how many."""
+    return forget(connection, DEVICES, DEVICES.c.expires_at <= now)

@@ -17,10 +17,6 @@ class StoreError(SesameError):
 class StoreUnavailable(StoreError):
     """The database is busy, full, read-only, damaged or gone."""
 
-    def __init__(self, said: str, *, read_only: bool = False) -> None:
-        super().__init__(said)
-        self.read_only = read_only
-
 
 class StatementFailed(Exception):
     """A statement of ours is wrong: no state of a database, and no error to be handled.

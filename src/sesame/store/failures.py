@@ -4,8 +4,9 @@ No personal value stands here: a bucket, an hour, a number. Spread over the buck
 PostgreSQL, over its connections, so that two failures seldom want the same row.
 """
 
-from sqlalchemy import Column, Connection, Integer, SmallInteger, Table, delete, func, select
+from sqlalchemy import Column, Connection, Integer, SmallInteger, Table, func, select
 
+from sesame.store.forgetting import forget
 from sesame.store.metadata import METADATA
 
 STRANGER_FAILURES = Table(
@@ -26,6 +27,6 @@ def read_failures(connection: Connection, *, since: int) -> dict[int, int]:
     return {at: int(count) for at, count in rows}
 
 
-def delete_old_failures(connection: Connection, *, before: int) -> None:
-    """Forget the hours before the hour *before*."""
-    connection.execute(delete(STRANGER_FAILURES).where(STRANGER_FAILURES.c.hour < before))
+def delete_old_failures(connection: Connection, *, before: int) -> int:
+    """Forget hours before the hour *before*; how many rows that were."""
+    return forget(connection, STRANGER_FAILURES, STRANGER_FAILURES.c.hour < before)

@@ -7,7 +7,8 @@ names PostgreSQL.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
@@ -20,14 +21,16 @@ from sqlalchemy.pool import NullPool
 
 from sesame.store import postgresql_login
 from sesame.store.access import Access, AccessQuestion
-from sesame.store.errors import StatementFailed, StoreUnavailable
+from sesame.store.errors import StatementFailed, StoreError, StoreUnavailable
 from sesame.store.options import StoreOptions
 from sesame.store.steps import Fate, Step
 
 Answer = TypeVar("Answer")
 
 _DRIVERS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)  # what asyncpg raises
+_LOST = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, ConnectionError)
 _LATE = 1.0  # seconds that an answer may come after the server's own bound
+_SERVER = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]*)(:[0-9]{1,5})?")
 _log = logging.getLogger("sesame.store")
 
 # A login looks rows up by their keys and does nothing else. Said to the planner, so that no
@@ -45,8 +48,11 @@ _BY_KEY = {
 # of the connection, transaction lost to others, resources, operator, system, damage; read-only,
 # idle for too long, lock not had in time; no such table or right, as before a migration.
 _UNAVAILABLE_CLASSES = frozenset({"08", "28", "3D", "40", "53", "57", "58", "F0", "XX"})
-_READ_ONLY = "25006"
-_UNAVAILABLE = frozenset({_READ_ONLY, "25P03", "25P04", "55P03", "42P01", "42703", "42501"})
+_UNAVAILABLE = frozenset({"25006", "25P03", "25P04", "55P03", "42P01", "42703", "42501"})
+
+
+class _Stale(Exception):
+    """The connection was lost before the commit was asked for: nothing was written."""
 
 
 class PostgresqlDatabase:
@@ -69,16 +75,18 @@ class PostgresqlDatabase:
 
     async def read_group(self, asked: Sequence[AccessQuestion]) -> list[Access]:
         """Read the rows of a group in one round trip."""
-        async with self._answered():
-            try:
-                return await self._read_group(asked)
-            except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, ConnectionError):
-                # The connection had died unseen; to read again does no harm.
-                return await self._read_group(asked)
+
+        async def ask() -> list[Access]:
+            async with self._connection() as connection:
+                return await postgresql_login.read_group(connection, asked)
+
+        # Where a connection had died unseen, to read again does no harm.
+        return await self._ask(ask, lost=_LOST)
 
     async def swap_group(self, steps: Sequence[Step]) -> list[Fate]:
         """Take the steps of a group in one statement, which is its own commit."""
-        async with self._answered():
+
+        async def ask() -> list[Fate]:
             try:
                 async with self._connection() as connection:
                     return await postgresql_login.swap_group(connection, steps)
@@ -86,10 +94,16 @@ class PostgresqlDatabase:
                 # Nothing was written. Each by itself waits for nobody else's row.
                 return [Fate.HELD_UP] * len(steps)
 
+        return await self._ask(ask)
+
     async def swap_alone(self, step: Step) -> Fate:
         """Take one step, once whoever holds its row has let go of it."""
-        async with self._answered(), self._connection() as connection:
-            return await postgresql_login.swap_alone(connection, step)
+
+        async def ask() -> Fate:
+            async with self._connection() as connection:
+                return await postgresql_login.swap_alone(connection, step)
+
+        return await self._ask(ask)
 
     async def read(self, query: Callable[[Connection], Answer]) -> Answer:
         """Run *query* where nothing can be written; each statement sees what was committed."""
@@ -109,10 +123,6 @@ class PostgresqlDatabase:
                 self._pool.terminate()
         await self._reader.dispose()
         await self._writer.dispose()
-
-    async def _read_group(self, asked: Sequence[AccessQuestion]) -> list[Access]:
-        async with self._connection() as connection:
-            return await postgresql_login.read_group(connection, asked)
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[asyncpg.Connection]:
@@ -159,23 +169,30 @@ class PostgresqlDatabase:
         return connection_arguments(self._dsn, self._options, settings)
 
     async def _core(self, engine: AsyncEngine, work: Callable[[Connection], Answer]) -> Answer:
-        async with self._answered():
-            try:
-                return await _transaction(engine, work)
-            except _Stale:
-                return await _transaction(engine, work)
+        async def ask() -> Answer:
+            return await _transaction(engine, work)
 
-    @asynccontextmanager
-    async def _answered(self) -> AsyncIterator[None]:
-        try:
-            with answered(self.name):
-                yield
-        except StoreUnavailable as error:
-            if error.read_only and self._pool is not None:
-                # Perhaps another server is the one that writes now: the next connections see.
-                await self._pool.expire_connections()
+        return await self._ask(ask, lost=(_Stale,))
+
+    async def _ask(
+        self, work: Callable[[], Awaitable[Answer]], *, lost: tuple[type[Exception], ...] = ()
+    ) -> Answer:
+        """Do *work*; once more after an error of *lost*, or where nothing can be written.
+
+        Then another server may be the one that writes by now, and a new connection finds it.
+        """
+        with answered(self.name):
+            try:
+                return await work()
+            except lost:
+                pass
+            except (asyncpg.ReadOnlySQLTransactionError, DBAPIError) as error:
+                if not isinstance(_cause(error), asyncpg.ReadOnlySQLTransactionError):
+                    raise
+                if self._pool is not None:
+                    await self._pool.expire_connections()
                 await self._writer.dispose()
-            raise
+            return await work()
 
 
 _MIGRATION = StoreOptions(statement_timeout=60.0, lock_timeout=5.0)
@@ -228,7 +245,6 @@ def connection_arguments(
             "lock_timeout": _milliseconds(options.lock_timeout),
             "idle_in_transaction_session_timeout": _milliseconds(options.statement_timeout),
             "default_transaction_isolation": "read committed",
-            "default_transaction_read_only": "off",
             "synchronous_commit": "on",  # a commit that was answered is on disk
             **settings,
         },
@@ -245,7 +261,7 @@ def answered(name: str) -> Iterator[None]:
     """
     try:
         yield
-    except (*_DRIVERS, DBAPIError, PoolTimeout) as error:
+    except (*_DRIVERS, _Stale, DBAPIError, PoolTimeout) as error:
         cause = _cause(error)
         sqlstate = getattr(cause, "sqlstate", None)
         if isinstance(cause, asyncpg.PostgresError):
@@ -259,13 +275,8 @@ def answered(name: str) -> Iterator[None]:
             said = str(cause) or "no answer in time"
         raise StoreUnavailable(
             f"the database {name} did not answer ({said}): "
-            "is the server up, its disk full, is it read-only, another program holding the row?",
-            read_only=sqlstate == _READ_ONLY,
+            "is the server up, its disk full, is it read-only, another program holding the row?"
         ) from None
-
-
-class _Stale(Exception):
-    """The connection was lost before the commit was asked for: nothing was written."""
 
 
 async def _transaction(engine: AsyncEngine, work: Callable[[Connection], Answer]) -> Answer:
@@ -306,7 +317,19 @@ def _share(options: StoreOptions) -> int:
 
 
 def _dsn(url: str) -> str:
-    return "postgresql://" + url.partition("://")[2]
+    """The URL as the driver wants it.
+
+    Raises:
+        StoreError: its servers are none.
+    """
+    rest = url.partition("://")[2]
+    for server in rest.partition("/")[0].rpartition("@")[2].split(","):
+        if not _SERVER.fullmatch(server):
+            raise StoreError(
+                f"the database URL names {server!r} as its server: write a name or address, "
+                "with :5432 or another number behind it if need be"
+            )
+    return f"postgresql://{rest}"
 
 
 def _milliseconds(seconds: float) -> str:

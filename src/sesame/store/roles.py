@@ -6,7 +6,7 @@ audit line.
 
 from collections.abc import Mapping
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 
 WEB_ROLE = "sesame_web"
 
@@ -33,5 +33,7 @@ def grant(connection: Connection) -> None:
         return
     connection.execute(text(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {WEB_ROLE}"))
     connection.execute(text(f"GRANT USAGE ON SCHEMA public TO {WEB_ROLE}"))
+    there = set(inspect(connection).get_table_names())
     for table, rights in GRANTS.items():
-        connection.execute(text(f"GRANT {rights} ON {table} TO {WEB_ROLE}"))
+        if table in there:  # in an older schema some are not
+            connection.execute(text(f"GRANT {rights} ON {table} TO {WEB_ROLE}"))

@@ -4,6 +4,7 @@ The migrations stand in `migrations/versions`; each docstring says what and why.
 """
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 from alembic import command
@@ -28,9 +29,12 @@ from sesame.store.metadata import METADATA
 from sesame.store.roles import grant
 from sesame.store.sqlite import answered, open_engine
 
+NEWEST = "head"
+_SCRIPTS = str(Path(__file__).parent / "migrations")
 
-def migrate(url: str) -> None:
-    """Take the database of *url* to the newest schema; a new file of SQLite has mode 0600.
+
+def migrate(url: str, *, to: str = NEWEST) -> None:
+    """Take the database of *url* to the schema *to*; a new file of SQLite has mode 0600.
 
     On PostgreSQL whoever owns the tables runs it, while servers run: it waits for no lock
     longer than a few seconds. It must not be called where an event loop runs.
@@ -41,7 +45,7 @@ def migrate(url: str) -> None:
             was not to be had in time; nothing has changed then.
     """
     if is_postgresql(url):
-        asyncio.run(postgresql().in_one_transaction(url, _upgrade))
+        asyncio.run(postgresql().in_one_transaction(url, partial(_move, to=to)))
         return
     path = database_path(url)
     try:
@@ -55,7 +59,7 @@ def migrate(url: str) -> None:
     engine = open_engine(path)
     try:
         with answered(path), engine.begin() as connection:
-            _upgrade(connection, path.name)
+            _move(connection, path.name, to=to)
     finally:
         engine.dispose()
 
@@ -81,23 +85,35 @@ def erase(connection: Connection) -> None:
         connection.execute(delete(table))
 
 
-def _upgrade(connection: Connection, name: str) -> None:
+def _move(connection: Connection, name: str, *, to: str) -> None:
+    """Go there or back, and give the rights that belong to it."""
     config = _config(connection)
+    found = MigrationContext.configure(connection).get_current_revision()
+    known = revisions()[:-1]
+    back = found in known and to in known and known.index(to) < known.index(found)
     try:
-        command.upgrade(config, "head")
+        (command.downgrade if back else command.upgrade)(config, to)
     except CommandError:
         raise _later(name) from None
     if connection.dialect.name == "postgresql":
         grant(connection)
 
 
+def revisions() -> list[str]:
+    """The schemas that this program knows, oldest first, and `NEWEST`."""
+    config = Config()
+    config.set_main_option("script_location", _SCRIPTS)
+    walked = ScriptDirectory.from_config(config).walk_revisions()
+    return [*reversed([script.revision for script in walked]), NEWEST]
+
+
 def _check(connection: Connection, name: str) -> None:
     """Whether the schema is this program's."""
     found = MigrationContext.configure(connection).get_current_revision()
-    scripts = ScriptDirectory.from_config(_config(connection))
-    if found == scripts.get_current_head():
+    known = revisions()[:-1]
+    if found == known[-1]:
         return
-    if found is None or found in {script.revision for script in scripts.walk_revisions()}:
+    if found is None or found in known:
         raise SchemaMismatch(
             f"the database {name} has not the tables of this version: as the role that owns them "
             "run  sesame database migrate"
@@ -115,5 +131,5 @@ def _later(name: str) -> SchemaMismatch:
 def _config(connection: Connection) -> Config:
     config = Config()
     config.attributes["connection"] = connection
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", _SCRIPTS)
     return config

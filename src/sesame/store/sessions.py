@@ -21,6 +21,7 @@ from sqlalchemy import (
 
 from sesame.store.access import ACCESS
 from sesame.store.customers import CUSTOMERS
+from sesame.store.forgetting import forget
 from sesame.store.metadata import METADATA
 
 SESSIONS = Table(
@@ -169,11 +170,10 @@ def delete_other_sessions(
     )
 
 
-def delete_dead_sessions(connection: Connection, *, unseen_since: int, now: int) -> None:
-    """Forget the sessions that ended by time."""
-    connection.execute(
-        delete(SESSIONS).where((SESSIONS.c.seen_at < unseen_since) | (SESSIONS.c.ends_at < now))
-    )
+def delete_dead_sessions(connection: Connection, *, unseen_since: int, now: int) -> int:
+    """Forget sessions that ended by time; how many."""
+    dead = (SESSIONS.c.seen_at < unseen_since) | (SESSIONS.c.ends_at < now)
+    return forget(connection, SESSIONS, dead)
 
 
 def _of_customer(bucket: int, user_code: str) -> ColumnElement[bool]:

@@ -4,7 +4,7 @@ Strangers' failures are counted in a row for each of a few groups of connections
 servers do not wait for one another. On PostgreSQL pages keep room for the next version of a
 row that each login writes anew: with no index on a changed column it then stays on its page,
 and what is dead is taken away in passing. Tables that only grow are looked at for their age
-alone.
+alone. Devices whose time is over are found by an index.
 """
 
 import sqlalchemy as sa
@@ -33,6 +33,7 @@ _STORAGE = {
 def upgrade() -> None:
     """Give each writer its row, and pages their room."""
     _rebuild("hour, 0, failures", "")
+    op.create_index("devices_by_end", "devices", ["expires_at"])
     if op.get_bind().dialect.name == "sqlite":
         return
     op.drop_index("access_of_strangers", "access")
@@ -47,7 +48,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Take both away; the counts of all writers are summed up."""
+    """Take all that away; the counts of all writers are summed up."""
+    op.drop_index("devices_by_end", "devices")
     if op.get_bind().dialect.name == "sqlite":
         _rebuild("hour, sum(failures)", "GROUP BY bucket, hour", writer=False)
         return

@@ -1,0 +1,321 @@
+"""`sesame.store.postgresql`: round trips, plans, pages, and one row that somebody holds."""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+import pytest
+
+from sesame.store import postgresql, postgresql_login
+from sesame.store.access import AccessQuestion
+from sesame.store.buckets import bucket_of
+from sesame.store.engine import Store, open_store
+from sesame.store.errors import StatementFailed, StoreError, StoreUnavailable
+from sesame.store.options import StoreOptions
+from sesame.store.postgresql_login import READ_GROUP, SWAP_ALONE, SWAP_GROUP
+from sesame.store.steps import Fate
+from tests.places import Place
+from tests.postgresql import Cluster
+from tests.store.databases import STRANGER, USER_CODE, accepted, enrol, step
+
+pytestmark = pytest.mark.needs("postgresql")
+
+_OTHERS = ("ADA22222", "BEA22222")
+_HURRIED = StoreOptions(lock_timeout=0.3)
+
+
+@pytest.fixture
+async def store(server: Place) -> AsyncIterator[Store]:
+    """A store that does not wait long."""
+    for user_code in (USER_CODE, *_OTHERS):
+        enrol(server, user_code)
+    store = server.open_store(_HURRIED)
+    yield store
+    await store.close()
+
+
+@asynccontextmanager
+async def _connected(place: Place) -> AsyncIterator[asyncpg.Connection]:
+    """Another program's connection."""
+    connection = await asyncpg.connect("postgresql://" + place.url.partition("://")[2])
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def _held(place: Place, statement: str) -> AsyncIterator[None]:
+    """Another program has run *statement* and commits nothing."""
+    async with _connected(place) as other:
+        transaction = other.transaction()
+        await transaction.start()
+        await other.execute(statement)
+        yield
+        await transaction.rollback()
+
+
+# ── One row that somebody holds ──────────────────────────────────────────────────────────────────
+
+
+_HOLDS = {
+    "the row": "SELECT 1 FROM access WHERE user_code = 'VERA2222' FOR UPDATE",
+    "a card": "SELECT 1 FROM cards WHERE user_code = 'VERA2222' FOR UPDATE",
+}
+
+
+@pytest.mark.parametrize("statement", _HOLDS.values(), ids=_HOLDS)
+async def test_a_row_that_somebody_holds_delays_its_own_customer(
+    store: Store, server: Place, statement: str
+) -> None:
+    """The others of its group are answered while it waits; it is taken once the row is free."""
+    async with _held(server, statement):
+        waiting = asyncio.create_task(store.swap_access(accepted()))
+        others = [store.swap_access(accepted(user_code)) for user_code in _OTHERS]
+        assert await asyncio.gather(*others) == [Fate.WON, Fate.WON]
+        for _ in range(3):  # and so are those that come later
+            version = server.row_of(_OTHERS[0])["version"]
+            assert await store.swap_access(step(_OTHERS[0], version)) is Fate.WON
+        assert not waiting.done()
+    assert await waiting is Fate.WON
+    assert server.row_of(USER_CODE)["version"] == 2
+
+
+@pytest.mark.parametrize("statement", _HOLDS.values(), ids=_HOLDS)
+async def test_a_row_that_somebody_holds_for_too_long(
+    store: Store, server: Place, statement: str
+) -> None:
+    """The wait has an end, nothing was written, and the next attempt finds all well."""
+    before = server.everything()
+    async with _held(server, statement):
+        with pytest.raises(StoreUnavailable, match="lock timeout"):
+            await store.swap_access(accepted())
+    assert server.everything() == before
+    assert await store.swap_access(accepted()) is Fate.WON
+
+
+async def test_a_stranger_whom_somebody_enrols_delays_nobody_for_long(
+    store: Store, server: Place
+) -> None:
+    """Their row is being made and not committed: the group gives up soon, and goes one by one."""
+    made = (
+        "INSERT INTO access (bucket, user_code, version, head, open_failures, session_epoch, "
+        "stepped_at) VALUES ({}, 'NEMO3333', 1, '', 0, 0, 0)"
+    )
+    async with _held(server, made.format(bucket_of(STRANGER))):
+        stranger = asyncio.create_task(store.swap_access(step(STRANGER, 0)))
+        others = [store.swap_access(accepted(user_code)) for user_code in _OTHERS]
+        assert await asyncio.gather(*others) == [Fate.WON, Fate.WON]
+        with pytest.raises(StoreUnavailable, match="lock timeout"):
+            await stranger
+    assert server.row_of(STRANGER) == {}
+    assert await store.swap_access(step(STRANGER, 0)) is Fate.WON
+
+
+async def test_many_held_rows_leave_a_connection_for_the_others(
+    store: Store, server: Place
+) -> None:
+    """Those who wait queue up behind each other, not in front of everybody else."""
+    user_codes = [f"HELD{n:04d}" for n in range(12)]
+    for user_code in user_codes:
+        enrol(server, user_code)
+    async with _held(server, "SELECT 1 FROM access WHERE user_code LIKE 'HELD%' FOR UPDATE"):
+        waiting = [asyncio.create_task(store.swap_access(step(code))) for code in user_codes]
+        for version in range(1, 6):
+            assert (await store.read_access(USER_CODE)).version == version
+            assert await store.swap_access(step(read_version=version)) is Fate.WON
+    answers = await asyncio.gather(*waiting, return_exceptions=True)
+    for user_code, answer in zip(user_codes, answers, strict=True):
+        arrived = server.row_of(user_code)["version"] == 2
+        assert (answer is Fate.WON) is arrived
+        assert arrived or isinstance(answer, StoreUnavailable)
+
+
+# ── Round trips and plans ────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_group_is_two_round_trips(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One read and one statement, without a BEGIN or COMMIT of ours, however many there are."""
+    sent: list[str] = []
+    fetch = asyncpg.Connection.fetch
+
+    async def listened(connection: asyncpg.Connection, query: str, *values: object) -> object:
+        sent.append(query)
+        return await fetch(connection, query, *values)
+
+    async def never(*_: object) -> None:
+        pytest.fail("a round trip more")
+
+    monkeypatch.setattr(asyncpg.Connection, "fetch", listened)
+    for other in ("execute", "fetchrow", "fetchval", "executemany"):
+        monkeypatch.setattr(asyncpg.Connection, other, never)
+    user_codes = [f"NOBO{n:04d}" for n in range(40)]
+    await asyncio.gather(*map(store.read_access, user_codes))
+    first = [step(code, 0, enrolled=False) for code in user_codes]
+    assert set(await asyncio.gather(*map(store.swap_access, first))) == {Fate.WON}
+    assert sent == [READ_GROUP, SWAP_GROUP]
+
+
+_STATEMENTS = {"read": READ_GROUP, "group": SWAP_GROUP, "alone": SWAP_ALONE}
+_KEYED = {"access", "cards", "devices", "sessions", "audit_lines"}
+
+
+@pytest.fixture
+def planned(server: Place) -> dict[str, dict[str, Any]]:
+    """The plan of each statement of a login, made while the tables are empty, as JSON."""
+    steps, asked = [step()], [AccessQuestion(USER_CODE)]
+    values = {
+        "read": postgresql_login._question(asked[0]),  # noqa: SLF001 -- what is sent
+        "group": postgresql_login._columns(steps[0]),  # noqa: SLF001 -- likewise
+        "alone": postgresql_login._columns(steps[0]),  # noqa: SLF001 -- likewise
+    }
+
+    async def explain() -> dict[str, dict[str, Any]]:
+        dsn = "postgresql://" + server.url.partition("://")[2]
+        settings = postgresql._BY_KEY  # noqa: SLF001 -- what a login's connections are told
+        connection = await asyncpg.connect(dsn, server_settings=settings)
+        plans = {}
+        for name, statement in _STATEMENTS.items():
+            arrays = [[value] for value in values[name]]
+            plan = await connection.fetchval(f"EXPLAIN (FORMAT JSON) {statement}", *arrays)
+            plans[name] = json.loads(plan)[0]["Plan"]
+        await connection.close()
+        return plans
+
+    return server.run(explain())
+
+
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for child in plan.get("Plans", []):
+        yield from _nodes(child)
+
+
+@pytest.mark.parametrize("name", _STATEMENTS)
+def test_a_login_finds_rows_by_their_keys(planned: dict[str, dict[str, Any]], name: str) -> None:
+    """Every table is reached by its primary key, bucket and user code both given: no scan."""
+    reached = set()
+    for node in _nodes(planned[name]):
+        table = node.get("Relation Name")
+        if table is None or node["Node Type"] == "ModifyTable":
+            assert node["Node Type"] not in {"Hash Join", "Merge Join"}
+            continue
+        reached.add(table)
+        assert node["Node Type"] in {"Index Scan", "Index Only Scan"}
+        assert node["Index Name"] == f"{table}_pkey"
+        condition = node["Index Cond"]
+        for column in ("bucket", "user_code"):
+            assert re.search(rf"\b{column}\)?(::text)? = ", condition), (table, condition)
+    assert reached == {"access", "cards", "devices"}
+
+
+def test_rows_are_locked_in_key_order(planned: dict[str, dict[str, Any]]) -> None:
+    """The steps are sorted below the loop that locks, and no join turns them round."""
+    held = next(node for node in _nodes(planned["group"]) if node.get("Subplan Name") == "CTE held")
+    assert held["Node Type"] == "Nested Loop"
+    kinds = [node["Node Type"] for node in _nodes(held)]
+    assert kinds.count("LockRows") == 2
+    assert kinds.index("Sort") < kinds.index("LockRows")
+
+
+def test_no_statement_of_a_login_joins_by_less_than_the_key() -> None:
+    """For a database that is spread by bucket: wherever one key column is compared, both are."""
+    for name, statement in _STATEMENTS.items():
+        for table in ("access", "cards", "devices"):
+            by_bucket = len(re.findall(rf"\b{table}\.bucket = ", statement))
+            by_user_code = len(re.findall(rf"\b{table}\.user_code = ", statement))
+            assert by_bucket == by_user_code, (name, table)
+        assert statement.count("bucket") >= statement.count("user_code") > 0
+
+
+# ── Pages ────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_row_that_each_login_writes_anew_stays_on_its_page(
+    store: Store, server: Place
+) -> None:
+    """No index is touched: updates of access and cards are HOT, but for a page that is full."""
+    for user_code in (USER_CODE, *_OTHERS):
+        for version in range(1, 40):
+            atcs = tuple((number, 10 + version) for number in (1, 2))
+            assert await store.swap_access(accepted(user_code, version, atcs=atcs)) is Fate.WON
+    await store.close()  # a connection tells what it did when it ends
+    for table in ("access", "cards"):
+        ((updated, hot),) = server.execute(
+            "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = ?", table
+        )
+        assert updated >= 3 * 39
+        assert hot > updated * 0.9
+
+
+@pytest.mark.parametrize("table", ["access", "cards", "sessions", "stranger_failures"])
+def test_pages_keep_room_for_the_next_version(server: Place, table: str) -> None:
+    """Fill factor and autovacuum are set for rows that are rewritten."""
+    ((options,),) = server.execute("SELECT reloptions FROM pg_class WHERE relname = ?", table)
+    named = dict(option.split("=") for option in options)
+    assert 50 <= int(named["fillfactor"]) <= 80
+    assert float(named["autovacuum_vacuum_scale_factor"]) < 0.1
+
+
+# ── What is said ─────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_wrong_statement_shows_no_value_of_the_row(store: Store) -> None:
+    """The driver's own error would; it is no state of the database either."""
+    secret = b"PARAMETER"
+
+    def twice(connection: Any) -> None:  # noqa: ANN401 -- SQLAlchemy's
+        for _ in range(2):
+            connection.exec_driver_sql(
+                "INSERT INTO pan_index VALUES ($1, '00', 1, 'X', 1)", (secret,)
+            )
+
+    with pytest.raises(StatementFailed, match="pan_index_pkey") as wrong:
+        await store.write(twice)
+    assert not isinstance(wrong.value, StoreError)
+    for shown in ("PARAMETER", secret.hex(), "DETAIL"):
+        assert shown not in f"{wrong.value} {wrong.value.__cause__}"
+
+
+_SECRET = "s3cr3t-w0rd"
+
+
+async def test_no_error_shows_a_password(cluster: Cluster) -> None:
+    """Whatever is wrong with the URL, the server or the role; nor the server and the role."""
+    for url in (
+        f"postgresql+asyncpg://ada:{_SECRET}@127.0.0.1:1/bank",
+        f"postgresql+asyncpg://ada:{_SECRET}@/bank?host={cluster.folder}",
+        f"postgresql+asyncpg://ada:{_SECRET}@/bank?host=/nowhere",
+        f"postgresql+asyncpg://ada:{_SECRET}@127.0.0.1:1/bank?sslmode=sideways",
+        f"postgresql+asyncpg://ada:{_SECRET}@127.0.0.1:1,[::1]:1/bank",
+    ):
+        store = open_store(url, StoreOptions(connect_timeout=2))
+        for asked in (lambda: store.read_access(USER_CODE), lambda: store.read(lambda _: None)):  # noqa: B023 -- called at once
+            with pytest.raises(StoreUnavailable) as unavailable:
+                await asked()
+            assert _SECRET not in f"{unavailable.value!r} {unavailable.value.__cause__!r}"
+            assert "bank" in str(unavailable.value)
+        await store.close()
+        assert _SECRET not in repr(store)
+
+
+def test_a_server_that_is_none() -> None:
+    """Said when the store is opened, without what stands before it."""
+    with pytest.raises(StoreError, match="names 'db:x' as its server") as refused:
+        open_store(f"postgresql+asyncpg://ada:{_SECRET}@db:x/bank")
+    assert _SECRET not in str(refused.value)
+
+
+def test_without_its_driver_the_store_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And SQLite does without."""
+
+    def missing(name: str) -> object:
+        raise ModuleNotFoundError(f"No module named {name!r}", name="asyncpg")
+
+    monkeypatch.setattr("sesame.store.engine.import_module", missing)
+    with pytest.raises(StoreError, match=r"asyncpg.*pip install 'sesame\[postgresql\]'"):
+        open_store("postgresql+asyncpg://db/bank")

@@ -1,0 +1,154 @@
+"""`sesame.store.roles`: a server's role does what a server does, and alters no audit line."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+
+import asyncpg
+import pytest
+
+from sesame.store import postgresql
+from sesame.store.audit import cap_stranger_lines, delete_stranger_lines
+from sesame.store.customers import insert_customer
+from sesame.store.devices import delete_expired_devices
+from sesame.store.engine import Store, open_store
+from sesame.store.errors import SchemaMismatch, StoreUnavailable
+from sesame.store.metadata import METADATA
+from sesame.store.roles import GRANTS, WEB_ROLE
+from sesame.store.schema import make_ready, migrate
+from sesame.store.steps import Fate
+from tests.places import Place
+from tests.postgresql import Cluster
+from tests.store.databases import STRANGER, USER_CODE, accepted, customer, enrol, step
+
+pytestmark = pytest.mark.needs("postgresql")
+
+_OWNER = "sesame_owner"
+
+
+@pytest.fixture(scope="module")
+def owned(cluster: Cluster) -> Iterator[str]:
+    """The name of a database whose tables belong to a role of their own."""
+    for role in (_OWNER, WEB_ROLE):
+        cluster.psql(f"CREATE ROLE {role} LOGIN")
+    name = cluster.new_database()
+    cluster.psql(f"ALTER DATABASE {name} OWNER TO {_OWNER}")
+    cluster.psql("GRANT CREATE ON SCHEMA public TO sesame_owner", database=name)
+    migrate(cluster.url(name, user=_OWNER))
+    yield name
+    cluster.psql(f"DROP DATABASE {name} WITH (FORCE)")
+    for role in (_OWNER, WEB_ROLE):
+        cluster.psql(f"DROP ROLE {role}")
+
+
+@pytest.fixture
+def owner(cluster: Cluster, owned: str) -> Iterator[Place]:
+    """That database, as its owner sees it, with one customer."""
+    place = Place(cluster.url(owned, user=_OWNER))
+    for table in METADATA.sorted_tables:
+        place.execute(f"DELETE FROM {table.name}")  # noqa: S608 -- the schema's own names
+    enrol(place)
+    yield place
+    place.close()
+
+
+@pytest.fixture
+async def web(cluster: Cluster, owned: str, owner: Place) -> AsyncIterator[Store]:  # noqa: ARG001 -- filled
+    """A server's store on it."""
+    store = open_store(cluster.url(owned, user=WEB_ROLE))
+    yield store
+    await store.close()
+
+
+async def test_a_server_may_do_what_a_server_does(web: Store, owner: Place) -> None:
+    """Steps with all they carry, of customers and of others, and to forget by age."""
+    assert (await web.read_access(USER_CODE)).version == 1
+    whole = accepted(forgets_devices=True, failed_hour=7)
+    assert await web.swap_access(whole) is Fate.WON
+    assert await web.swap_access(step(STRANGER, 0, failed_hour=7)) is Fate.WON
+    assert await web.swap_access(step(STRANGER, 1, failed_hour=7)) is Fate.WON
+    await web.write(lambda connection: cap_stranger_lines(connection, most=0))
+    await web.write(lambda connection: delete_stranger_lines(connection, before=10**9))
+    await web.write(lambda connection: delete_expired_devices(connection, now=10**9))
+    written = owner.everything()
+    assert [len(written[name]) for name in ("audit_lines", "stranger_lines", "devices")] == [
+        2,
+        0,
+        0,
+    ]
+
+
+@pytest.mark.parametrize("table", ["audit_lines", "audit_personal"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE {} SET at = 0",
+        "DELETE FROM {}",
+        "TRUNCATE {}",
+        "DROP TABLE {}",
+        "ALTER TABLE {} DISABLE TRIGGER ALL",
+        "INSERT INTO {0} TABLE {0} ON CONFLICT (bucket, user_code, version) DO UPDATE SET at = 0",
+        "BEGIN; LOCK TABLE {} IN ACCESS EXCLUSIVE MODE",
+    ],
+)
+async def test_a_server_alters_no_audit_line(
+    cluster: Cluster, owned: str, owner: Place, table: str, statement: str
+) -> None:
+    """Whatever it tries: not even by way of an insert."""
+    before = owner.everything()
+    dsn = "postgresql://" + cluster.url(owned, user=WEB_ROLE).partition("://")[2]
+    connection = await asyncpg.connect(dsn)
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await connection.execute(statement.format(table))
+    await connection.close()
+    assert owner.everything() == before
+
+
+async def test_a_server_enrols_nobody_and_makes_no_table(web: Store) -> None:
+    """Nor does it see the index of card numbers."""
+    for change in (
+        lambda c: insert_customer(c, customer("ADA22222")),
+        lambda c: c.exec_driver_sql("SELECT * FROM pan_index"),
+        lambda c: c.exec_driver_sql("UPDATE cards SET state = 'active'"),
+        lambda c: c.exec_driver_sql("CREATE TABLE mine (a int)"),
+        lambda c: c.exec_driver_sql("UPDATE alembic_version SET version_num = ''"),
+    ):
+        with pytest.raises(StoreUnavailable, match="permission denied"):
+            await web.write(change)
+
+
+def test_a_server_looks_at_the_schema_and_migrates_nothing(cluster: Cluster, owned: str) -> None:
+    """Its role finds its tables, or says who is to make them."""
+    web, owner = (cluster.url(owned, user=role) for role in (WEB_ROLE, _OWNER))
+    make_ready(web)
+    migrate(owner, to="0002")
+    with pytest.raises(SchemaMismatch, match="sesame database migrate"):
+        make_ready(web)
+    with pytest.raises(StoreUnavailable, match=r"permission denied|must be owner"):
+        migrate(web)
+    migrate(owner)
+    make_ready(web)
+
+
+def test_every_table_is_thought_of() -> None:
+    """All but the index of card numbers, which enrolment alone reads and writes."""
+    assert set(GRANTS) == {*METADATA.tables, "alembic_version"} - {"pan_index"}
+
+
+async def test_a_migration_waits_for_no_lock_for_long(
+    cluster: Cluster, owned: str, owner: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table that a server holds stops it, and nothing has changed; later it goes on."""
+    hurried = replace(postgresql._MIGRATION, lock_timeout=0.2)  # noqa: SLF001 -- its seconds
+    monkeypatch.setattr(postgresql, "_MIGRATION", hurried)
+    url = cluster.url(owned, user=_OWNER)
+    connection = await asyncpg.connect("postgresql://" + url.partition("://")[2])
+    transaction = connection.transaction()
+    await transaction.start()
+    await connection.execute("SELECT 1 FROM access")
+    with pytest.raises(StoreUnavailable, match="lock timeout"):
+        await asyncio.to_thread(migrate, url, to="0002")
+    await transaction.rollback()
+    await connection.close()
+    await asyncio.to_thread(make_ready, url)
+    assert len(owner.everything()["customers"]) == 1
