@@ -1,11 +1,14 @@
 """Settings: what is read, what is refused, and that each refusal says what to write."""
 
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 
 import pytest
 
 from sesame.settings import Settings, SettingsError, read_settings
+from sesame.store.options import StoreOptions
 from sesame.web.opening import Closure, Holiday, OpeningHours, Span
 
 _NEEDED = {
@@ -261,3 +264,56 @@ def test_the_example_of_the_reference_is_read(tmp_path: Path) -> None:
     hours = read_settings(tmp_path / "bank.toml").institution.opening_hours()
     assert hours.week[0] == (Span(480, 720), Span(810, 1080))
     assert hours.closures[0].last == date(2026, 12, 26)
+
+
+# ── The database ─────────────────────────────────────────────────────────────────────────────────
+
+_SERVER = "postgresql+asyncpg://ada:s3cr3t@db.example/bank?sslmode=verify-full"
+
+
+def test_a_server_is_named_as_it_is(tmp_path: Path) -> None:
+    """Its URL is no path beside the file, and goes to the driver whole."""
+    settings = _read(tmp_path, **{**_BEHIND_A_PROXY, "database": f'"{_SERVER}"'})
+    assert settings.database == _SERVER
+
+
+def test_settings_do_not_print_a_password(tmp_path: Path) -> None:
+    """Neither those that were read nor what is said of those that were not."""
+    settings = _read(tmp_path, **{**_BEHIND_A_PROXY, "database": f'"{_SERVER}"'})
+    assert "s3cr3t" not in f"{settings!r} {settings}"
+    wrong = _SERVER.replace("+asyncpg", "")
+    with pytest.raises(SettingsError, match="database: the database URL") as refused:
+        _read(tmp_path, **{**_BEHIND_A_PROXY, "database": f'"{wrong}"'})
+    assert "s3cr3t" not in str(refused.value)
+
+
+def test_how_long_postgresql_may_take(tmp_path: Path) -> None:
+    """What is set is what the store gets; the rest stays as it is."""
+    settings = _read(
+        tmp_path,
+        **_BEHIND_A_PROXY,
+        largest_group="32",
+        postgresql="{ pool_size = 12, lock_timeout = 0.5, groups_of_one_bucket = true }",
+    )
+    assert settings.store_options() == StoreOptions(
+        largest_group=32, pool_size=12, lock_timeout=0.5, groups_of_one_bucket=True
+    )
+    assert _read(tmp_path, **_BEHIND_A_PROXY).store_options() == StoreOptions()
+
+
+def test_without_postgresql_its_driver_is_not_loaded() -> None:
+    """Neither by the application nor by a store on a file."""
+    looked = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            (
+                "import sys, sesame.app; sesame.app.open_store('sqlite:///bank.db'); "
+                "print([name for name in ('asyncpg', 'greenlet') if name in sys.modules])"
+            ),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert looked.stdout.strip() == "[]"

@@ -34,10 +34,12 @@ _SERVER = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]*)(:[0-9]{1,5})?")
 _log = logging.getLogger("sesame.store")
 
 # A login looks rows up by their keys and does nothing else. Said to the planner, so that no
-# plan that was made while a table was small stays when it has grown.
+# plan that was made while a table was small stays when it has grown: of all that is left
+# here only a bitmap scan cannot go without a key to look for.
 _BY_KEY = {
     "enable_seqscan": "off",
-    "enable_bitmapscan": "off",
+    "enable_indexscan": "off",
+    "enable_indexonlyscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
     "plan_cache_mode": "force_generic_plan",  # to plan it costs more than to run it
