@@ -252,10 +252,15 @@ def test_no_transaction_on_a_blocked_pin(inspect: Inspect, tmp_path: Path) -> No
 def test_tries_that_the_card_does_not_say(
     inspect: Inspect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is said that nobody knows."""
+    """It is said that nobody knows, and that this may be the last one: it wants a word."""
     card = Card(tries=None)
     monkeypatch.setattr("sesame.cli.inspect.slot_of", lambda _: nullcontext(card))
-    status, _, told = inspect(tmp_path, "--transaction", "--pin-stdin", typed="1234\n")
+    options = ("--transaction", "--pin-stdin")
+    status, _, told = inspect(tmp_path, *options, typed="1234\n")
+    assert status == 1
+    assert "C’est peut-être le dernier essai" in told
+    assert Ins.VERIFY not in {command.ins for command in card.sent}
+    status, _, told = inspect(tmp_path, *options, "--last-try", typed="1234\n")
     assert status == 0
     assert "La carte ne dit pas combien d’essais du code secret il reste.\n" in told
     assert Ins.VERIFY in {command.ins for command in card.sent}

@@ -111,6 +111,23 @@ def test_another_language_and_time(card: Path) -> None:
         assert screen.ends() == 0
 
 
+def test_a_burst_on_the_full_screen(card: Path) -> None:
+    """Keys behind a wrong PIN do not agree to the last try, however many there are."""
+    piped(card, typed=f"c\n{WRONG.digits}\n")
+    with terminal(card, columns=24, rows=10) as screen:
+        screen.sees("CHOISISSEZ")
+        screen.type("c")
+        asked = screen.sees("CODE SECRET").end()
+        screen.type(f"{WRONG.digits}\r\r\r\r")
+        wrong = screen.sees("DERNIER", asked).end()
+        screen.type("\r")  # it is read now
+        screen.sees("DERNIER", wrong)
+        screen.type("q")
+        assert screen.ends() == 0
+        assert "SECRET ?" not in screen.text[wrong:]
+    assert read_summary(card).counters.pin_tries_left == 1
+
+
 # ── Plain, on a terminal ─────────────────────────────────────────────────────────────────────────
 
 
@@ -175,6 +192,52 @@ def test_the_card_is_taken_out_while_the_pin_is_typed(card: Path) -> None:
     assert read_summary(card).counters.pin_tries_left == 3
 
 
+def test_a_pin_that_nobody_has_asked_for_yet_is_unseen(card: Path) -> None:
+    """After a wrong one it is typed again at once: unseen, tried by nobody, and the way is said."""
+    with terminal(card, "--plain") as screen:
+        screen.sees("> $")
+        screen.type("c\n")
+        screen.sees(r"secret \?\r\n> $")
+        screen.type(f"{WRONG.digits}\n")
+        wrong = screen.sees(r"reste 2 essais, appuyez sur OK\r\n> $").end()
+        screen.type(f"{PIN.digits}\n")
+        screen.sees(
+            r"Rien n’a été essayé\. Tapez d’abord Entrée seule, pour OK\.\r\n"
+            r"Code secret faux, reste 2 essais, appuyez sur OK\r\n> $",
+            wrong,
+        )
+        screen.type("\n")
+        screen.sees(r"Code secret \?\r\n> $", wrong)
+        screen.type(f"{WRONG.digits}\n")
+        last = screen.sees(r"faux, dernier essai, appuyez sur OK\r\n> $").end()
+        screen.type("\n")
+        warned = screen.sees(r"Dernier essai, appuyez sur OK\r\n> $", last).end()
+        screen.type(f"{PIN.digits}\n")
+        screen.sees(r"Entrée seule", warned)
+        screen.type("q\n")
+        assert screen.ends() == 0
+    assert PIN.digits not in screen.text
+    assert WRONG.digits not in screen.text
+    assert read_summary(card).counters.pin_tries_left == 1
+
+
+def test_a_burst_of_lines_agrees_to_nothing(card: Path) -> None:
+    """What was typed behind a wrong PIN is thrown away, or it would agree to the last try."""
+    piped(card, typed=f"c\n{WRONG.digits}\n")
+    with terminal(card, "--plain") as screen:
+        screen.sees("> $")
+        screen.type("c\n")
+        screen.sees(r"secret \?\r\n> $")
+        screen.type(f"{WRONG.digits}\n\n\n{WRONG.digits}\n\n")
+        wrong = screen.sees(r"faux, dernier essai, appuyez sur OK\r\n> $").end()
+        screen.type("l\n")
+        screen.sees(r"faux, dernier essai, appuyez sur OK\r\n> $", wrong)
+        screen.type("q\n")
+        assert screen.ends() == 0
+        assert "secret ?" not in screen.text[wrong:]
+    assert read_summary(card).counters.pin_tries_left == 1
+
+
 # ── Over pipes ───────────────────────────────────────────────────────────────────────────────────
 
 
@@ -199,7 +262,7 @@ def test_the_shells_language(card: Path) -> None:
 
 def test_a_card_that_gets_blocked(card: Path) -> None:
     """Said by the reader; the program itself has done its work."""
-    done = piped(card, typed=f"c\n{WRONG.digits}\n\n{WRONG.digits}\n\n{WRONG.digits}\nq\n")
+    done = piped(card, typed=f"c\n{WRONG.digits}\n\n{WRONG.digits}\n\n\n{WRONG.digits}\nq\n")
     assert done.stdout.splitlines()[-1] == "Carte bloquée, appelez votre banque"
     assert done.returncode == 0
     assert piped(card, typed="").stdout.splitlines()[-1] == "Carte bloquée, appelez votre banque"

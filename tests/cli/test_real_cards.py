@@ -155,6 +155,34 @@ def test_the_last_try_in_a_script(desk: Desk, capsys: pytest.CaptureFixture[str]
     assert desk.counters.pin_tries_left == 0
 
 
+@pytest.mark.parametrize(("word", "status"), [("non\n", 1), ("oui\n", 0)])
+def test_tries_that_the_card_does_not_say(
+    desk: Desk,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    word: str,
+    status: int,
+) -> None:
+    """Any may be the last: asked once at a terminal; a script needs its option."""
+    told = desk.reader.answer
+    assert told is not None
+
+    def silent(raw: bytes) -> bytes:
+        return b"\x6a\x88" if raw[1:4] == b"\xca\x9f\x17" else told(raw)
+
+    desk.reader.answer = silent
+    desk.typist.pipes(f"{WRONG.digits}\n")
+    assert main(["code", "--pcsc", "--pin-stdin"]) == 1
+    assert "C’est peut-être le dernier essai" in capsys.readouterr().err
+    assert desk.counters.pin_tries_left == 3
+    desk.typist.types([PIN.digits])
+    monkeypatch.setattr(sys.stdin, "readline", io.StringIO(word).readline)
+    assert main(["code", "--pcsc"]) == status
+    assert capsys.readouterr().err.count("Essayer (oui/non)\u202f?") == 1
+    desk.typist.pipes(f"{PIN.digits}\n")
+    assert main(["code", "--pcsc", "--pin-stdin", "--last-try"]) == 0
+
+
 def test_a_card_without_tries_is_asked_for_no_pin(
     desk: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -239,7 +267,9 @@ def test_nobody_types_on_the_reader(desk: Desk, capsys: pytest.CaptureFixture[st
     desk.reader.typed = lambda _: b"\x64\x00"
     desk.typist.pipes("")
     assert main(["code", "--pcsc"]) == 1
-    assert "Aucun code secret n’a été tapé sur le clavier" in capsys.readouterr().err
+    assert (
+        "Le clavier du lecteur dit qu’aucun code secret n’y a été tapé." in capsys.readouterr().err
+    )
 
 
 def test_the_last_try_on_the_reader(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
@@ -253,11 +283,11 @@ def test_the_last_try_on_the_reader(desk: Desk, capsys: pytest.CaptureFixture[st
 
 
 def test_a_pad_that_cannot_ask_so(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
-    """Another reader is what it takes."""
+    """Another reader is what it takes; nobody says that nothing was tried."""
     desk.reader.typed = lambda _: b"\x6b\x80"
     desk.typist.pipes("")
     assert main(["code", "--pcsc"]) == 1
-    assert "Prenez un autre lecteur." in capsys.readouterr().err
+    assert "Prenez un autre lecteur\u00a0: la carte y dira" in capsys.readouterr().err
 
 
 # ── What is missing ──────────────────────────────────────────────────────────────────────────────

@@ -35,6 +35,8 @@ def _screens(language: Language) -> dict[str, Screen]:
         State.CONFIRMING.value: screen(
             State.CONFIRMING, amount=1250_00, payee=PAYEE.replace(" ", "")
         ),
+        State.LAST_TRY.value: screen(State.LAST_TRY, tries_left=1),
+        "last-try-perhaps": screen(State.LAST_TRY, tries_left=None),
         State.WRONG_PIN.value: screen(State.WRONG_PIN, tries_left=TRIES),
         State.CARD_MUTE.value: screen(State.CARD_MUTE, mute_times=1),
         "pin-typed": screen(State.AWAITING_PIN, typed=4),

@@ -29,6 +29,9 @@ def screens(language: Language) -> Iterator[Screen]:
             last4=last4,
         )
         match state:
+            case State.LAST_TRY:
+                yield screen
+                yield replace(screen, tries_left=None)
             case State.CONFIRMING:
                 for amount in AMOUNTS:
                     yield replace(screen, amount=amount, payee="34567890")

@@ -164,10 +164,11 @@ def look(card: Card, today: int | None = TODAY) -> Report:
 
 
 def transact(card: Card, agreed: int | None = 3) -> Report:
-    """The report with one."""
+    """The report with one; of *agreed* tries, where the card says how many there are."""
     inspection = Inspection(card)
     inspection.look()
-    inspection.make_code(PIN, tries_agreed=agreed)
+    told = inspection.tries_left is not None
+    inspection.make_code(PIN, tries_agreed=agreed if told else None)
     return diagnose(inspection.seen, TODAY)
 
 

@@ -174,8 +174,9 @@ class _Table:
             language=language, display_time=stays, applications=self._applications
         )
         self._typed = ""  # of a PIN, as the keys go down
-        self._entries = 0  # PINs that were sent in this session of the card
-        self._warned = False  # that it is the last try
+        self._entries = 0  # times that a PIN was asked of it in this session, and sent or not
+        self._session = 0
+        self._warned = False  # that it may be the last try, and a key has agreed since
         self._shown: str | None = None
         self._meant = LOGIN  # what the code is for, as the display has said it
 
@@ -225,7 +226,7 @@ class _Table:
         reader, slot = self._reader, self._slot
         before, wire, heard = reader.state, len(slot.wire), len(slot.heard)
         session = slot.sessions
-        self._warn(reader.screen)
+        self._agree(event)
         self._mean(event)
         try:
             shown = run(reader, slot, event, self._time.clock)
@@ -240,17 +241,16 @@ class _Table:
         self._check_code(heard)
         for one in shown:
             if isinstance(one, Show):
-                self._warn(one.screen)
                 check_screen(one.screen)
         check_screen(reader.screen)
         check_plain(reader.problem)
         assert (reader.state in POWERED) or not slot.powered
 
-    def _warn(self, screen: Screen) -> None:
-        said = screen.state is State.LAST_TRY
-        self._warned = (
-            self._warned or said or (screen.state is State.WRONG_PIN and screen.tries_left == 1)
-        )
+    def _agree(self, event: Event) -> None:
+        """Before *event* happens: is it the key that answers a warning which is there to read?"""
+        said = self._reader.state is State.LAST_TRY
+        agreed = isinstance(event, KeyPressed) and event.key is Key.OK
+        self._warned = self._warned or (said and agreed)
 
     def _mean(self, event: Event) -> None:
         screen = self._reader.screen
@@ -282,7 +282,9 @@ class _Table:
             assert sent[0] == bytes.fromhex("0020008008") + block_of(expected)
             told = tell(_until_verify(slot.heard, heard)).tries
             assert told != 0, "a PIN was sent to a blocked card"
-            assert told != 1 or self._warned, "nobody was warned of the last try"
+            assert told not in (1, None) or self._warned, "nobody was warned of the last try"
+            self._warned = False
+        if sent or (before is State.PIN_ON_PAD and isinstance(event, KeyPressed)):
             self._entries += 1
         check_pin_nowhere([raw for raw in slot.wire[wire:] if raw[1] != 0x20])
         most = 2 * len(self._applications) + _MOST_RECORDS + 1 + 3 * self._entries
@@ -495,7 +497,9 @@ def _check_transaction(slot: HostileSlot, agreed: int | None) -> None:
     asked = [command for command, _ in slot.heard]
     if any(raw[1] == 0x20 for raw in asked):
         told = tell(_until_verify(slot.heard, 0)).tries
-        assert told is None or told >= (agreed or 2), "a PIN was sent to fewer tries than agreed"
+        assert told != 0, "a PIN was sent to a blocked card"
+        fewer = agreed not in (1, None) and (told is None or told < max(agreed or 2, 2))
+        assert not fewer, "a PIN was sent to fewer tries than agreed"
     if any(raw[1] == 0xAE for raw in asked):
         assert tell(slot.heard).verified
 

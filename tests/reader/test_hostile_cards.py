@@ -187,9 +187,10 @@ def test_a_pin_for_a_blocked_card_is_noticed(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_last_try_without_a_warning_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The card has said 1."""
-    monkeypatch.setattr(machine, "decode_tries", lambda _: None)
+    """The card has said 1; or a wrong PIN has left one, and OK is taken for that warning's."""
+    monkeypatch.setattr(machine, "may_be_last", lambda _: False)
     notice("reader", "warned", bytes([20]))
+    notice("reader", "warned", bytes([10, 0, 2]))
 
 
 def test_a_session_without_an_end_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,6 +223,7 @@ def test_a_card_number_in_a_report_is_noticed(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_pin_for_fewer_tries_than_agreed_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One is left, nobody was told, and the doctor goes on."""
-    monkeypatch.setattr(inspection, "_UNTOLD", 0)
-    notice("doctor", "fewer tries", bytes([1, 20]), "01 11")
+    """Fewer are left than were told, and the doctor goes on."""
+    monkeypatch.setattr(inspection, "covers", lambda *_: True)
+    notice("doctor", "fewer tries", bytes([1, 10]), "01 18")
+    notice("doctor", "blocked card", bytes([1, 30]), "01 20 06")

@@ -36,6 +36,7 @@ from sesame.reader.machine import (
     Key,
     KeyHeld,
     KeyPressed,
+    PadShown,
     PowerOffCard,
     PowerOnCard,
     Reader,
@@ -356,10 +357,12 @@ def test_row_2_records_override_the_fci() -> None:
 
 
 def test_row_2_a_card_that_does_not_tell_its_tries() -> None:
-    """Then the PIN is asked for all the same."""
+    """Then the PIN is asked for all the same, behind a warning: this may be the last one."""
     table = Table()
     table.card.answers[Asked.TRIES] = Response(0x6A88)
     table.make_code()
+    assert table.words == "ESSAIS INCONNUS / PEUT-ÊTRE LE DERNIER / APPUYEZ SUR OK"
+    table.press("ok", PIN, "ok")
     assert table.reader.screen.code == CODE
 
 
@@ -515,13 +518,32 @@ def test_row_5_a_pin_pad_and_the_last_try() -> None:
 
 @pytest.mark.parametrize("sw", [0x6400, 0x6401, 0x6403])
 def test_row_5_nobody_types_on_the_pin_pad(sw: int) -> None:
-    """Time over, cancelled, or too short: the card has not been asked, and the menu is there."""
+    """Time over, cancelled, or too short: the card counts no try, and the menu is there."""
     table = Table()
     table.card.pin_pad = True
     table.card.answers[Asked.PAD] = Response(sw)
     table.make_code()
     assert table.state() is State.MENU
     assert table.reader.screen.tries_left == 3
+
+
+@pytest.mark.parametrize(("left", "state"), [(2, State.WRONG_PIN), (0, State.CARD_BLOCKED)])
+def test_row_5_a_card_that_answers_like_the_pin_pad(left: int, state: State) -> None:
+    """A try has gone, so a PIN was typed: the card's own count is told; a signature stays one."""
+    table = Table()
+    table.card.pin_pad = True
+    table.card.answers[Asked.PAD] = Response(0x6400)
+    table.insert()
+    table.press("respond", "1234", "ok")
+    table.card.answers[Asked.TRIES] = tries(left)
+    table.happen(PadShown())
+    assert table.state() is state
+    if state is State.WRONG_PIN:
+        assert table.reader.screen.tries_left == left
+        table.card.answers[Asked.PAD] = OK
+        table.press("ok")
+        table.happen(PadShown())
+        assert table.state() is State.RESPONSE_SHOWN
 
 
 def test_row_8_a_wrong_pin_on_the_pin_pad() -> None:
@@ -585,11 +607,13 @@ def test_row_8_a_wrong_pin_is_tried_again_in_the_same_transaction() -> None:
     "WRONG PIN / LAST TRY / PRESS OK",
 )
 def test_row_8_the_last_try_after_a_wrong_pin(language: Language, words: str) -> None:
-    """Told once with the wrong PIN, or again when it is asked for from the menu."""
+    """Told with the wrong PIN, and agreed to with a key of its own each time."""
     table = table_with(language)
     table.card.answers[Asked.PIN] = Response(0x63C1)
     table.make_code()
     assert table.words == words
+    table.press("ok")
+    assert table.state() is State.LAST_TRY
     table.press("ok")
     assert table.state() is State.AWAITING_PIN
     table.press(PIN, "ok", "c")
@@ -1330,6 +1354,7 @@ HAPPENINGS: tuple[Event, ...] = (
     KeyHeld(Key.CORRECTION),
     KeyHeld(Key.OK),
     FunctionChosen(Inputs(mode=Mode.M1, challenge="34567890", amount=125000)),
+    PadShown(),
 )
 SENSELESS = Response(0x9000, b"\xff")
 # Its cryptogram is over the TVR alone, whatever has been typed.
@@ -1344,7 +1369,7 @@ ANSWERS: dict[Asked | None, tuple[Response, ...]] = {
         record(EFFECTIVE_DATE=b"\x30\x01\x01"),
         TAKES_NOTHING,
     ),
-    Asked.TRIES: (Response(0x6A88), tries(1), tries(0)),
+    Asked.TRIES: (Response(0x6A88), tries(2), tries(1), tries(0)),
     Asked.PIN: (Response(0x63C2), Response(0x63C1), Response(0x6983), Response(0x6F00)),
     Asked.PAD: (
         *(Response(0x63C2), Response(0x63C1), Response(0x6983), Response(0x6F00)),
@@ -1373,7 +1398,7 @@ def explored() -> Iterator[tuple[Reader, Asked | None, Event, Reader, list[Effec
         held, screen = vars(reader), reader.screen
         card, typing = held["_card"], screen.state in POWERED - {State.READING, State.MENU}
         key = (
-            *(screen.state, screen.tries_left == 1, screen.typed, screen.too_short, screen.zero),
+            *(screen.state, screen.tries_left, screen.typed, screen.too_short, screen.zero),
             *(len(screen.entered), screen.entered.strip("0,") == "", screen.large, asked),
             *(held["_inputs"].mode, tuple(held["_typed"]), held["_code"], tuple(card.objects)),
             *(held["_card_in"], card.pin_pad, card.refused, len(card.records), len(card.aids)),

@@ -57,6 +57,7 @@ async def test_a_dialogue(client: httpx.AsyncClient) -> None:
         "announce": "Le lecteur est éteint.",
         "announced": 0,
         "card": None,
+        "turn": 0,
     }
     reader = f"/readers/{opened.json()['id']}"
     inserted = (await happen(client, reader, "insert", card=INES)).json()

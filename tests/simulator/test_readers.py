@@ -210,6 +210,26 @@ async def test_keys_pressed_at_once_all_count(readers: Readers, table: Table) ->
     assert faces[-1].code is not None
 
 
+async def test_keys_of_an_earlier_turn_are_void(readers: Readers, table: Table) -> None:
+    """Pressed while the card judged the PIN, or before the warning: none agrees to the last try."""
+    reader = await readers.open(FRENCH)
+    await insert(readers, reader, table, INES)
+    await press(readers, reader, *code_keys(WRONG_PIN), "c")
+    keys = [*code_keys(WRONG_PIN), "ok", "ok", "ok"]
+    await asyncio.gather(*(press(readers, reader, key) for key in keys))
+    face = await readers.look(reader, FRENCH)
+    assert face.lines == ("CODE SECRET FAUX", "DERNIER ESSAI", "APPUYEZ SUR OK")
+    late = await readers.press(reader, KeyPressed(Key.OK), face.turn - 1)
+    assert late.state is State.WRONG_PIN
+    warned = await readers.press(reader, KeyPressed(Key.OK), face.turn)
+    assert warned.state is State.LAST_TRY
+    late = await readers.press(reader, KeyPressed(Key.OK), face.turn)
+    assert late.state is State.LAST_TRY
+    asked = await readers.press(reader, KeyPressed(Key.OK), warned.turn)
+    assert asked.state is State.AWAITING_PIN
+    assert (await readers.press(reader, KeyPressed(Key.ON), 0)).state is State.OFF
+
+
 async def test_another_language_is_said_again(readers: Readers, table: Table) -> None:
     """What the reader shows, in the language that the page has now; once."""
     reader = await readers.open(FRENCH)
@@ -423,6 +443,7 @@ def test_a_face_does_not_print_a_code() -> None:
         announce="3 4 6 5, 6 0 2 3",
         announced=1,
         card=None,
+        turn=0,
     )
     assert "3465" not in repr(face)
     assert "3 4 6 5" not in repr(face)

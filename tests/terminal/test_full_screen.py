@@ -300,10 +300,41 @@ async def test_wrong_pins_to_the_end(tmp_path: Path) -> None:
         await person.types("c", FALSE, "enter")
         await person.sees("CODE SECRET FAUX", "RESTE 2 ESSAIS", "APPUYEZ SUR OK")
         await person.types("enter", FALSE, "enter")
-        await person.sees("DERNIER ESSAI")
-        await person.types("enter", FALSE, "enter")
+        await person.sees("CODE SECRET FAUX", "DERNIER ESSAI")
+        await person.types("enter")
+        await person.sees("DERNIER ESSAI", "APPUYEZ SUR OK", without="FAUX")
+        await person.types("enter")
+        await person.sees("CODE SECRET ?")
+        await person.types(FALSE, "enter")
         await person.sees("CARTE BLOQUÉE", "APPELEZ VOTRE BANQUE")
     assert read_summary(table.card).pin_blocked
+
+
+@pytest.mark.parametrize("keys", [["enter"], ["enter"] * 2, ["enter"] * 9])
+async def test_a_burst_agrees_to_nothing(tmp_path: Path, keys: list[str]) -> None:
+    """Neither keys behind a wrong PIN, nor behind « Code », are answers to what comes up then."""
+    table = Table(tmp_path)
+    table.press("code", FALSE, "ok", "c")
+    async with seat(table) as person:
+        for key in ["c", *FALSE, "enter", *keys]:
+            person.app.simulate_key(key)
+        await person.sees("CODE SECRET FAUX", "DERNIER ESSAI")
+        await person.types("backspace")
+        await person.sees("CHOISISSEZ")
+        for key in ["c", *keys]:
+            person.app.simulate_key(key)
+        await person.sees("DERNIER ESSAI")
+        await person.pilot.pause(0.1)
+        assert table.device.screen.state is State.LAST_TRY
+    assert read_summary(table.card).counters.pin_tries_left == 1
+
+
+async def test_switching_off_is_never_lost(tmp_path: Path) -> None:
+    """Pressed while the card answers."""
+    async with seat(Table(tmp_path)) as person:
+        for key in ["c", *RIGHT, "enter", "escape"]:
+            person.app.simulate_key(key)
+        await person.until(lambda: person.table.device.screen.state is State.OFF)
 
 
 async def test_the_card_is_taken_out_in_the_middle(tmp_path: Path) -> None:

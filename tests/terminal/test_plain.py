@@ -255,12 +255,13 @@ def test_an_unknown_word_is_not_repeated(tmp_path: Path) -> None:
 def test_wrong_pins_to_the_end(tmp_path: Path) -> None:
     """The card's own count; before the last try a warning; then it is blocked."""
     table = Table(tmp_path)
-    lines = said(table, "c", FALSE, "", FALSE, "", FALSE, "m", "i")
+    lines = said(table, "c", FALSE, "", FALSE, "", "", FALSE, "m", "i")
     assert lines == [
         "Code secret ?",
         "Code secret faux, reste 2 essais, appuyez sur OK",
         "Code secret ?",
         "Code secret faux, dernier essai, appuyez sur OK",
+        "Dernier essai, appuyez sur OK",
         "Code secret ?",
         "Carte bloquée, appelez votre banque",
         OFF,

@@ -1,10 +1,12 @@
 """A device whose slot is a reader of the computer: a hand puts the card in, and takes it out."""
 
 import asyncio
+import io
 import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ from sesame.reader.pcsc_slot import PcscSlot
 from sesame.reader.slot import Clock
 from sesame.terminal.device import Device
 from sesame.terminal.full_screen import FullScreen
-from sesame.terminal.plain import run_plain
+from sesame.terminal.plain import Keyboard, Plain, run_plain
 from tests.reader import pcsc
 from tests.reader.cards import PIN, WRONG, card_file
 from tests.reader.pcsc import FakeLibrary, FakeReader, pad, t0
@@ -252,6 +254,67 @@ def test_the_plain_face_tells_the_tries(
         "Choisissez une fonction, carte …0 0 5 5",
         "Dernier essai, appuyez sur OK",
     ]
+
+
+class Fingers(Keyboard):
+    """A terminal on which one step is done before each look at it."""
+
+    def __init__(self, descriptor: int, steps: list[Callable[[], object]]) -> None:
+        super().__init__(descriptor)
+        self._steps = steps
+
+    def line(self, wait: float | None) -> str | None:
+        """What has come of the next step; nothing is waited for."""
+        del wait
+        if not self._steps:
+            raise EOFError
+        self._steps.pop(0)()
+        return super().line(0.05)
+
+
+def _ends(desk: Desk) -> dict[str, Callable[[], object]]:
+    """What ends a PIN that is half typed, and nobody has asked for it."""
+
+    def pull() -> None:
+        desk.seconds += 1
+        desk.reader.answer = None
+
+    def lose_the_service() -> None:
+        desk.seconds += 1
+        desk.library.codes["SCardGetStatusChange"] = pcsc.NO_SERVICE
+
+    def fall_asleep() -> None:
+        desk.seconds += 40
+
+    return {"pulled": pull, "lost": lose_the_service, "asleep": fall_asleep}
+
+
+@pytest.mark.parametrize("end", ["pulled", "lost", "asleep"])
+@pytest.mark.parametrize("wrong_before", [False, True])
+def test_a_pin_half_typed_stays_unseen(desk: Desk, end: str, *, wrong_before: bool) -> None:
+    """Whatever ends its state: to the end of the line, which is dropped and said to be."""
+    desk.hand(card_in=True)
+    ours, theirs = os.openpty()
+
+    def typing(words: str) -> Callable[[], object]:
+        return partial(os.write, ours, words.encode())
+
+    first = [typing(f"{WRONG.digits}\n")] if wrong_before else []
+    steps = [
+        *(typing("c\n"), *first, typing(PIN.digits[:2]), _ends(desk)[end]),
+        *(typing(f"{PIN.digits[2:]}\n"), typing("h\n")),
+    ]
+    output = io.StringIO()
+    with Fingers(theirs, steps) as keyboard:
+        Plain(desk.device, keyboard, output, explain).serve()
+    os.close(theirs)
+    assert os.read(ours, 4096).decode(errors="replace") == "c\r\nh\r\n"
+    os.close(ours)
+    said = output.getvalue()
+    assert "Cette ligne est effacée : il pouvait y avoir un code secret.\n" in said
+    assert "Commande inconnue" not in said
+    assert "Entrée seule : OK." in said
+    assert PIN.digits not in said
 
 
 def test_the_full_screen_sees_the_hand(desk: Desk) -> None:

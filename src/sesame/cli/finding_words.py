@@ -274,8 +274,8 @@ FINDINGS: Mapping[Kind, str] = {
         "juste rend tous les essais."
     ),
     Kind.TRIES_UNKNOWN: N_(
-        "La carte ne dit pas combien d’essais du code secret il reste. Un lecteur le demande "
-        "quand même, sans pouvoir prévenir."
+        "La carte ne dit pas combien d’essais du code secret il reste. Un lecteur prévient que "
+        "c’est peut-être le dernier, et demande le code secret quand même."
     ),
     Kind.ATC_NEAR_ITS_END: N_(
         "Le compteur est à {atc} sur 65535. À la banque de remplacer la carte avant la fin."

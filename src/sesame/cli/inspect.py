@@ -154,8 +154,7 @@ def _transact(inspection: Inspection, arguments: argparse.Namespace, *, on_pad: 
         return _refuse(say("Pas de transaction\u00a0: cette carte ne ferait pas de code."))
     _tell(tries, on_pad=on_pad)
     try:
-        if tries == 1:
-            consent(given=arguments.last_try)
+        consent(tries, given=arguments.last_try)
         pin = one_pin(arguments, on_pad=on_pad)
     except NoPin as error:
         return _refuse(str(error))

@@ -13,6 +13,7 @@ from sesame.emv.errors import MalformedPin
 from sesame.emv.pin import Pin
 from sesame.errors import SesameError
 from sesame.reader.code import Asking, AskPin, Where
+from sesame.reader.consent import may_be_last
 from sesame.terminal.signals import ended_in_order
 
 # What the holder of a real card is told.
@@ -24,7 +25,10 @@ SEEN_HERE = N_("Cet ordinateur voit passer le code secret.")
 ON_PAD = N_("Tapez le code secret sur le clavier du lecteur\u00a0: cet ordinateur ne le voit pas.")
 
 
-NOTHING_TYPED = N_("Aucun code secret n’a été tapé sur le clavier du lecteur. Recommencez.")
+NOTHING_TYPED = N_(
+    "Le clavier du lecteur dit qu’aucun code secret n’y a été tapé. Recommencez\u00a0: la carte "
+    "dira combien d’essais il reste."
+)
 
 
 class NoPin(SesameError):
@@ -41,7 +45,10 @@ def add_pin(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--last-try",
         action="store_true",
-        help=say("essayer le code secret même s’il ne reste qu’un essai"),
+        help=say(
+            "essayer le code secret même s’il ne reste qu’un essai, ou si la carte ne dit pas "
+            "combien"
+        ),
     )
 
 
@@ -62,8 +69,8 @@ def pin_of(arguments: argparse.Namespace) -> Pin | AskPin:
 def pin_of_real_card(arguments: argparse.Namespace) -> AskPin:
     """As `pin_of`, for a card that somebody needs: its holder is told what becomes of it.
 
-    Nobody is asked for a PIN that a reader takes on its own keys, and the last try is spent only
-    by whoever says so.
+    Nobody is asked for a PIN that a reader takes on its own keys, and what may be the last try is
+    spent only by whoever says so.
 
     Raises:
         NoPin: what was piped in is none. Likewise, when it is asked: the reader has keys, the
@@ -77,8 +84,7 @@ def pin_of_real_card(arguments: argparse.Namespace) -> AskPin:
         if piped and asking.pin_pad:
             raise NoPin(say(_ON_PAD_ALONE))
         _tell(asking)
-        if asking.tries_left == 1:
-            consent(given=arguments.last_try)
+        consent(asking.tries_left, given=arguments.last_try)
         if asking.pin_pad:
             return Where.ON_PAD
         if piped:
@@ -127,25 +133,22 @@ def tries_sentence(tries_left: int | None) -> str:
     return say("Essais du code secret qui restent\u00a0: {tries}.").format(tries=tries_left)
 
 
-def consent(*, given: bool) -> None:
-    """Ask whether the last try may be spent, unless that is *given* already.
+def consent(tries_left: int | None, *, given: bool) -> None:
+    """Ask whether what may be the last try may be spent, unless that is *given* already.
+
+    Args:
+        tries_left: that the card has said; None where it does not.
+        given: somebody has agreed before they were asked.
 
     Raises:
         NoPin: it may not.
     """
-    if given:
+    if given or not may_be_last(tries_left):
         return
+    refusal, question = _LAST if tries_left == 1 else _PERHAPS_LAST
     if not at_terminal():
-        raise NoPin(
-            say(
-                "C’est le dernier essai\u00a0: un code faux bloque la carte. Pour essayer quand "
-                "même, ajoutez --last-try."
-            )
-        )
-    question = say(
-        "C’est le dernier essai\u00a0: un code faux bloque la carte. Essayer (oui/non)\u202f? "
-    )
-    print(question, end="", file=sys.stderr, flush=True)
+        raise NoPin(say(refusal))
+    print(say(question), end="", file=sys.stderr, flush=True)
     if _line().lower() not in _YES:
         raise NoPin(say(_NOTHING_TRIED))
 
@@ -208,6 +211,24 @@ def wrong_pin(tries_left: int) -> str:
     return say("Code secret faux. Il reste {tries} essais.").format(tries=tries_left)
 
 
+# What is said to whoever cannot be asked, and the question.
+_LAST = (
+    N_(
+        "C’est le dernier essai\u00a0: un code faux bloque la carte. Pour essayer quand même, "
+        "ajoutez --last-try."
+    ),
+    N_("C’est le dernier essai\u00a0: un code faux bloque la carte. Essayer (oui/non)\u202f? "),
+)
+_PERHAPS_LAST = (
+    N_(
+        "C’est peut-être le dernier essai\u00a0: un code faux bloquerait la carte. Pour essayer "
+        "quand même, ajoutez --last-try."
+    ),
+    N_(
+        "C’est peut-être le dernier essai\u00a0: un code faux bloquerait la carte. Essayer "
+        "(oui/non)\u202f? "
+    ),
+)
 _NO_TEXT = "\ufffd"  # bytes that are none
 _ON_PAD_ALONE = N_(
     "Ce lecteur a un clavier\u00a0: le code secret s’y tape, et nulle part ailleurs. Recommencez "

@@ -150,7 +150,7 @@ SENTENCES |= {
     ),
     PadUnfit: N_(
         "{reader}\u00a0: le clavier de ce lecteur ne sait pas prendre le code secret de cette "
-        "carte. Rien n’a été essayé. Prenez un autre lecteur."
+        "carte. Prenez un autre lecteur\u00a0: la carte y dira combien d’essais il reste."
     ),
     AnswerMalformed: N_(
         "Ce qui est revenu n’est pas une réponse de carte ({problem}). Nettoyez la puce et "

@@ -263,6 +263,19 @@ ANSWERS = (
         calm=False,
     ),
     Answer(
+        name="essais-inconnus",
+        face="last-try-perhaps",
+        title=N_("Le lecteur ne sait pas combien d’essais il reste"),
+        meaning=N_(
+            "Cette carte ne le dit pas. C’est peut-être le dernier essai : une erreur pourrait "
+            "bloquer la carte."
+        ),
+        do=_LAST_TRY_ADVICE,
+        of_card=_WHICH_PIN,
+        step=5,
+        calm=False,
+    ),
+    Answer(
         name="carte-bloquee",
         face="card-blocked",
         title=N_("Votre carte est bloquée"),

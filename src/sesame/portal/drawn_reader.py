@@ -72,6 +72,14 @@ FACES: Mapping[str, Face] = {
         next=Next.SIGN,
     ),
     "last-try": Face(words=(N_("DERNIER ESSAI\nAPPUYEZ SUR OK"),), next=Next.OK),
+    "last-try-perhaps": Face(
+        words=(N_("ESSAIS INCONNUS\nPEUT-ÊTRE LE DERNIER\nAPPUYEZ SUR OK"),),
+        spoken=N_(
+            "La carte ne dit pas combien d’essais il reste, c’est peut-être le dernier. "
+            "Appuyez sur OK."
+        ),
+        next=Next.OK,
+    ),
     "awaiting-pin": Face(words=(N_("CODE SECRET ?"),), typed=0, next=Next.DIGITS),
     "verifying": Face(words=(N_("VÉRIFICATION…"),)),
     "computing": Face(words=(N_("CALCUL…"),)),

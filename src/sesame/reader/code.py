@@ -46,7 +46,7 @@ class NoCode:
 class Asking:
     """The reader asks for the PIN, or for another one."""
 
-    tries_left: int | None  # one at least; None where the card does not say it
+    tries_left: int | None  # one at least; None where the card does not say it: see `consent`
     wrong: bool = False  # the one before was
     pin_pad: bool = False  # it is typed on the slot's keys, and not given to us
 
@@ -119,7 +119,9 @@ _BEFORE_PIN = frozenset({State.LAST_TRY, State.AWAITING_PIN, State.PIN_ON_PAD, S
 
 def _keys(reader: Reader, typed: Pin | Where) -> Iterator[Key]:
     """What somebody presses who has *typed* a PIN, as long as the reader goes along."""
-    if reader.state in (State.LAST_TRY, State.WRONG_PIN):
+    if reader.state is State.WRONG_PIN:
+        yield Key.OK
+    if reader.state is State.LAST_TRY:
         yield Key.OK
     if reader.state is State.PIN_ON_PAD:
         yield Key.OK

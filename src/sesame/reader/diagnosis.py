@@ -609,8 +609,8 @@ class _Doctor:
         self._check_options(said)
         if said.differs:
             self._find(Kind.NOT_REPLAYED)
-        if said.not_agreed is not None:
-            self._find(Kind.PIN_NOT_ASKED, tries=said.not_agreed)
+        if said.not_agreed:
+            self._find(Kind.PIN_NOT_ASKED, tries=self._one.counters.get(Tag.PIN_TRY_COUNTER, "?"))
         if said.verify_sw is not None and said.verify_sw != Sw.OK:
             tries = self._one.counters.get(Tag.PIN_TRY_COUNTER)
             wrong = tries is not None and _is_wrong_pin(said.verify_sw)

@@ -183,7 +183,10 @@ class NoCommonProtocol(_OfReader):
 
 
 class PadUnfit(_OfReader):
-    """The reader's keys cannot take a PIN as this card wants it; the card has not been asked."""
+    """The reader's keys cannot take a PIN as this card wants it.
+
+    A card that was sent one may answer the same: its count of tries tells.
+    """
 
     problem = "its keys cannot take the PIN of this card: use another reader"
 

@@ -44,6 +44,7 @@ from sesame.reader.application import (
     pdol_values,
     primitives,
 )
+from sesame.reader.consent import covers
 from sesame.reader.errors import CardIsMute, RecordingError
 from sesame.reader.machine import NOT_TYPED
 from sesame.reader.redaction import PRIVATE
@@ -57,7 +58,6 @@ _SFIS = range(1, 11)  # of the files that EMV governs
 _MOST_RECORDS = 16  # of a file, and of the directory: real cards have fewer
 _MOST_LISTED = 16  # applications
 _MISSES = 4  # records in a row that are not there end a file; real ones leave gaps of two
-_UNTOLD = 2  # tries that a cardholder may count on who was told no number: no last try
 _COUNTERS = (Tag.PIN_TRY_COUNTER, Tag.ATC, Tag.LAST_ONLINE_ATC)
 
 
@@ -81,7 +81,7 @@ class Transaction:
     missing: list[Record] = field(default_factory=list)  # that the AFL names
     not_named: list[Record] = field(default_factory=list)  # by it, and there
     unfit: bool = False  # no code can be made of what it says: no PIN was sent
-    not_agreed: int | None = None  # so many tries are left, and nobody has agreed to that
+    not_agreed: bool = False  # nobody has agreed to spend one of the tries that are left
     not_typed: bool = False  # on the slot's keys
     verify_sw: int | None = None
     ac_sw: int | None = None
@@ -211,8 +211,8 @@ class Inspection:
         """Make one code with the chosen application, and keep what the card says on the way.
 
         Without *pin* it is typed on the slot's own keys. It is sent only where a code can be made,
-        and not where fewer tries are left than *tries_agreed*, which is what the cardholder was
-        told; None: that nobody knows.
+        and only to as many tries as *tries_agreed* covers (`sesame.reader.consent`): what the
+        cardholder was told; None: that nobody knows.
 
         Raises:
             SesameError: the slot could not do its work, for another reason than a mute card.
@@ -360,8 +360,8 @@ class Inspection:
             return
         self._read_counters(found)
         left = found.counters.get(Tag.PIN_TRY_COUNTER)
-        if left is not None and left < (tries_agreed or _UNTOLD):
-            said.not_agreed = left
+        said.not_agreed = not covers(tries_agreed, left)
+        if said.not_agreed:
             return
         answer = self._verify(pin)
         if pin is None and answer.sw in NOT_TYPED:

@@ -45,6 +45,7 @@ from sesame.reader.application import (
     pdol_values,
     primitives,
 )
+from sesame.reader.consent import may_be_last
 from sesame.reader.errors import CardUnfit
 
 NOTICE = 3.0  # seconds that « CARTE RETIRÉE » stays
@@ -52,7 +53,7 @@ PAYEE = 8  # digits: the last ones of the payee's account
 _CODE_WARNINGS = (10, 5)  # seconds before the code goes
 _IDLE_WARNINGS = (5,)
 # What a PIN pad answers in the card's place, PC/SC part 10, 2.6.1: the time is over, cancelled,
-# too short or too long. The card has not been asked.
+# too short or too long. A card may answer the same to a PIN: only its count of tries tells.
 NOT_TYPED = frozenset({0x6400, 0x6401, 0x6403})
 _EURO = "978"  # ISO 4217
 _LANGUAGES = frozenset(Language)
@@ -73,7 +74,7 @@ class State(StrEnum):
     AWAITING_AMOUNT = "awaiting-amount"  # [10] of « Signer », as the two below
     AWAITING_PAYEE = "awaiting-payee"  # [11]
     CONFIRMING = "confirming"  # [12] what is about to be signed
-    LAST_TRY = "last-try"  # [5] the warning before the PIN
+    LAST_TRY = "last-try"  # [5] the warning before the PIN: this may be the last one
     AWAITING_PIN = "awaiting-pin"  # [5]
     PIN_ON_PAD = "pin-on-pad"  # [5] where the slot has keys of its own: typed there, unseen by us
     VERIFYING = "verifying"  # [6]
@@ -122,6 +123,9 @@ POWERED = frozenset(
 )
 # Here the card is working.
 ANSWERING = frozenset({State.READING, State.VERIFYING, State.COMPUTING})
+# A key that was pressed before these were shown is no answer to what comes of them. Of READING
+# comes the menu, which agrees to nothing: who knows it may type ahead.
+_READ_FIRST = frozenset({State.VERIFYING, State.COMPUTING, State.LAST_TRY})
 # Here nothing can be done with the card but take it out.
 USELESS = frozenset(
     {
@@ -266,6 +270,11 @@ class FunctionChosen:
 
 
 @dataclass(frozen=True, slots=True)
+class PadShown:
+    """A face has shown that the PIN is typed on the slot's keys: they may be asked for it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Time has passed; due when `Reader.deadline` has come."""
 
@@ -279,6 +288,7 @@ Event = (
     | KeyPressed
     | KeyHeld
     | FunctionChosen
+    | PadShown
     | Tick
 )
 
@@ -352,6 +362,15 @@ class Announce:
 
 
 Effect = PowerOnCard | SendToCard | VerifyOnPad | PowerOffCard | Show | Announce
+
+
+def voids_keys(effects: Iterable[Effect]) -> bool:
+    """Whether keys that were pressed before *effects* were shown must not count any more.
+
+    The card has answered meanwhile, or there is a warning to be read. A face throws them away;
+    ON and off it may let pass.
+    """
+    return any(isinstance(one, Show) and one.screen.state in _READ_FIRST for one in effects)
 
 
 # ── The machine ──────────────────────────────────────────────────────────────────────────────────
@@ -710,8 +729,7 @@ class Reader:
 
     def _tries_found(self, event: CardAnswered) -> list[Effect]:
         # A card that does not say it is asked for the PIN all the same.
-        response = event.response
-        self._card.tries_left = decode_tries(response.data) if response.ok else None
+        self._card.tries_left = _tries_in(event.response)
         return self._enter(State.CARD_BLOCKED if self._card.tries_left == 0 else State.MENU)
 
     # What a key types, in every state that asks for something.
@@ -805,7 +823,11 @@ class Reader:
     def _ask_pin(self, event: Event) -> list[Effect]:
         if not self._card.application.takes(self._inputs):
             raise CardUnfit("CDOL1 leaves out what was typed: the code would be good for more")
-        last = self._card.tries_left == 1
+        return self._warn(event)
+
+    def _warn(self, event: Event) -> list[Effect]:
+        """Before what may be the last try, a word of its own is wanted."""
+        last = may_be_last(self._card.tries_left)
         return self._enter(State.LAST_TRY) if last else self._await_pin(event)
 
     def _await_pin(self, _: Event) -> list[Effect]:
@@ -829,8 +851,16 @@ class Reader:
 
     def _pad_judged(self, event: CardAnswered) -> list[Effect]:
         if event.response.sw in NOT_TYPED:
-            return self._enter(State.MENU)
+            return self._ask(Asked.TRIES, get_data(Tag.PIN_TRY_COUNTER))
         return self._pin_judged(event)
+
+    def _tries_found_again(self, event: CardAnswered) -> list[Effect]:
+        """Nobody has typed a PIN, says whoever it was: unless a try has gone."""
+        before, left = self._card.tries_left, _tries_in(event.response)
+        if before and left and left < before:
+            self._card.tries_left = left
+            return self._enter(State.WRONG_PIN)
+        return self._tries_found(event)
 
     def _pin_judged(self, event: CardAnswered) -> list[Effect]:
         sw = event.response.sw
@@ -939,10 +969,17 @@ class Reader:
             **_staying([State.AWAITING_PIN], [Key.CORRECTION], _correct, *_BEFORE_PIN),
             **_staying([State.AWAITING_PIN], [Key.OK], _try_pin, State.VERIFYING),
             (State.PIN_ON_PAD, Key.CORRECTION): _to(_step_back, *_BEFORE_PIN),
-            (State.PIN_ON_PAD, Key.OK): _to(_try_on_pad, State.VERIFYING),
+            **_each([State.PIN_ON_PAD], [Key.OK, PadShown], _to(_try_on_pad, State.VERIFYING)),
             (State.VERIFYING, Asked.PIN): _to(_pin_judged, *_JUDGED),
-            (State.VERIFYING, Asked.PAD): _to(_pad_judged, *_JUDGED, State.MENU),
-            (State.WRONG_PIN, Key.OK): _to(_await_pin, *_PIN_TYPED),
+            (State.VERIFYING, Asked.PAD): _to(_pad_judged, *_JUDGED, State.VERIFYING),
+            (State.VERIFYING, Asked.TRIES): _to(
+                _tries_found_again,
+                State.MENU,
+                State.WRONG_PIN,
+                State.CARD_BLOCKED,
+                State.CARD_UNFIT,
+            ),
+            (State.WRONG_PIN, Key.OK): _to(_warn, *_ASKED_FOR),
             (State.WRONG_PIN, Key.CORRECTION): _to(_back_to_menu, State.MENU),
             (State.COMPUTING, Asked.ARQC): _to(
                 _cryptogram_made, State.COMPUTING, State.CARD_REFUSED
@@ -957,6 +994,11 @@ class Reader:
             (State.CARD_REMOVED, Tick): _to(_await_card, State.AWAITING_CARD),
         }
     )
+
+
+def _tries_in(response: Response) -> int | None:
+    """What a card answers to GET DATA for its tries; None where it does not say."""
+    return decode_tries(response.data) if response.ok else None
 
 
 def _cents(amount: str) -> int:

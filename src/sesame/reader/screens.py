@@ -45,6 +45,7 @@ _WORDS: Mapping[State, str] = {
 }
 # Their first line ends in the middle of what they say, in every language.
 _GOES_ON = frozenset({State.MENU, State.CARD_NOT_YET_VALID})
+_PERHAPS_LAST = N_("ESSAIS INCONNUS\nPEUT-ÊTRE LE DERNIER\nAPPUYEZ SUR OK")
 _LAST_WRONG_PIN = N_("CODE SECRET FAUX\nDERNIER ESSAI\nAPPUYEZ SUR OK")
 _CLEAN = N_("CARTE ILLISIBLE\nNETTOYEZ LA PUCE")
 _REPLACE = N_("CARTE À REMPLACER\nAPPELEZ VOTRE BANQUE")
@@ -146,6 +147,8 @@ def _note(screen: Screen) -> str:
 
 def _sentence(screen: Screen) -> str:
     match screen:
+        case Screen(state=State.LAST_TRY, tries_left=None):
+            return _PERHAPS_LAST
         case Screen(state=State.WRONG_PIN, tries_left=1):
             return _LAST_WRONG_PIN
         case Screen(state=State.CARD_MUTE, mute_times=times) if times > _CLEAN_AFTER:

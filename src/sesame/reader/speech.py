@@ -19,6 +19,9 @@ _WHOLE: Mapping[State, str] = {
     State.OFF: N_("Le lecteur est éteint."),
     State.PIN_ON_PAD: N_("Tapez le code secret sur le clavier du lecteur."),
 }
+_PERHAPS_LAST = N_(
+    "La carte ne dit pas combien d’essais il reste, c’est peut-être le dernier. Appuyez sur OK."
+)
 _CODE: Mapping[State, str] = {
     State.CODE_SHOWN: N_("Votre code Sésame\u00a0: {digits}."),
     State.RESPONSE_SHOWN: N_("Votre réponse Sésame\u00a0: {digits}."),
@@ -55,6 +58,8 @@ def speak(screen: Screen) -> str:
     match screen:
         case Screen(state=state) if state in _WHOLE:
             return _(_WHOLE[state])
+        case Screen(state=State.LAST_TRY, tries_left=None):
+            return _(_PERHAPS_LAST)
         case Screen(code=str(code)):
             return _shown(screen, code)
         case Screen(state=State.CONFIRMING):

@@ -59,18 +59,20 @@ class Remove(_Message, tag="remove"):
 
 
 class Press(_Message, tag="key"):
-    """A key goes down."""
+    """A key goes down, while its window shows a face of this turn."""
 
     key: Key
+    turn: int | None = None
 
     def __repr__(self) -> str:
         return "Press(…)"  # keys are PINs
 
 
 class Hold(_Message, tag="hold"):
-    """A key was kept down; its `key` came before."""
+    """A key was kept down, likewise; its `key` came before."""
 
     key: Key
+    turn: int | None = None
 
     def __repr__(self) -> str:
         return "Hold(…)"
@@ -126,10 +128,10 @@ async def _happen(
                 raise CardNotInDrawer from None
             card = CardSeen(name, wrongly=isinstance(event, InsertWrongly))
             return await readers.insert(reader_id, card, path)
-        case Press(key):
-            return await readers.press(reader_id, KeyPressed(key))
-        case Hold(key):
-            return await readers.press(reader_id, KeyHeld(key))
+        case Press(key, turn):
+            return await readers.press(reader_id, KeyPressed(key), turn)
+        case Hold(key, turn):
+            return await readers.press(reader_id, KeyHeld(key), turn)
         case SetDisplayTime(time):
             return await readers.set_display_time(reader_id, time)
     return await readers.remove(reader_id)

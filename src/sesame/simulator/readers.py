@@ -20,12 +20,14 @@ from sesame.reader.machine import (
     CardRemoved,
     DisplayTime,
     Event,
+    Key,
     KeyHeld,
     KeyPressed,
     Reader,
     Show,
     State,
     Tick,
+    voids_keys,
 )
 from sesame.reader.screens import ending, lines
 from sesame.reader.slot import Clock, run
@@ -69,6 +71,7 @@ class Face:
     announce: str = field(repr=False)  # to be read aloud, once for each `announced`
     announced: int  # how many announcements there have been
     card: CardSeen | None
+    turn: int  # a key that was pressed at an earlier one is void: something was to be read first
 
 
 class _Place:
@@ -83,14 +86,17 @@ class _Place:
         self._clock = clock
         self._announce = speak(self.reader.screen)
         self._announced = 0
+        self.turn = 0
 
     async def run(self, event: Event) -> None:
         """Let *event* happen, to its end."""
         try:
             shown = await asyncio.to_thread(run, self.reader, self.slot, event, self._clock)
         except SesameError:
+            self.turn += 1
             self._say(speak(self.reader.screen))
             raise
+        self.turn += voids_keys(shown)
         screen = self.reader.screen
         if any(isinstance(effect, Show) for effect in shown):
             self._say(speak(screen))  # for a code, with its seconds
@@ -140,6 +146,7 @@ class _Place:
             announce=self._announce,
             announced=self._announced,
             card=self.card,
+            turn=self.turn,
         )
 
 
@@ -178,10 +185,20 @@ class Readers:
             await place.run(Tick())
             return place.face
 
-    async def press(self, reader_id: str, event: KeyPressed | KeyHeld) -> Face:
-        """Press or hold a key."""
+    async def press(
+        self, reader_id: str, event: KeyPressed | KeyHeld, turn: int | None = None
+    ) -> Face:
+        """Press or hold a key; *turn* is that of the face that was seen then.
+
+        Without it, it is the turn in which the key comes here: it may have to wait for the card.
+        What was pressed before the last warning, or before the card's last answer, does nothing;
+        only ON and off always does.
+        """
+        if turn is None and reader_id in self._places:
+            turn = self._places[reader_id].turn
         async with self._at(reader_id) as place:
-            await place.run(event)
+            if event.key is Key.ON or turn is None or turn >= place.turn:
+                await place.run(event)
             return place.face
 
     async def set_display_time(self, reader_id: str, time: DisplayTime) -> Face:

@@ -8,6 +8,7 @@ from sesame.reader.machine import (
     Event,
     Key,
     KeyPressed,
+    PadShown,
     Reader,
     Screen,
     Show,
@@ -72,7 +73,7 @@ class Device:
         """
         if isinstance(event, Tick):
             if self.screen.state is State.PIN_ON_PAD:
-                event = KeyPressed(Key.OK)
+                event = PadShown()
             else:
                 seen = self._look()
                 return [*seen, *self._handle(event)]

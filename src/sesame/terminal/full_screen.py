@@ -25,7 +25,17 @@ from textual.widgets import Static
 
 from sesame.catalogue import N_, translator
 from sesame.errors import SesameError
-from sesame.reader.machine import DIGITS, Announce, Key, KeyHeld, KeyPressed, Show, State, Tick
+from sesame.reader.machine import (
+    DIGITS,
+    Announce,
+    Key,
+    KeyHeld,
+    KeyPressed,
+    Show,
+    State,
+    Tick,
+    voids_keys,
+)
 from sesame.reader.speech import speak_time, speak_tries
 from sesame.terminal.device import Device
 from sesame.terminal.drawing import draw
@@ -87,6 +97,9 @@ _HELP_TITLE = N_("Clavier")
 _HELP_HERE = N_("h\u00a0: aide")
 _CARD_IN = N_("carte insérée")
 _CARD_OUT = N_("sans carte")
+
+# Never thrown away: none of these agrees to anything.
+_KEPT = frozenset({Key.ON, Deed.CARD, Deed.TIME, Deed.QUIT})
 
 # From how many columns and rows on there is room for what full_screen.tcss says.
 _WIDTHS = [(0, "-narrow"), (76, "-wide")]
@@ -309,11 +322,23 @@ class FullScreen(App[None]):
         finally:
             self._busy = False
         self._refresh()
+        if wrong or voids_keys(effects):
+            await self._throw_keys_away()
         # Why a card cannot be used stays to be read, until one can or somebody presses a key.
         passed = effects and not (self._wrong and not self._device.card_in)
         if message or passed or what is not Deed.TIME:
             self._message.update(message)
             self._wrong = wrong
+
+    async def _throw_keys_away(self) -> None:
+        """Drop what was pressed before all that has happened could be seen."""
+        painted = asyncio.Event()
+        if self.call_after_refresh(painted.set):  # behind the keys that are on their way
+            await painted.wait()
+        waiting = [self._asked.get_nowait() for _ in range(self._asked.qsize())]
+        for what in waiting:
+            if what in _KEPT:
+                self._asked.put_nowait(what)
 
     def _step(self, what: Key | Deed) -> Callable[[], list[Show | Announce]]:
         match what:

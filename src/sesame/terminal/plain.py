@@ -1,8 +1,8 @@
 """The plain face: one line for each change, for a braille line, a screen reader or a pipe.
 
 What the reader shows is said in a sentence, as a talking reader would. Nothing is drawn, moved
-or written over. Commands are words or letters with Enter; while a PIN is asked for, what is
-typed stays unseen.
+or written over. Commands are words or letters with Enter. What is typed stays unseen wherever
+somebody may believe that the PIN is wanted; where that ends by itself, until the end of the line.
 """
 
 import os
@@ -19,7 +19,18 @@ from typing import Self, TextIO
 
 from sesame.catalogue import N_, translator
 from sesame.errors import SesameError
-from sesame.reader.machine import Announce, Event, Key, KeyHeld, KeyPressed, Show, State, Tick
+from sesame.reader.machine import (
+    SHOWN,
+    Announce,
+    Event,
+    Key,
+    KeyHeld,
+    KeyPressed,
+    Show,
+    State,
+    Tick,
+    voids_keys,
+)
 from sesame.reader.speech import speak, speak_time, speak_tries
 from sesame.terminal.device import Device
 from sesame.terminal.signals import ended_in_order
@@ -40,11 +51,18 @@ _HELP = N_(
 )
 _UNKNOWN = N_("Commande inconnue. Tapez h puis Entrée pour l’aide.")
 _NO_FIT = N_("Ce nombre ne convient pas. Recommencez.")
+_OK_FIRST = N_("Rien n’a été essayé. Tapez d’abord Entrée seule, pour OK.")
+_LINE_DROPPED = N_("Cette ligne est effacée\u00a0: il pouvait y avoir un code secret.")
 
 # Here a number is awaited as a whole; in other states its digits are keys like others.
 _FIELDS = frozenset(
     {State.AWAITING_CHALLENGE, State.AWAITING_AMOUNT, State.AWAITING_PAYEE, State.AWAITING_PIN}
 )
+# Here somebody may type a PIN, asked for it or not.
+_UNSEEN = frozenset(
+    {State.LAST_TRY, State.AWAITING_PIN, State.PIN_ON_PAD, State.VERIFYING, State.WRONG_PIN}
+)
+_OK_BEFORE_PIN = frozenset({State.LAST_TRY, State.WRONG_PIN})
 _NUMBER = re.compile(r"[0-9]+(,[0-9]*)?")
 # Braille tables have no sign for these, and a voice does not need them.
 _ORDINARY_SPACES = str.maketrans({"\u00a0": " ", "\u202f": " "})
@@ -105,6 +123,12 @@ class Keyboard:
             termios.tcsetattr(self._descriptor, termios.TCSAFLUSH, mode)
             self.unseen = unseen
 
+    def forget(self) -> None:
+        """Throw away what was typed on a terminal so far; a pipe keeps what was written to it."""
+        if self.interactive:
+            termios.tcflush(self._descriptor, termios.TCIFLUSH)
+            self._read = b""
+
     def line(self, wait: float | None) -> str | None:
         """The next line without its end; None when *wait* seconds, or 0.5, have brought none.
 
@@ -150,6 +174,7 @@ class Plain:
         self._output = output
         self._explain = explain
         self._translated = translator(device.screen.language)
+        self._dropping = False  # a PIN may be in the line that is being typed, and nobody wants it
 
     def serve(self) -> None:
         """Say what the reader shows and do what is typed, until that is to quit, or ends."""
@@ -165,17 +190,33 @@ class Plain:
     # ── Lines in, lines out ──────────────────────────────────────────────────────────────────────
 
     def _line(self) -> str:
-        """What is typed next, in small letters without accents. Time passes meanwhile."""
+        """What is typed next, in small letters without accents."""
+        line = self._typed_line()
+        while self._dropping:
+            self._dropping = False
+            self._print(self._translated(_LINE_DROPPED), speak(self._device.screen))
+            line = self._typed_line()
+        parts = unicodedata.normalize("NFKD", line.casefold())
+        return "".join(part for part in parts if not unicodedata.combining(part)).strip()
+
+    def _typed_line(self) -> str:
+        """What is typed next, as it is. Time passes meanwhile."""
         self._prompt()
         while (line := self._keyboard.line(self._device.due_in)) is None:
+            before = self._device.screen.state
             if said := self._happen(Tick()):
+                self._note_end(before)
                 self._end_line()
                 self._print(*said)
                 self._prompt()
         if self._keyboard.unseen:
             self._end_line()  # Enter was not seen either
-        parts = unicodedata.normalize("NFKD", line.casefold())
-        return "".join(part for part in parts if not unicodedata.combining(part)).strip()
+        return line
+
+    def _note_end(self, before: State) -> None:
+        """Notice that the state *before*, in which a PIN may be half typed, has ended by itself."""
+        ended = before in _UNSEEN and self._device.screen.state not in _UNSEEN | SHOWN
+        self._dropping = self._keyboard.unseen and (self._dropping or ended)
 
     def _prompt(self) -> None:
         if self._keyboard.interactive:
@@ -189,7 +230,7 @@ class Plain:
 
     def _print(self, *sentences: str) -> None:
         # First: who is asked for a PIN may type it at once.
-        self._keyboard.hide(unseen=self._device.screen.state is State.AWAITING_PIN)
+        self._keyboard.hide(unseen=self._dropping or self._device.screen.state in _UNSEEN)
         for sentence in sentences:
             self._output.write(f"{sentence.translate(_ORDINARY_SPACES)}\n")
         self._output.flush()
@@ -200,7 +241,10 @@ class Plain:
         """Do what is *typed*; there is an answer to everything, if only what stands there."""
         number = typed.replace(" ", "").replace(".", ",")
         if _NUMBER.fullmatch(number):
-            return self._enter(number) or [speak(self._device.screen)]
+            before = self._device.screen.state
+            said = self._enter(number) or [speak(self._device.screen)]
+            too_early = before in _OK_BEFORE_PIN and self._device.screen.state is before
+            return [self._translated(_OK_FIRST), *said] if too_early else said
         does = _COMMANDS.get(typed)
         if does is Deed.HELP:
             return self._translated(_HELP).split("\n")
@@ -251,8 +295,12 @@ class Plain:
         try:
             effects = do()
         except SesameError as error:
+            if before in _UNSEEN:
+                self._keyboard.forget()
             return [self._explain(error), speak(self._device.screen)]
         screen = self._device.screen
+        if voids_keys(effects):
+            self._keyboard.forget()
         if any(isinstance(effect, Show) for effect in effects):
             tries = self._device.by_hand and screen.state is not before and speak_tries(screen)
             return [*([tries] if tries else []), speak(screen)]  # of a code, with its seconds

@@ -16,6 +16,7 @@ const GONE = 410; // the server has put the reader away
 let reader = recall("sessionStorage", "reader"); // its id; a page loaded again keeps its reader
 let announced = 0; // the last announcement that was read aloud
 let announcement = ""; // and its words
+let turnSeen = 0; // of the face that is seen: a key pressed before a later one is void
 let endsAt = null; // when the code goes, as Date.now() counts; null where a key ends it
 let lasts; // seconds that it stays in all
 let nextLook;
@@ -116,6 +117,7 @@ function lookIn(milliseconds) {
 // ── What the reader shows ────────────────────────────────────────────────────────────────────────
 
 function show(face) {
+  turnSeen = face.turn;
   lookIn(face.state === "off" ? LOOK_WHEN_OFF : LOOK_WHEN_ON);
   device.dataset.state = face.state;
   if (face.large !== device.classList.contains("enlarged")) {
@@ -394,7 +396,7 @@ device.addEventListener("keydown", (event) => {
   const digit = /^(?:Digit)?(\d)$/;
   const name = event.key.toLowerCase();
   const key = KEYS[name] ?? (digit.exec(event.code) ?? digit.exec(event.key))?.[1];
-  if (name === "delete") happen({ event: "hold", key: "c" });
+  if (name === "delete") happen({ event: "hold", key: "c", turn: turnSeen });
   else if (name === "v") toggleVoice();
   else if (key) press(key);
   else return;
@@ -404,7 +406,7 @@ device.addEventListener("keydown", (event) => {
 function press(key) {
   hush();
   if (!/\d/.test(key)) light(device.querySelector(`[data-key="${key}"]`)); // digits are PINs
-  happen({ event: "key", key });
+  happen({ event: "key", key, turn: turnSeen });
 }
 
 function light(button) {
@@ -428,7 +430,7 @@ for (const button of device.querySelectorAll("[data-key]")) {
     holding = setTimeout(() => {
       held = true;
       press(button.dataset.key);
-      happen({ event: "hold", key: button.dataset.key });
+      happen({ event: "hold", key: button.dataset.key, turn: turnSeen });
     }, HELD);
   });
   for (const end of ["pointerup", "pointerleave", "pointercancel"]) {
