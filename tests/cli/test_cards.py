@@ -2,7 +2,6 @@
 
 import errno
 import io
-import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -322,12 +321,12 @@ def test_a_disk_that_is_full(
 ) -> None:
     """The code was made all the same; what is missing is said."""
 
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "no space left")
 
     typist.pipes(f"{PIN.digits}\n")
     path = card_file(tmp_path, "sesame")
-    monkeypatch.setattr(os, "fdopen", full)
+    monkeypatch.setattr("sesame.cli.tracing.recording", full)
     assert main(["code", str(path), "--pin-stdin", "--trace", str(tmp_path / "t")]) == 1
     printed = capsys.readouterr()
     assert re.fullmatch(r"\d{4} \d{4}\n", printed.out)

@@ -404,7 +404,7 @@ def test_its_transaction_with_the_pin_on_the_reader(
     desk.reader.typed = lambda _: b"\x64\x00"
     desk.typist.pipes("")
     assert main(["card", "inspect", "--pcsc", "--transaction"]) == 1
-    assert "Aucun code secret n’a été tapé sur le clavier" in capsys.readouterr().err
+    assert "qu’aucun code secret n’y a été tapé" in capsys.readouterr().err
     assert desk.counters == Counters(atc=2, pin_tries_left=3)
 
 
