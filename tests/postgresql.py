@@ -7,8 +7,10 @@ import os
 import pwd
 import secrets
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +19,7 @@ from tests.bank.folders import IN_MEMORY
 
 BIN = Path("/usr/lib/postgresql/15/bin")
 _OWNER = "postgres"  # the server does not run as root
+_GONE = 10.0  # seconds in which what a killed server leaves running ends by itself
 
 _SETTINGS = """
 listen_addresses = ''
@@ -33,27 +36,59 @@ deadlock_timeout = 200ms
 class Cluster:
     """A server in *folder*, which must be short: a socket's path has 107 characters at most."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, copied_from: Path | None = None) -> None:
+        """*copied_from*: where the primary's socket is, whose standby this one is."""
         self.folder = folder
         self.data = folder / "data"
         folder.mkdir(mode=0o755)
         if os.geteuid() == 0:
             owner = pwd.getpwnam(_OWNER)
             os.chown(folder, owner.pw_uid, owner.pw_gid)
-        self._run(
-            "initdb", "--pgdata", str(self.data), "--username", "postgres", "--auth", "trust",
-            "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync",
-        )  # fmt: skip
-        with (self.data / "postgresql.conf").open("a") as settings:
-            settings.write(_SETTINGS.format(folder=folder))
+        if copied_from is None:
+            self._run(
+                "initdb", "--pgdata", str(self.data), "--username", "postgres", "--auth", "trust",
+                "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync",
+            )  # fmt: skip
+        else:
+            self._run(
+                "pg_basebackup", "--pgdata", str(self.data), "--write-recovery-conf", "--no-sync",
+                "--checkpoint", "fast", "--wal-method", "stream",
+                "--dbname", f"host={copied_from} user=postgres application_name=standby",
+            )  # fmt: skip
+        self.set(_SETTINGS.format(folder=folder))
 
     def url(self, database: str = "postgres", user: str = "postgres") -> str:
         """How our store reaches *database*."""
         return f"postgresql+asyncpg://{user}@/{database}?host={self.folder}"
 
+    def set(self, settings: str) -> None:
+        """Add lines to its settings; the last of a name counts."""
+        with (self.data / "postgresql.conf").open("a") as lines:
+            lines.write(settings)
+
     def start(self) -> None:
         """Start it, and wait until it answers."""
         self._run("pg_ctl", "start", *self._where, "--wait", "--log", str(self.folder / "log"))
+
+    def kill(self) -> None:
+        """Kill −9 the server; afterwards nothing of it runs any more."""
+        (first, *_) = (self.data / "postmaster.pid").read_text(encoding="ascii").split()
+        server = int(first)
+        left = _children(server)
+        os.kill(server, signal.SIGKILL)
+        end = time.monotonic() + _GONE
+        while any(map(lives, [server, *left])):
+            if time.monotonic() > end:
+                raise RuntimeError(f"{left} outlive their server {server}")
+            time.sleep(0.005)
+
+    def promote(self) -> None:
+        """Make a primary of a standby."""
+        self._run("pg_ctl", "promote", *self._where, "--wait")
+
+    def destroy(self) -> None:
+        """Let nothing be left of it: nobody ever writes there again."""
+        shutil.rmtree(self.data)
 
     def stop(self, how: str = "immediate") -> None:
         """Stop it: `immediate` is a crash."""
@@ -101,13 +136,38 @@ class Cluster:
 
 
 @contextmanager
-def running_cluster() -> Iterator[Cluster]:
+def running_cluster(settings: str = "") -> Iterator[Cluster]:
     """A server that runs, and is gone afterwards with all that it held."""
-    cluster = Cluster((IN_MEMORY or Path(tempfile.gettempdir())) / f"sesame-{secrets.token_hex(4)}")
+    cluster = Cluster(new_folder())
     try:
+        cluster.set(settings)
         cluster.start()
         yield cluster
     finally:
-        if (cluster.data / "postmaster.pid").exists():
-            cluster.stop()
-        shutil.rmtree(cluster.folder)
+        remove(cluster)
+
+
+def new_folder() -> Path:
+    """The path of a new server's folder, which is not there yet."""
+    return (IN_MEMORY or Path(tempfile.gettempdir())) / f"sesame-{secrets.token_hex(4)}"
+
+
+def remove(cluster: Cluster) -> None:
+    """Stop a server, if it runs, and take all away that it held."""
+    if (cluster.data / "postmaster.pid").exists():
+        cluster.stop()
+    shutil.rmtree(cluster.folder)
+
+
+def lives(process: int) -> bool:
+    """Whether a process can still do something: what only waits for its parent cannot."""
+    try:
+        stat = Path(f"/proc/{process}/stat").read_text(encoding="utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return stat.rpartition(")")[2].split()[0] not in {"Z", "X"}
+
+
+def _children(process: int) -> list[int]:
+    said = Path(f"/proc/{process}/task/{process}/children").read_text(encoding="ascii")
+    return [int(child) for child in said.split()]

@@ -2,6 +2,7 @@
 
     racer.py URL NAME crowd ATC NUMBER   NUMBER attempts at once with the code of one ATC
     racer.py URL NAME one-by-one         a code after the other, for ever
+    racer.py URL NAME mute ATC           one code: it says that it is committed, and no more
 
 It waits for a line on its standard input, and prints what became of each attempt.
 """
@@ -14,6 +15,7 @@ from itertools import count
 from sesame.bank.errors import TooBusy
 from sesame.bank.limits import Limits
 from sesame.bank.verification import verify_login
+from sesame.store.steps import Fate, Step
 from tests.bank.branch import VERA, Branch, attempt, open_bank
 
 
@@ -43,6 +45,21 @@ async def one_by_one(branch: Branch) -> None:
         print(type(outcome).__name__, atc, flush=True)  # noqa: T201 -- likewise
 
 
+async def mute(branch: Branch, atc: int) -> None:
+    """Print « committed » once the step is, and never what became of it."""
+    swap_access = branch.bank.store.swap_access
+
+    async def swap(step: Step) -> Fate:
+        assert await swap_access(step) is Fate.WON
+        print("committed", flush=True)  # noqa: T201 -- likewise
+        await asyncio.Event().wait()
+        return Fate.WON
+
+    branch.bank.store.swap_access = swap  # type: ignore[method-assign]  # of this one
+    code = VERA.card.code(atc)
+    await verify_login(branch.bank, attempt(VERA.user_code, code, id=ids(branch)))
+
+
 def ids(branch: Branch) -> bytes:
     """An attempt's id that no other process has."""
     return branch.bank.random_bytes(16)
@@ -56,6 +73,8 @@ async def main(url: str, name: str, what: str, *numbers: str) -> None:
     sys.stdin.readline()
     if what == "crowd":
         await crowd(branch, *map(int, numbers))
+    elif what == "mute":
+        await mute(branch, *map(int, numbers))
     else:
         await one_by_one(branch)
     await branch.bank.store.close()

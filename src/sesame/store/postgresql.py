@@ -9,7 +9,7 @@ import asyncio
 import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, TypeVar
 
 import asyncpg
@@ -135,7 +135,8 @@ class PostgresqlDatabase:
             try:
                 yield connection
             finally:
-                connection.remove_log_listener(_note)
+                with suppress(asyncpg.InterfaceError):  # it was lost, and its listeners with it
+                    connection.remove_log_listener(_note)
 
     async def _opened(self) -> asyncpg.Pool:
         async with self._opening:
