@@ -40,6 +40,7 @@ class Wire:
         self.stalled = False  # nothing passes in either way, and no connection breaks
         self._released = asyncio.Event()
         self._moved = asyncio.Event()
+        self.clients: set[asyncio.StreamWriter] = set()
         self._talks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
@@ -69,6 +70,11 @@ class Wire:
         """Wait until PostgreSQL has no session left of those that came by here."""
         while self._talks:
             await asyncio.wait(self._talks)
+
+    def announce(self, message: bytes) -> None:
+        """Say something in the server's name on every connection, and nothing more."""
+        for writer in self.clients:
+            writer.write(message)
 
     def release(self) -> None:
         """Let the answer pass that was held."""
@@ -121,12 +127,14 @@ class _Talk:
 
     async def run(self) -> None:
         reader, writer = self._client
+        self._wire.clients.add(writer)
         try:
             with suppress(OSError):  # PostgreSQL is not there
                 await self._talk(
                     reader, writer, *await asyncio.open_unix_connection(self._wire.to / SOCKET)
                 )
         finally:
+            self._wire.clients.discard(writer)
             writer.transport.abort()
 
     async def _talk(

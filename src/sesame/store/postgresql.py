@@ -27,8 +27,14 @@ from sesame.store.steps import Fate, Step
 
 Answer = TypeVar("Answer")
 
-_DRIVERS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)  # what asyncpg raises
-_LOST = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, ConnectionError)
+# What asyncpg raises; the last where a connection was told of its end and has not ended yet.
+_DRIVERS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+_LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    ConnectionError,
+)
 _LATE = 1.0  # seconds that an answer may come after the server's own bound
 _SERVER = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]*)(:[0-9]{1,5})?")
 _log = logging.getLogger("sesame.store")
@@ -134,6 +140,9 @@ class PostgresqlDatabase:
             connection.add_log_listener(_note)
             try:
                 yield connection
+            except asyncpg.InternalClientError:
+                connection.terminate()  # or the next one gets it
+                raise
             finally:
                 with suppress(asyncpg.InterfaceError):  # it was lost, and its listeners with it
                     connection.remove_log_listener(_note)
@@ -272,7 +281,7 @@ def answered(name: str) -> Iterator[None]:
             if not (sqlstate in _UNAVAILABLE or str(sqlstate)[:2] in _UNAVAILABLE_CLASSES):
                 constraint = getattr(cause, "constraint_name", None) or "none named"
                 raise StatementFailed(type(cause).__name__, str(sqlstate), constraint) from None
-        elif isinstance(cause, (asyncpg.DataError, asyncpg.InternalClientError)):
+        elif isinstance(cause, asyncpg.DataError):
             raise StatementFailed(type(cause).__name__, "before it was sent", "none") from None
         else:
             said = str(cause) or "no answer in time"
@@ -287,6 +296,9 @@ async def _transaction(engine: AsyncEngine, work: Callable[[Connection], Answer]
         try:
             answer = await connection.run_sync(work)
         except DBAPIError as error:
+            if isinstance(_cause(error), asyncpg.InternalClientError):
+                await connection.invalidate()
+                raise _Stale from error
             if error.connection_invalidated:
                 raise _Stale from error
             raise
