@@ -74,6 +74,7 @@ class Cluster:
         """Kill −9 the server; afterwards nothing of it runs any more."""
         (first, *_) = (self.data / "postmaster.pid").read_text(encoding="ascii").split()
         server = int(first)
+        os.kill(server, signal.SIGSTOP)  # so that no child is born that we do not know
         left = _children(server)
         os.kill(server, signal.SIGKILL)
         end = time.monotonic() + _GONE
@@ -81,6 +82,9 @@ class Cluster:
             if time.monotonic() > end:
                 raise RuntimeError(f"{left} outlive their server {server}")
             time.sleep(0.005)
+        # Where nobody buries the dead, the next server would take it for alive.
+        for lock in (self.data / "postmaster.pid", self.folder / ".s.PGSQL.5432.lock"):
+            lock.unlink()
 
     def promote(self) -> None:
         """Make a primary of a standby."""
@@ -113,6 +117,10 @@ class Cluster:
         self.psql(f"CREATE DATABASE {name} TEMPLATE {template}")
         return name
 
+    def _last_words(self) -> str:
+        log = self.folder / "log"
+        return "\n".join(log.read_text().splitlines()[-9:]) if log.exists() else "no log"
+
     @property
     def _where(self) -> Sequence[str]:
         return ("--pgdata", str(self.data), "--silent")
@@ -131,7 +139,8 @@ class Cluster:
             check=False,
         )
         if done.returncode != 0:
-            raise RuntimeError(f"{program} {' '.join(arguments)}: {done.stderr}")
+            said = done.stderr or self._last_words()
+            raise RuntimeError(f"{program} {' '.join(arguments)}: {said}")
         return done.stdout or ""
 
 

@@ -59,12 +59,17 @@ class Wire:
     async def close(self) -> None:
         """Break every connection, and refuse new ones."""
         if self._server is not None:
+            # asyncio forgets a socket that it has accepted when its server is closed meanwhile.
+            for listening in self._server.sockets:
+                asyncio.get_running_loop().remove_reader(listening.fileno())
+            await asyncio.sleep(0.01)
             self._server.close()
             self._server = None
             (self.folder / SOCKET).unlink(missing_ok=True)
         for talk in self._talks:
             talk.cancel()
         await asyncio.gather(*self._talks, return_exceptions=True)
+        await asyncio.sleep(0)  # what was aborted is closed by the loop
 
     async def quiet(self) -> None:
         """Wait until PostgreSQL has no session left of those that came by here."""
@@ -110,7 +115,15 @@ class Wire:
     def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         talk = asyncio.create_task(_Talk(self, reader, writer).run())
         self._talks.add(talk)
-        talk.add_done_callback(self._talks.discard)
+        self.clients.add(writer)
+
+        def over(_talk: "asyncio.Task[None]") -> None:
+            # Here, for a talk that is cancelled before its first step never runs.
+            self._talks.discard(talk)
+            self.clients.discard(writer)
+            writer.transport.abort()
+
+        talk.add_done_callback(over)
 
 
 class _Talk:
@@ -126,16 +139,9 @@ class _Talk:
         self._gone = asyncio.Event()  # the client is
 
     async def run(self) -> None:
-        reader, writer = self._client
-        self._wire.clients.add(writer)
-        try:
-            with suppress(OSError):  # PostgreSQL is not there
-                await self._talk(
-                    reader, writer, *await asyncio.open_unix_connection(self._wire.to / SOCKET)
-                )
-        finally:
-            self._wire.clients.discard(writer)
-            writer.transport.abort()
+        with suppress(OSError):  # PostgreSQL is not there
+            server = await asyncio.open_unix_connection(self._wire.to / SOCKET)
+            await self._talk(*self._client, *server)
 
     async def _talk(
         self,

@@ -97,6 +97,8 @@ class History:
     fits: Mapping[str, Mapping[str, frozenset[tuple[int, int]]]]
     old_code: str
     strangers_failures: int | None = None  # as the bank counted them
+    befell: Sequence[str] = ()  # what else befell the bank
+    skew: int = 0  # µs by which a server's clock may differ from the clients', either way
 
 
 @dataclass(slots=True)
@@ -111,6 +113,7 @@ class Summary:
     unknown: int = 0  # requests whose answer nobody got
     took_effect: int = 0  # of these
     longest_search: int = 0  # places looked at for one user code
+    befell: Counter[str] = field(default_factory=Counter)
 
     def __iadd__(self, other: "Summary") -> Self:
         self.kills += other.kills
@@ -121,12 +124,14 @@ class Summary:
         self.unknown += other.unknown
         self.took_effect += other.took_effect
         self.longest_search = max(self.longest_search, other.longest_search)
+        self.befell += other.befell
         return self
 
     def __str__(self) -> str:
         answers = ", ".join(f"{count} {name}" for name, count in sorted(self.answers.items()))
+        befell = "".join(f"{count} × {what}, " for what, count in sorted(self.befell.items()))
         return (
-            f"{self.kills} kills, {self.requests} requests of {self.attempts} attempts "
+            f"{self.kills} kills, {befell}{self.requests} requests of {self.attempts} attempts "
             f"({answers}); {self.lines} lines; of {self.unknown} unknown outcomes "
             f"{self.took_effect} had taken effect; longest search {self.longest_search} places"
         )
@@ -144,6 +149,7 @@ def check(history: History) -> Summary:
         attempts=len({request.attempt for request in history.requests}),
         answers=Counter(request.answer for request in history.requests),
         unknown=sum(request.is_unknown for request in history.requests),
+        befell=Counter(history.befell),
     )
     _no_code_twice(history)
     _one_session_each(history.requests)
@@ -244,7 +250,11 @@ class _OneUserCode:
         self.pressure = pressure
         moments = dict(last_moments(list(history.requests), list(history.kills)))
         self.requests = [one for one in history.requests if one.user_code == user_code]
-        self.latest = [moments[request] for request in self.requests]
+        # In servers' clocks: the earliest and latest moments that a request may have met there.
+        skew = history.skew
+        self.began = [request.began - skew for request in self.requests]
+        self.ended = [request.ended + skew for request in self.requests]
+        self.latest = [moments[request] + skew for request in self.requests]
         self.giver = {
             device: request.attempt
             for request in history.requests
@@ -305,7 +315,7 @@ class _OneUserCode:
         allowed: list[str] = []
         for index in of_attempt:
             request = self.requests[index]
-            if not request.began <= line.at <= self.latest[index]:
+            if not self.began[index] <= line.at <= self.latest[index]:
                 allowed.append(f"{request.name}: was on its way at another time")
                 continue
             if not _may_lead_to(request, judged):
@@ -415,8 +425,8 @@ class _OneUserCode:
                     continue
                 told += sum(times for name, times in line.said["causes"] if name == cause)
                 there = sum(
-                    request.began <= line.at and (request.answer == answer or request.is_unknown)
-                    for request in self.requests
+                    began <= line.at and (request.answer == answer or request.is_unknown)
+                    for began, request in zip(self.began, self.requests, strict=True)
                 )
                 if told > there:
                     raise Unexplained(
@@ -474,7 +484,7 @@ class _OneUserCode:
 
     def _current(self, index: int) -> range:
         """The places, in lines, that the request may have seen as the last."""
-        began, ended = self.requests[index].began, self.requests[index].ended
+        began, ended = self.began[index], self.ended[index]
         places = [
             place
             for place in range(len(self.lines) + 1)
@@ -493,14 +503,15 @@ class _OneUserCode:
         """
         if place == len(self.lines):
             return NEVER
-        ends = [NEVER if place + 1 == len(self.lines) else self.lines[place + 1].at]
+        # One clock wrote the line, another one may read until then.
+        apart = 2 * self.history.skew
+        ends = [NEVER if place + 1 == len(self.lines) else self.lines[place + 1].at + apart]
         if self.writers[place]:
             ends.append(max(self.latest[writer] for writer in self.writers[place]))
         return min(ends)
 
     def _while(self, index: int, place: int) -> tuple[int, int]:
-        request = self.requests[index]
-        return max(request.began, self._from(place)), min(request.ended, self._to(place))
+        return max(self.began[index], self._from(place)), min(self.ended[index], self._to(place))
 
     def _answers(self, index: int, place: int, first: int, last: int) -> Iterator[model.Answer]:
         """What the model answers after *place* events, at any moment from *first* to *last*."""
@@ -524,9 +535,10 @@ class _OneUserCode:
                 if request.answer != records.SUSPENDED or request.retry_after is None:
                     return False
                 # Rounded up, one at least, from some moment before the answer was there.
+                skew = self.history.skew
                 least, most = (
                     max(1, -(-(until - at) // model.SECOND))
-                    for at in (request.ended, request.began)
+                    for at in (request.ended + skew, request.began - skew)
                 )
                 return least <= request.retry_after <= most
             case TwoCodesWanted():

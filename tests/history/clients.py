@@ -26,9 +26,9 @@ from tests.history.records import Log
 
 _PATHS = {CODE: "/acces/sesame", TWO_CODES: "/acces/deux-codes", BY_OLD_CODE: "/acces/ancien-code"}
 _HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)"')
-_NO_ANSWER = {records.LOST, records.UNREACHED}
+_NO_ANSWER = {records.LOST, records.UNREACHED, records.UNAVAILABLE}
 _LATER = {records.SUSPENDED, records.TWO_CODES_WANTED}
-_PATIENCE = 60  # times that a browser loads again before its owner gives up
+_PATIENCE = 100  # times that a browser loads again before its owner gives up
 
 # How an answer is told from others with its status: by the words that people read.
 _WORDS = (

@@ -1,12 +1,12 @@
 """Faults that a bank could have, planted to see the checker find them.
 
-Each is a line or two that somebody could write by mistake. They are planted from outside:
-nothing in `sesame` knows of them.
+Each is a line or two that somebody could write by mistake, on both databases. They are planted
+from outside: nothing in `sesame` knows of them.
 """
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -21,10 +21,11 @@ from sesame.bank.tries import Side
 from sesame.cap.profile import Profile
 from sesame.cap.token import Code
 from sesame.cap.verification import Candidates, candidates
-from sesame.store import sqlite_login
+from sesame.store import postgresql, postgresql_login, sqlite_login
 from sesame.store.access import NO_ATTEMPT, Access, State, Tries, state_columns
 from sesame.store.cards import CardRow
 from sesame.store.engine import Store
+from sesame.store.options import StoreOptions
 from sesame.store.sessions import SessionRow
 from sesame.store.sqlite_login import insert_session
 from sesame.store.steps import Fate, Step
@@ -37,7 +38,7 @@ _LATE = 0.02  # seconds
 @contextmanager
 def planted(name: str | None) -> Iterator[None]:
     """With the fault *name*; None: with none."""
-    with nullcontext() if name is None else FAULTS[name]():
+    with nullcontext() if name is None else (FAULTS | OF_KILLS)[name]():
         yield
 
 
@@ -83,6 +84,7 @@ def _used_code_accepted() -> AbstractContextManager[Any]:
     stack.enter_context(
         _sql(sqlite_login, "_ADVANCE_CARD", ("AND last_atc < ?", "AND last_atc <= ?"))
     )
+    stack.enter_context(_on_postgresql(("cards.last_atc < ", "cards.last_atc <= ")))
     return stack
 
 
@@ -91,7 +93,12 @@ def _used_code_accepted() -> AbstractContextManager[Any]:
 
 def _row_is_written(change: Callable[[State], State]) -> AbstractContextManager[Any]:
     """What the row gets is another state than what was decided and written down."""
-    return patch.object(sqlite_login, "state_columns", lambda state: state_columns(change(state)))
+    stack = ExitStack()
+    for module in (sqlite_login, postgresql_login):
+        stack.enter_context(
+            patch.object(module, "state_columns", lambda state: state_columns(change(state)))
+        )
+    return stack
 
 
 def _try_not_counted() -> AbstractContextManager[Any]:
@@ -173,14 +180,34 @@ def _sql(module: ModuleType, name: str, *changes: tuple[str, str]) -> AbstractCo
     return patch.object(module, name, statement)
 
 
+def _on_postgresql(*changes: tuple[str, str]) -> AbstractContextManager[Any]:
+    """Change the statement of a step, that of a group and that of one alone."""
+    stack = ExitStack()
+    for name in ("SWAP_GROUP", "SWAP_ALONE"):
+        stack.enter_context(_sql(postgresql_login, name, *changes))
+    return stack
+
+
 def _swap_without_guard() -> AbstractContextManager[Any]:
     """Whoever comes last wins."""
-    return _sql(
-        sqlite_login,
-        "_SWAP_ACCESS",
-        ("WHERE access.version = :read_version", ""),
-        ("AND version = :read_version)", ")"),
+    stack = ExitStack()
+    stack.enter_context(
+        _sql(
+            sqlite_login,
+            "_SWAP_ACCESS",
+            ("WHERE access.version = :read_version", ""),
+            ("AND version = :read_version)", ")"),
+        )
     )
+    stack.enter_context(
+        _on_postgresql(
+            ("AND found.version = step.read_version", ""),
+            ("AND access.version = held.read_version", ""),
+            ("AND held.version = held.read_version", ""),
+            ("WHERE version <> read_version", "WHERE FALSE"),
+        )
+    )
+    return stack
 
 
 def _lines_overwritten() -> AbstractContextManager[Any]:
@@ -190,17 +217,33 @@ def _lines_overwritten() -> AbstractContextManager[Any]:
         statements: dict[bool, str] = getattr(sqlite_login, name)
         replacing = {k: sql.replace("INSERT", "INSERT OR REPLACE") for k, sql in statements.items()}
         stack.enter_context(patch.object(sqlite_login, name, replacing))
+    changes = []
+    for columns in (("attempt", "at", "line", "head"), ("at", "salt", "address")):
+        for whose in ("enrolled", "NOT enrolled"):
+            insert = f"{', '.join(columns)}\n    FROM taken WHERE {whose}"
+            written = ", ".join(f"{column} = excluded.{column}" for column in columns)
+            replaced = f" ON CONFLICT (bucket, user_code, version) DO UPDATE SET {written}"
+            changes.append((insert, insert + replaced))
+    stack.enter_context(_on_postgresql(*changes))
     return stack
 
 
 def _card_without_guard() -> AbstractContextManager[Any]:
     """A card's last ATC goes wherever it is sent."""
-    return _sql(sqlite_login, "_ADVANCE_CARD", ("AND last_atc < ?", "AND ? IS NOT NULL"))
+    stack = ExitStack()
+    stack.enter_context(
+        _sql(sqlite_login, "_ADVANCE_CARD", ("AND last_atc < ?", "AND ? IS NOT NULL"))
+    )
+    stack.enter_context(_on_postgresql(("AND cards.last_atc < ", "AND 0 < ")))
+    return stack
 
 
 def _old_code_kept() -> AbstractContextManager[Any]:
     """The first code Sésame does not erase the old code."""
-    return _sql(sqlite_login, "_SWAP_ACCESS", ("old_code = excluded.old_code,", ""))
+    stack = ExitStack()
+    stack.enter_context(_sql(sqlite_login, "_SWAP_ACCESS", ("old_code = excluded.old_code,", "")))
+    stack.enter_context(_on_postgresql(("held.old_code", "access.old_code")))
+    return stack
 
 
 def _answer_before_commit() -> AbstractContextManager[Any]:
@@ -230,7 +273,11 @@ def _session_not_opened() -> AbstractContextManager[Any]:
         if session.token_hash[0] % 8:
             insert_session(connection, bucket, user_code, session)
 
-    return patch.object(sqlite_login, "insert_session", forgetful)
+    stack = ExitStack()
+    stack.enter_context(patch.object(sqlite_login, "insert_session", forgetful))
+    opens = "FROM taken WHERE token_hash IS NOT NULL"
+    stack.enter_context(_on_postgresql((opens, f"{opens} AND get_byte(token_hash, 0) % 8 <> 0")))
+    return stack
 
 
 def _commit_forgotten() -> AbstractContextManager[Any]:
@@ -261,6 +308,19 @@ def _stale_read() -> AbstractContextManager[Any]:
 
     return patch.object(Store, "read_access", stale)
 
+
+def _commit_not_synchronous() -> AbstractContextManager[Any]:
+    """A commit is answered before it is on any disk, and before any standby has it."""
+    connection_arguments = postgresql.connection_arguments
+
+    def careless(dsn: str, options: StoreOptions, settings: Mapping[str, str]) -> dict[str, Any]:
+        return connection_arguments(dsn, options, {**settings, "synchronous_commit": "off"})
+
+    return patch.object(postgresql, "connection_arguments", careless)
+
+
+# Only kills of the database bring these to light.
+OF_KILLS: dict[str, Planting] = {"commit-not-synchronous": _commit_not_synchronous}
 
 FAULTS: dict[str, Planting] = {
     "window-off-by-one": _window_off_by_one,

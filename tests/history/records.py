@@ -104,6 +104,14 @@ class Log:
         """Write down that a server is gone."""
         self._write("killed", server=server)
 
+    def befell(self, what: str) -> None:
+        """Write down what else befell the bank."""
+        self._write("befell", what=what)
+
+    def clock_set(self, server: str, by: int) -> None:
+        """Write down by how many microseconds a server's clock is wrong from now on."""
+        self._write("clock", server=server, by=by)
+
     def close(self) -> None:
         """No more will come."""
         self._file.close()
@@ -114,13 +122,24 @@ class Log:
         self._file.flush()
 
 
-def read_logs(folder: Path) -> tuple[list[Request], list[Kill]]:
+@dataclass(frozen=True, slots=True)
+class Logs:
+    """All that was written."""
+
+    requests: list[Request]
+    kills: list[Kill]
+    befell: list[str]
+    skew: int  # µs by which a server's clock was wrong at most
+
+
+def read_logs(folder: Path) -> Logs:
     """All that was written in *folder*.
 
     Raises:
         ClockWasSet: see there.
     """
-    requests, kills, apart = [], [], []
+    requests: list[Request] = []
+    kills, befell, apart, skew = [], [], [], 0
     for path in sorted(folder.glob("*.jsonl")):
         open_ones: dict[int, dict[str, Any]] = {}
         for line in path.read_text(encoding="utf-8").splitlines():
@@ -131,12 +150,17 @@ def read_logs(folder: Path) -> tuple[list[Request], list[Kill]]:
                     open_ones[said["number"]] = said
                 case "ended":
                     requests.append(_request(path.stem, open_ones.pop(said["number"]), said))
-                case _:
+                case "killed":
                     kills.append(Kill(said["server"], said["at"]))
+                case "clock":
+                    befell.append("clock set")
+                    skew = max(skew, abs(said["by"]))
+                case _:
+                    befell.append(said["what"])
         requests += [_request(path.stem, began, {}) for began in open_ones.values()]
     if apart and max(apart) - min(apart) > _CLOCK_WAS_SET:
         raise ClockWasSet(f"by {max(apart) - min(apart)} µs: run it again")
-    return sorted(requests, key=lambda one: one.began), kills
+    return Logs(sorted(requests, key=lambda one: one.began), kills, befell, skew)
 
 
 def _request(log: str, began: Mapping[str, Any], ended: Mapping[str, Any]) -> Request:

@@ -1,4 +1,7 @@
-"""Runs: clients at banks in this process, or at servers of their own that are killed."""
+"""Runs: clients at banks in this process, or at servers of their own that are killed.
+
+On whichever stage: a file, a PostgreSQL, a primary and its standby (`tests.history.stages`).
+"""
 
 import asyncio
 import multiprocessing
@@ -9,6 +12,8 @@ import socket
 import subprocess
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from ctypes import c_longlong
+from datetime import timedelta
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
@@ -17,12 +22,14 @@ import httpx
 from sesame.app import build_asgi
 from sesame.settings import read_settings
 from tests.contract.running import SESAME, TLS, free_port
-from tests.history import server, town
+from tests.history import server, stages, town
 from tests.history.checker import History
 from tests.history.clients import World, everybody
 from tests.history.faults import planted
 from tests.history.model import DESIGN
 from tests.history.records import Log
+from tests.history.stages import Opening, Stage, on_file
+from tests.postgresql import lives
 
 _UP = 60.0  # seconds for a server to come up
 _BUSY = 3  # requests that a server has when it is best killed
@@ -36,14 +43,21 @@ _FORK = multiprocessing.get_context("forkserver")
 _FORK.set_forkserver_preload(["tests.history.server", "uvloop", "httptools"])
 
 
-async def in_process(
-    folder: Path, seed: int, *, steps: int, fault: str | None = None, banks: int = 3
+async def in_process(  # noqa: PLR0913 -- what a run is, by name
+    folder: Path,
+    seed: int,
+    *,
+    steps: int,
+    fault: str | None = None,
+    banks: int = 3,
+    url: str | None = None,
 ) -> History:
-    """Clients at *banks* on one file, without a network between them."""
-    await town.populate(folder)
+    """Clients at *banks*, without a network between them, on a file or the database of *url*."""
+    file = f"sqlite:///{folder / town.FILE}"
+    await town.populate(folder, url or file)
     settings = read_settings(town.settings(folder, 8000))
     with planted(fault):
-        opened = [town.open_bank(folder / "bank.db") for _ in range(banks)]
+        opened = [town.open_bank(url or file) for _ in range(banks)]
         servers: dict[str, httpx.AsyncBaseTransport] = {
             f"bank-{n}": httpx.ASGITransport(build_asgi(settings, bank), raise_app_exceptions=False)
             for n, bank in enumerate(opened)
@@ -51,30 +65,52 @@ async def in_process(
         await everybody(World(seed, servers, folder / "logs", pace=0.02), steps)
         for bank in opened:
             await bank.store.close()
+    if url is not None:
+        await stages.copy(url, folder / town.FILE)
     return read(folder)
 
 
-async def with_kills(folder: Path, seed: int, *, kills: int, fault: str | None = None) -> History:
-    """Clients at servers, one of which is killed every moment, until *kills* are done."""
-    await town.populate(folder)
-    servers = _Servers(folder, fault)
-    async with _running(servers, count=3):
-        world = _world(folder, seed, servers)
-        await _while_they_come(world, _kill_often(servers, world, kills))
+async def with_kills(  # noqa: PLR0913 -- what a run is, by name
+    folder: Path,
+    seed: int,
+    *,
+    kills: int,
+    stage: Opening = on_file,
+    count: int = 3,
+    clocks: bool = False,
+    fault: str | None = None,
+) -> History:
+    """Clients at *count* servers, until so many *kills* are done.
+
+    Of a server; or, where the stage has more in store, of whatever stands there. *clocks*:
+    now and then a server's clock is set as well.
+    """
+    async with stage(folder) as at:
+        await town.populate(folder, at.url)
+        servers = _Servers(folder, at, fault)
+        async with _running(servers, count=count):
+            world = _world(folder, seed, servers)
+            await _while_they_come(world, _kill_often(servers, world, kills, clocks=clocks))
+        await at.keep(folder)
     return read(folder)
 
 
-async def with_kills_of_the_program(folder: Path, seed: int, *, kills: int) -> History:
+async def with_kills_of_the_program(
+    folder: Path, seed: int, *, kills: int, stage: Opening = on_file
+) -> History:
     """The same at `sesame serve --workers 2` as it is: suspensions take a quarter of an hour.
 
     So after some seconds others come, whose access is new.
     """
-    await town.populate(folder, eras=kills // _ERA + 1)
     (folder / _PROGRAM).touch()
-    program = _Program(folder, random.Random(f"{seed} workers"))  # noqa: S311 -- the order of a test
-    async with _running(program, count=2):
-        world = _world(folder, seed, program)
-        await _while_they_come(world, _kill_often(program, world, kills, era=_ERA))
+    chance = random.Random(f"{seed} workers")  # noqa: S311 -- the order of a test
+    async with stage(folder) as at:
+        await town.populate(folder, at.url, eras=kills // _ERA + 1)
+        program = _Program(folder, at, chance)
+        async with _running(program, count=2):
+            world = _world(folder, seed, program)
+            await _while_they_come(world, _kill_often(program, world, kills, era=_ERA))
+        await at.keep(folder)
     return read(folder)
 
 
@@ -97,51 +133,101 @@ async def _while_they_come(world: World, kill: Coroutine[None, None, None]) -> N
         await asyncio.wait([clients, killing], return_when=asyncio.FIRST_COMPLETED)
     finally:
         world.over = True
-        killing.cancel()
+        # What was stopped is started again before anything is taken away.
         await asyncio.gather(killing, return_exceptions=True)
         await clients
         for transport in world.servers.values():
             await transport.aclose()
-    if not killing.cancelled():
-        killing.result()
+    killing.result()
 
 
 async def _kill_often(
-    servers: "_Servers | _Program", world: World, kills: int, *, era: int = 0
+    servers: "_Servers | _Program", world: World, kills: int, *, era: int = 0, clocks: bool = False
 ) -> None:
     chance = random.Random(f"{world.seed} kills")  # noqa: S311 -- the order of a test
+    bag: list[str | None] = []
     for number in range(kills):
+        if world.over:
+            return
         if era:
             world.era = number // era
         await asyncio.sleep(chance.uniform(0.05, 0.4))
-        victim = chance.choice(servers.addresses)
-        # In the middle of something, if that comes soon.
-        for _ in range(_LOOKS):
-            if world.under_way[victim] >= _BUSY:
-                break
-            await asyncio.sleep(0)
-        await asyncio.sleep(chance.uniform(0, 0.02))
-        await servers.kill(victim)
+        if clocks and isinstance(servers, _Servers):
+            servers.set_a_clock(chance)
+        if not bag:
+            # Everything once, and servers as often as all else.
+            bag = [*servers.deeds, *[None] * max(1, len(servers.deeds))]
+            chance.shuffle(bag)
+        deed = bag.pop()
+        if deed is None:
+            await _kill_one(servers, world, chance)
+        else:
+            await servers.befall(deed, chance)
     await asyncio.sleep(_AFTERWARDS)
 
 
-class _Servers:
-    """Servers with short suspensions, one process each."""
+async def _kill_one(servers: "_Servers | _Program", world: World, chance: random.Random) -> None:
+    victim = chance.choice(servers.addresses)
+    # In the middle of something, if that comes soon.
+    for _ in range(_LOOKS):
+        if world.under_way[victim] >= _BUSY:
+            break
+        await asyncio.sleep(0)
+    await asyncio.sleep(chance.uniform(0, 0.02))
+    await servers.kill(victim)
 
-    def __init__(self, folder: Path, fault: str | None) -> None:
+
+class _Processes:
+    """What servers of either kind have: a stage, and a log of what befell them."""
+
+    def __init__(self, folder: Path, stage: Stage) -> None:
+        self._stage = stage
         self._folder = folder
-        self._fault = fault
         self._log = Log(folder / "logs", "kills")
-        self._processes: dict[str, ForkServerProcess] = {}
+        self._settings: dict[str, Path] = {}
 
     @property
     def addresses(self) -> list[str]:
-        return list(self._processes)
+        return list(self._settings)
 
-    def start(self, address: str) -> None:
-        process = _FORK.Process(
-            target=server.run, args=(self._folder, _port(address), self._fault), daemon=True
-        )
+    @property
+    def deeds(self) -> Sequence[str]:
+        return list(self._stage.deeds)
+
+    async def befall(self, deed: str, chance: random.Random) -> None:
+        """Let something befall the database, and write it down."""
+        await self._stage.deeds[deed](chance)
+        self._log.befell(deed)
+
+    async def settings(self, address: str) -> Path:
+        """The settings of the server there."""
+        if address not in self._settings:
+            url = await self._stage.way(address)
+            self._settings[address] = town.settings(self._folder, _port(address), url)
+        return self._settings[address]
+
+
+class _Servers(_Processes):
+    """Servers with short suspensions, one process each, and each with a clock of its own."""
+
+    def __init__(self, folder: Path, stage: Stage, fault: str | None) -> None:
+        super().__init__(folder, stage)
+        self._fault = fault
+        self._processes: dict[str, ForkServerProcess] = {}
+        self._clocks: dict[str, c_longlong] = {}
+
+    def set_a_clock(self, chance: random.Random) -> None:
+        """Set a server's clock, forward or back."""
+        address = chance.choice(self.addresses)
+        most = town.SKEW // timedelta(microseconds=1)
+        by = chance.randint(-most, most)
+        self._log.clock_set(address, by)
+        self._clocks[address].value = by
+
+    async def start(self, address: str) -> None:
+        clock = self._clocks.setdefault(address, _FORK.Value("q", 0, lock=False))
+        arguments = (await self.settings(address), clock, self._fault)
+        process = _FORK.Process(target=server.run, args=arguments, daemon=True)
         process.start()
         self._processes[address] = process
 
@@ -150,8 +236,9 @@ class _Servers:
         process = self._processes[address]
         process.kill()
         await asyncio.to_thread(process.join)
+        await self._stage.gone(address)
         self._log.killed(address)
-        self.start(address)
+        await self.start(address)
         await _until_it_listens(address)
 
     async def stop(self) -> None:
@@ -164,24 +251,19 @@ class _Servers:
         self._log.close()
 
 
-class _Program:
-    """`sesame serve` with two workers each, as it is installed."""
+class _Program(_Processes):
+    """`sesame serve` with two workers each, as it is installed, by the machine's clock."""
 
-    def __init__(self, folder: Path, chance: random.Random) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, stage: Stage, chance: random.Random) -> None:
+        super().__init__(folder, stage)
         self._chance = chance
-        self._log = Log(folder / "logs", "kills")
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
-    @property
-    def addresses(self) -> list[str]:
-        return list(self._processes)
-
-    def start(self, address: str) -> None:
-        path = town.settings(self._folder, _port(address))
+    async def start(self, address: str) -> None:
+        path = await self.settings(address)
         command = [*SESAME, "serve", "--settings", str(path), "--workers", "2"]
         output = subprocess.DEVNULL
-        self._processes[address] = subprocess.Popen(
+        self._processes[address] = subprocess.Popen(  # noqa: ASYNC220 -- returns at once
             command, stdout=output, stderr=output, start_new_session=True
         )
 
@@ -193,13 +275,17 @@ class _Program:
             victim = self._chance.choice(workers)
             os.kill(victim, signal.SIGKILL)
             await _until_they_are_gone([victim])
-            self._log.killed(address)
+            if self._stage.goes_on:
+                self._log.befell("worker killed")  # what it asked for may still be done
+            else:
+                self._log.killed(address)
             return
         os.killpg(process.pid, signal.SIGKILL)
         await _until_they_are_gone([process.pid, *workers])
         process.wait()
+        await self._stage.gone(address)
         self._log.killed(address)
-        self.start(address)
+        await self.start(address)
         await _until_it_listens(address)
 
     async def stop(self) -> None:
@@ -214,7 +300,7 @@ class _Program:
 async def _running(servers: "_Servers | _Program", *, count: int) -> AsyncIterator[None]:
     try:
         for _ in range(count):
-            servers.start(f"127.0.0.1:{free_port()}")
+            await servers.start(f"127.0.0.1:{free_port()}")
         for address in servers.addresses:
             await _until_it_listens(address)
         yield
@@ -233,17 +319,8 @@ def _workers(master: int) -> list[int]:
 
 
 async def _until_they_are_gone(pids: Sequence[int]) -> None:
-    while any(map(_lives, pids)):  # noqa: ASYNC110 -- nobody else tells us
+    while any(map(lives, pids)):  # noqa: ASYNC110 -- nobody else tells us
         await asyncio.sleep(0.005)
-
-
-def _lives(pid: int) -> bool:
-    """Whether a process can still do something: what only waits for its parent cannot."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return stat.rpartition(")")[2].split()[0] not in {"Z", "X"}
 
 
 async def _until_it_listens(address: str) -> None:

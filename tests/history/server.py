@@ -1,19 +1,21 @@
 """`sesame serve` on the checker's bank, in a process of its own that can be killed.
 
-    python -m tests.history.server FOLDER PORT [--fault NAME]
-
 The same application behind the same server as in production, but for what is no setting and
 shall never be one: limits with short suspensions, and old codes that cost little to check.
 """
 
-import argparse
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from ctypes import c_longlong
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from unittest.mock import patch
 
 from sesame import app
+from sesame.app import utc_now
 from sesame.bank.bank import Bank
 from sesame.cli.serve import listen, serve
 from sesame.custody.custodian import Custodian
@@ -27,21 +29,29 @@ from tests.history.faults import planted
 _PAUSE = 0.06  # seconds at most
 
 
-def run(folder: Path, port: int, fault: str | None = None) -> None:
-    """Serve the bank in *folder* until a signal ends it."""
-    path = town.settings(folder, port)
+def run(settings: Path, clock: c_longlong, fault: str | None = None) -> None:
+    """Serve the bank of *settings* until a signal ends it, by a clock that is wrong by *clock*."""
+    said = read_settings(settings)
+    # What it warns of stands beside the run; a database that is killed gives much to say.
+    with (settings.parent / "servers.txt").open("a", encoding="utf-8") as output:
+        os.dup2(output.fileno(), sys.stderr.fileno())
     with (
         planted(fault),
         patch.object(Store, "swap_access", _slowly(Store.swap_access)),
-        patch.object(app, "open_bank", _with_short_suspensions(app.open_bank)),
+        patch.object(app, "open_bank", _with_short_suspensions(app.open_bank, clock)),
     ):
-        serve(path, read_settings(path), listen("127.0.0.1", port))
+        serve(settings, said, listen("127.0.0.1", said.port))
 
 
-def _with_short_suspensions(open_bank: Callable[[Settings, Custodian], Bank]) -> object:
+def _with_short_suspensions(
+    open_bank: Callable[[Settings, Custodian], Bank], clock: c_longlong
+) -> object:
+    def now() -> datetime:
+        return utc_now() + timedelta(microseconds=clock.value)
+
     def open_another(settings: Settings, custodian: Custodian) -> Bank:
         bank = open_bank(settings, custodian)
-        return replace(bank, limits=town.SHORT, old_codes=quick_old_codes())
+        return replace(bank, now=now, limits=town.SHORT, old_codes=quick_old_codes())
 
     return open_another
 
@@ -60,17 +70,3 @@ def _slowly(swap_access: Callable[[Store, Step], Awaitable[Fate]]) -> object:
         return fate
 
     return swap
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("port", type=int)
-    parser.add_argument("--fault")
-    said = parser.parse_args(arguments)
-    run(said.folder, said.port, said.fault)
-
-
-if __name__ == "__main__":
-    main()

@@ -491,7 +491,8 @@ def test_a_client_that_was_cut_off_leaves_an_unknown_outcome(
     log.ended(number, answer=records.ACCEPTED, status=303, token="t")
     log.killed("one")
     log.close()
-    (first, second), (kill,) = read_logs(folder)
+    logs = read_logs(folder)
+    (first, second), (kill,) = logs.requests, logs.kills
     assert (first.answer, first.token, first.made) == (records.ACCEPTED, "t", ((1, 1),))
     assert (second.answer, second.ended) == (records.LOST, NEVER)
     assert first.began <= first.ended <= kill.gone

@@ -1,13 +1,16 @@
 """The checker finds each fault that is planted, names an attempt, and says why."""
 
 import re
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
 from tests.history import runs
-from tests.history.checker import History, Unexplained, check
-from tests.history.faults import FAULTS
+from tests.history.checker import Summary, Unexplained, check
+from tests.history.faults import FAULTS, OF_KILLS
+from tests.history.stages import STAGES
+from tests.postgresql import Cluster
 
 _SEED = 1
 # How often every client comes: what was not met in a short run is looked for in a longer one.
@@ -38,33 +41,92 @@ _BECAUSE = {
 }
 
 
-async def _run(folder: Path, steps: int, fault: str | None) -> History:
-    return await runs.in_process(_new(folder / str(steps)), _SEED, steps=steps, fault=fault)
+# Of those that stand in the store, what each commit of `make test` looks for on PostgreSQL.
+_IN_SIGHT = ("used-code-accepted", "swap-without-guard", "both-guards-gone", "session-not-opened")
+_IN_THE_STORE = (
+    "try-not-counted",
+    "double-click-judged-twice",
+    "swap-without-guard-nor-key",
+    "old-code-kept",
+    "answer-before-commit",
+    "commit-forgotten",
+    "stale-read",
+)
+
+Summed = Callable[[int, str | None], Awaitable[Summary]]
 
 
-def _new(folder: Path) -> Path:
-    folder.mkdir()
-    return folder
+@pytest.fixture(
+    params=["file", pytest.param("server", marks=pytest.mark.needs("postgresql"))],
+    ids=["sqlite", "postgresql"],
+)
+def run(request: pytest.FixtureRequest, tmp_path: Path) -> Summed:
+    """A run of so many steps with a fault, checked, on a new database of either kind."""
+
+    async def run(steps: int, fault: str | None) -> Summary:
+        folder = tmp_path / str(steps)
+        folder.mkdir()
+        url = None
+        if request.param == "server":
+            cluster: Cluster = request.getfixturevalue("cluster")
+            url = cluster.url(cluster.new_database())
+        return check(await runs.in_process(folder, _SEED, steps=steps, fault=fault, url=url))
+
+    return run
 
 
-async def test_without_a_fault_all_is_explained(tmp_path: Path) -> None:
+async def test_without_a_fault_all_is_explained(run: Summed) -> None:
     """The same seed, at a bank that is as it should be."""
-    summary = check(await _run(tmp_path, _STEPS[1], None))
+    summary = await run(_STEPS[1], None)
     assert {"accepted", "refused", "suspended"} <= set(summary.answers)
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-async def test_a_planted_fault_is_found(tmp_path: Path, fault: str) -> None:
-    """With an attempt to look for and the reason."""
+async def _is_found(run: Summed, fault: str) -> None:
     for steps in _STEPS:
         try:
-            check(await _run(tmp_path, steps, fault))
+            await run(steps, fault)
         except Unexplained as found:
             said = str(found)
             assert _ATTEMPT.search(said), said
             assert re.search(_BECAUSE[fault], said, re.DOTALL), said
             return
     pytest.fail(f"{fault} was not found")
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("run", ["file"], indirect=True, ids=["sqlite"])
+async def test_a_planted_fault_is_found(run: Summed, fault: str) -> None:
+    """With an attempt to look for and the reason."""
+    await _is_found(run, fault)
+
+
+@pytest.mark.needs("postgresql")
+@pytest.mark.parametrize(
+    "fault",
+    [*_IN_SIGHT, *(pytest.param(fault, marks=pytest.mark.soak) for fault in _IN_THE_STORE)],
+)
+@pytest.mark.parametrize("run", ["server"], indirect=True, ids=["postgresql"])
+async def test_a_fault_of_the_store_is_found_on_postgresql(run: Summed, fault: str) -> None:
+    """Likewise, by the statements of the other database."""
+    await _is_found(run, fault)
+
+
+@pytest.mark.needs("postgresql")
+@pytest.mark.parametrize("fault", OF_KILLS)
+@pytest.mark.parametrize("stage", ["postgresql", pytest.param("pair", marks=pytest.mark.soak)])
+async def test_a_forgotten_login_is_found_by_kills_of_the_database(
+    tmp_path: Path, stage: str, fault: str
+) -> None:
+    """What was answered and died with its database, or was not on its standby, is missed."""
+
+    async def until_it_shows() -> None:
+        for seed in range(3):
+            folder = tmp_path / str(seed)
+            folder.mkdir()
+            check(await runs.with_kills(folder, seed, kills=9, stage=STAGES[stage], fault=fault))
+
+    with pytest.raises(Unexplained, match=_ATTEMPT):
+        await until_it_shows()
 
 
 async def test_an_answer_before_its_commit_is_found_by_kills(tmp_path: Path) -> None:

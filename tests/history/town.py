@@ -4,6 +4,7 @@
 parts of `sesame.app` are put together with other ones.
 """
 
+import asyncio
 import json
 import secrets
 import sqlite3
@@ -42,6 +43,9 @@ from tests.custody.keystores import PASSPHRASE, QUICK, chance
 from tests.history.checker import History, Left, Line
 from tests.history.model import NOBODY, OPEN, RESERVED, Customer, Rules
 from tests.history.records import Request, read_logs
+
+FILE = "bank.db"  # in the folder of a run: the bank's database, or a copy of all its rows
+SKEW = timedelta(milliseconds=250)  # that a server's clock is wrong at most, where clocks are set
 
 _HUNDRED_MS = 100_000  # µs
 
@@ -116,10 +120,10 @@ SHORT_RULES = Rules(
 )
 
 
-def open_bank(path: Path) -> Bank:
-    """A bank on the database at *path*, as every server opens it."""
+def open_bank(url: str) -> Bank:
+    """A bank on the database of *url*, as every server opens it."""
     return Bank(
-        store=open_store(f"sqlite:///{path}"),
+        store=open_store(url),
         custodian=custodian(),
         now=utc_now,
         random_bytes=secrets.token_bytes,
@@ -128,11 +132,11 @@ def open_bank(path: Path) -> Bank:
     )
 
 
-def settings(folder: Path, port: int) -> Path:
-    """A file that tells `sesame serve` of the bank in *folder*."""
+def settings(folder: Path, port: int, url: str = f"sqlite:///{FILE}") -> Path:
+    """A file that tells `sesame serve` of the bank in *folder*, on the database of *url*."""
     path = folder / f"settings-{port}.toml"
     path.write_text(
-        'database = "sqlite:///bank.db"\n'
+        f'database = "{url}"\n'
         'keystore = "keystore.json"\n'
         'keystore_passphrase_file = "passphrase"\n'
         f'public_url = "http://127.0.0.1:{port}"\n'
@@ -143,8 +147,8 @@ def settings(folder: Path, port: int) -> Path:
     return path
 
 
-async def populate(folder: Path, *, eras: int = 1) -> None:
-    """A new bank in *folder*: the tests' keys, and everybody enrolled."""
+async def populate(folder: Path, url: str, *, eras: int = 1) -> None:
+    """A new bank: the tests' keys in *folder*, and everybody enrolled in the database of *url*."""
     passphrase = folder / "passphrase"
     passphrase.touch(mode=0o600)
     passphrase.write_text(PASSPHRASE.text, encoding="utf-8")
@@ -152,8 +156,8 @@ async def populate(folder: Path, *, eras: int = 1) -> None:
     Keystore.create(
         folder / "keystore.json", PASSPHRASE, demo=True, now=NINE, random=chance("keys"), cost=QUICK
     )
-    migrate(f"sqlite:///{folder / 'bank.db'}")
-    bank = open_bank(folder / "bank.db")
+    await asyncio.to_thread(migrate, url)
+    bank = open_bank(url)
     for person in people(eras):
         await enrol(bank, new_customer(person))
     await bank.store.close()
@@ -175,9 +179,10 @@ def _card_key(card: Card) -> DesKey:
 
 
 def read_history(folder: Path, *, rules: Rules) -> History:
-    """The logs and the database in *folder*, after all servers are gone."""
-    requests, kills = read_logs(folder / "logs")
-    with closing(sqlite3.connect(folder / "bank.db")) as database:
+    """The logs and the rows in *folder*, after all servers are gone."""
+    logs = read_logs(folder / "logs")
+    requests = logs.requests
+    with closing(sqlite3.connect(folder / FILE)) as database:
         (enrolled,) = database.execute("SELECT count(*) FROM customers").fetchone()
         everybody = people(enrolled // len(_NAMED))
         damage = database.execute("PRAGMA integrity_check").fetchall()
@@ -195,7 +200,9 @@ def read_history(folder: Path, *, rules: Rules) -> History:
             **{person.user_code: _customer(person) for person in everybody},
         },
         requests=requests,
-        kills=kills,
+        kills=logs.kills,
+        befell=logs.befell,
+        skew=logs.skew,
         left=left,
         fits={
             person.user_code: _fits(person, left[person.user_code], requests)
