@@ -235,3 +235,4 @@ async def wired(folder: Path, to: Path) -> AsyncIterator[Wire]:
         yield wire
     finally:
         await wire.close()
+        folder.rmdir()  # noqa: ASYNC240 -- no disk to wait for

@@ -11,6 +11,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl, urlencode
 
 import asyncpg
 from sqlalchemy import Connection
@@ -151,6 +152,7 @@ class PostgresqlDatabase:
         async with self._opening:
             if self._pool is None:
                 self._pool = await asyncpg.create_pool(
+                    connect=connect_to_one,
                     min_size=0,
                     max_size=_share(self._options),
                     max_inactive_connection_lifetime=self._options.idle_timeout,
@@ -161,7 +163,7 @@ class PostgresqlDatabase:
 
     def _engine(self, size: int, settings: Mapping[str, str], **how: str) -> AsyncEngine:
         async def connect() -> asyncpg.Connection:
-            connection = await asyncpg.connect(**self._arguments(settings))
+            connection = await connect_to_one(**self._arguments(settings))
             connection.add_log_listener(_note)
             return connection
 
@@ -220,7 +222,7 @@ async def in_one_transaction(url: str, work: Callable[[Connection, str], None]) 
     name = database_name(url)
 
     async def connect() -> asyncpg.Connection:
-        return await asyncpg.connect(**connection_arguments(_dsn(url), _MIGRATION, {}))
+        return await connect_to_one(**connection_arguments(_dsn(url), _MIGRATION, {}))
 
     def alone(connection: Connection) -> None:
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ONE_AT_A_TIME})")
@@ -240,6 +242,43 @@ async def in_one_transaction(url: str, work: Callable[[Connection, str], None]) 
 def database_name(url: str) -> str:
     """What errors may call the database of *url*: without server, user or password."""
     return url.partition("?")[0].rpartition("@")[2].rpartition("/")[2] or "postgresql"
+
+
+async def connect_to_one(dsn: str, *, timeout: float, **how: object) -> asyncpg.Connection:  # noqa: ASYNC109 -- shared out
+    """Connect to the first server of *dsn* that will do; *timeout* is for all of them together.
+
+    The driver by itself looks no further than a server that is silent, or that answers and is
+    not ready: what a machine without power does, and one that is being started.
+    """
+    *others, last = one_by_one(dsn)
+    timeout /= 1 + len(others)
+    for server in others:
+        with suppress(*_DRIVERS):
+            return await asyncpg.connect(server, timeout=timeout, **how)
+    return await asyncpg.connect(last, timeout=timeout, **how)
+
+
+def one_by_one(dsn: str) -> list[str]:
+    """*dsn* for each of its servers."""
+    scheme, _, rest = dsn.partition("://")
+    place, mark, query = rest.partition("?")
+    authority, slash, database = place.partition("/")
+    who, at, servers = authority.rpartition("@")
+    if servers:
+        behind = f"{slash}{database}{mark}{query}"
+        return [f"{scheme}://{who}{at}{server}{behind}" for server in servers.split(",")]
+    # Each `host=…` stands for itself, with the `port=…` in the same place or the only one.
+    said = dict(parse_qsl(query, keep_blank_values=True))
+    hosts, ports = said.get("host", "").split(","), said.get("port", "").split(",")
+    if len(hosts) == 1:
+        return [dsn]
+    if len(ports) == 1:
+        ports *= len(hosts)
+    queries = [
+        urlencode({**said, "host": host, **({"port": port} if port else {})}, safe="/")
+        for host, port in zip(hosts, ports, strict=False)
+    ]
+    return [f"{scheme}://{place}?{query}" for query in queries]
 
 
 def connection_arguments(
