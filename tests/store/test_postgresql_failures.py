@@ -330,7 +330,7 @@ async def _without_standby(fragile: Cluster) -> AsyncIterator[None]:
 async def test_a_wait_for_a_standby_that_is_cancelled(
     place: Place, fragile: Cluster, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It comes as a success with a warning: the step is won, and somebody can read of it."""
+    """It comes as a success with a warning: nobody takes it for one, and the log has it."""
     store = place.open_store(replace(_SHORT, statement_timeout=60))
     async with _without_standby(fragile):
         with caplog.at_level(logging.WARNING, "sesame.store"):
@@ -341,18 +341,40 @@ async def test_a_wait_for_a_standby_that_is_cancelled(
                     "SELECT pg_cancel_backend(pid) FROM pg_stat_activity "
                     "WHERE wait_event = 'SyncRep'",
                 )
-            assert await asked is Fate.WON
+            with pytest.raises(StoreUnavailable, match="did not wait for its standby"):
+                await asked
     assert "canceling wait for synchronous replication" in caplog.text
     assert place.row_of(USER_CODE)["version"] == 2
+    await store.close()
+
+
+async def test_a_change_that_its_standby_may_not_have(place: Place, fragile: Cluster) -> None:
+    """So with whatever else is written: who is told of the end of a session relies on it."""
+    store = place.open_store(replace(_SHORT, statement_timeout=60))
+    async with _without_standby(fragile):
+        asked = asyncio.create_task(store.write(_touch))
+        while not asked.done():
+            await asyncio.to_thread(
+                fragile.psql,
+                "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'",
+            )
+        with pytest.raises(StoreUnavailable, match="did not wait for its standby"):
+            await asked
     await store.close()
 
 
 async def test_a_wait_for_a_standby_that_is_too_long(
     store: Store, place: Place, fragile: Cluster
 ) -> None:
-    """Our own clock ends it; the commit stands here, and its line tells."""
+    """Our own clock ends it; the commit is seen here, and lasts once nothing is waited for."""
+    taken = accepted(read_version=2)
+    key = (taken.bucket, taken.user_code)
     async with _without_standby(fragile):
         with pytest.raises(StoreUnavailable, match="did not answer"):
             await _ask(store, "swap_access")
-        assert await store.read(lambda c: _there(c, accepted(read_version=2)))
+        assert await store.read(lambda c: _there(c, taken))
+        with pytest.raises(StoreUnavailable, match="did not answer"):
+            await store.lasts(*key, lambda c: _there(c, taken))
+    assert await store.lasts(*key, lambda c: _there(c, taken))
+    assert not await store.lasts(*key, lambda c: _there(c, accepted(read_version=3)))
     await _works(store, place)

@@ -98,9 +98,14 @@ def failed_just_now(state: State, limits: Limits, now: datetime) -> bool:
 
 
 async def _settled_last(bank: Bank, access: Access, attempt: bytes) -> bool:
-    """Whether *attempt* led to the row as it was read."""
-    key = (access.bucket, access.user_code, access.version)
-    return await bank.store.read(lambda connection: attempt_of(connection, *key)) == attempt
+    """Whether *attempt* led to the row as it was read, and that lasts."""
+    bucket, user_code, version = access.bucket, access.user_code, access.version
+
+    if await bank.store.read(lambda c: attempt_of(c, bucket, user_code, version)) != attempt:
+        return False
+    return await bank.store.lasts(
+        bucket, user_code, lambda c: attempt_of(c, bucket, user_code, version) == attempt
+    )
 
 
 def _counted(state: State, limits: Limits, now: datetime) -> int:

@@ -82,10 +82,12 @@ async def settle(bank: Bank, access: Access, change: Change, now: datetime) -> F
         return await bank.store.swap_access(step)
     except StoreUnavailable as error:
         # Whether the commit arrived is not known. If it did, its line is there.
-        if await bank.store.read(
+        if await bank.store.lasts(
+            step.bucket,
+            step.user_code,
             lambda connection: has_line(
                 connection, step.bucket, step.user_code, step.line, enrolled=step.enrolled
-            )
+            ),
         ):
             _log.warning("a step whose commit was not answered was found by its line: %s", error)
             return Fate.WON

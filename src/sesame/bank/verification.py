@@ -34,7 +34,7 @@ from sesame.bank.tries import (
 from sesame.bank.turned_away import note_turned_away
 from sesame.bank.user_code import UserCode
 from sesame.cap.token import Code
-from sesame.store.access import Access, State
+from sesame.store.access import Access, State, names_attempt
 from sesame.store.sessions import SessionRow
 from sesame.store.steps import Fate
 
@@ -254,11 +254,20 @@ async def _repeated(bank: Bank, reading: Reading, attempt: Attempt) -> Accepted 
     state = reading.access.state
     if accepted_before(state, attempt):
         verdict = await _judge(bank, reading, attempt.code)
-        if repeats(verdict, attempt):
+        if repeats(verdict, attempt) and await _lasts(bank, reading, attempt):
             return await _accepted(bank, reading, attempt, state.accepted_version)
-    if refused_again(state, attempt.id, bank.limits, reading.now):
+    refused = refused_again(state, attempt.id, bank.limits, reading.now)
+    if refused and await _lasts(bank, reading, attempt):
         return Refused()
     return None
+
+
+async def _lasts(bank: Bank, reading: Reading, attempt: Attempt) -> bool:
+    """Whether the row names *attempt* for good: nobody may have heard its first answer."""
+    key = (reading.access.bucket, reading.access.user_code)
+    return await bank.store.lasts(
+        *key, lambda connection: names_attempt(connection, *key, attempt.id)
+    )
 
 
 async def _note(

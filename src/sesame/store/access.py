@@ -21,6 +21,7 @@ from sqlalchemy import (
     String,
     Table,
     exists,
+    select,
     text,
 )
 
@@ -207,6 +208,24 @@ def state_columns(state: State) -> Mapping[str, object]:
         "rehearsal_failures": state.rehearsal_failures,
         "rehearsal_failed_at": state.rehearsal_failed_at,
     }
+
+
+def hold_row(connection: Connection, bucket: int, user_code: str) -> bool:
+    """Hold an access row until the transaction ends; whether there is one.
+
+    A step of it that is on its way into a commit is waited for. On PostgreSQL the transaction
+    becomes one that writes: when its own commit is answered, the standby has all that was
+    committed before.
+    """
+    row = select(ACCESS.c.version).where(ACCESS.c.bucket == bucket, ACCESS.c.user_code == user_code)
+    return connection.execute(row.with_for_update(key_share=True)).first() is not None
+
+
+def names_attempt(connection: Connection, bucket: int, user_code: str, attempt: bytes) -> bool:
+    """Whether *attempt* is the one that was accepted last, or refused last on either side."""
+    row = select(ACCESS.c.accepted, ACCESS.c.open_refused, ACCESS.c.reserved_refused)
+    row = row.where(ACCESS.c.bucket == bucket, ACCESS.c.user_code == user_code)
+    return attempt in (connection.execute(row).first() or ())
 
 
 def delete_stranger_rows(connection: Connection, *, untouched_since: int) -> int:

@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
 
-from sesame.store.access import Access, AccessQuestion
+from sesame.store.access import Access, AccessQuestion, hold_row
 from sesame.store.errors import StoreError, StoreUnavailable
 from sesame.store.groups import Groups
 from sesame.store.options import StoreOptions
@@ -112,6 +112,22 @@ class Store:
     async def write(self, change: Callable[[Connection], Answer]) -> Answer:
         """Run *change* in a transaction of its own."""
         return await self._database.write(change)
+
+    async def lasts(self, bucket: int, user_code: str, look: Callable[[Connection], bool]) -> bool:
+        """Whether *look* finds what it looks for, and that survives the loss of a server.
+
+        To be seen is not enough: a commit whose wait for a standby was cut short is seen, and
+        gone once the standby takes over. *look* runs while the access row is held, so a commit
+        of it that is on its way is waited for; then one of our own goes all the way after it.
+
+        Raises:
+            StoreUnavailable: it cannot be told now.
+        """
+
+        def look_closely(connection: Connection) -> bool:
+            return hold_row(connection, bucket, user_code) and look(connection)
+
+        return await self._database.write(look_closely)
 
     async def close(self) -> None:
         """Let the groups on their way arrive, then let go of the database."""

@@ -17,7 +17,7 @@ import asyncpg
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from sesame.store import postgresql_login
@@ -38,6 +38,7 @@ _LOST = (
 )
 _LATE = 1.0  # seconds that an answer may come after the server's own bound
 _SERVER = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]*)(:[0-9]{1,5})?")
+_WAITS_FOR_STANDBY = "syncrep.c"  # the part of PostgreSQL that does
 _log = logging.getLogger("sesame.store")
 
 # A login looks rows up by their keys and does nothing else. Said to the planner, so that no
@@ -138,15 +139,17 @@ class PostgresqlDatabase:
         """A connection for a login. Whatever it was doing has ended when it is given back."""
         pool = await self._opened()
         async with pool.acquire(timeout=self._options.connect_timeout) as connection:
-            connection.add_log_listener(_note)
+            ear = _Ear()
+            connection.add_log_listener(ear)
             try:
                 yield connection
+                ear.check(self.name)
             except asyncpg.InternalClientError:
                 connection.terminate()  # or the next one gets it
                 raise
             finally:
                 with suppress(asyncpg.InterfaceError):  # it was lost, and its listeners with it
-                    connection.remove_log_listener(_note)
+                    connection.remove_log_listener(ear)
 
     async def _opened(self) -> asyncpg.Pool:
         async with self._opening:
@@ -163,9 +166,7 @@ class PostgresqlDatabase:
 
     def _engine(self, size: int, settings: Mapping[str, str], **how: str) -> AsyncEngine:
         async def connect() -> asyncpg.Connection:
-            connection = await connect_to_one(**self._arguments(settings))
-            connection.add_log_listener(_note)
-            return connection
+            return await connect_to_one(**self._arguments(settings))
 
         return create_async_engine(
             "postgresql+asyncpg://",
@@ -184,7 +185,7 @@ class PostgresqlDatabase:
 
     async def _core(self, engine: AsyncEngine, work: Callable[[Connection], Answer]) -> Answer:
         async def ask() -> Answer:
-            return await _transaction(engine, work)
+            return await _transaction(engine, work, self.name)
 
         return await self._ask(ask, lost=(_Stale,))
 
@@ -330,8 +331,10 @@ def answered(name: str) -> Iterator[None]:
         ) from None
 
 
-async def _transaction(engine: AsyncEngine, work: Callable[[Connection], Answer]) -> Answer:
-    async with engine.connect() as connection:
+async def _transaction(
+    engine: AsyncEngine, work: Callable[[Connection], Answer], name: str
+) -> Answer:
+    async with engine.connect() as connection, _listening(connection, name):
         try:
             answer = await connection.run_sync(work)
         except DBAPIError as error:
@@ -355,10 +358,50 @@ def _cause(error: BaseException) -> BaseException:
     return error
 
 
-def _note(_connection: object, message: asyncpg.PostgresLogMessage) -> None:
-    """Write a warning down: a wait for a standby that was cancelled comes as one, with success."""
-    if message.severity_en == "WARNING":
-        _log.warning("PostgreSQL: %s", message.message)
+class _Ear:
+    """Hears what a server says beside its answer, and writes warnings down.
+
+    A commit whose wait for a standby is cut short succeeds, and comes with one.
+    """
+
+    def __init__(self) -> None:
+        self._cut_short = False
+
+    def __call__(self, _connection: object, message: asyncpg.PostgresLogMessage) -> None:
+        """Take a message, whatever language it is in."""
+        if message.severity_en == "WARNING":
+            _log.warning("PostgreSQL: %s", message.message)
+        self._cut_short |= message.server_source_filename == _WAITS_FOR_STANDBY
+
+    def check(self, name: str) -> None:
+        """Take no commit for done that the standby of the database *name* may not have.
+
+        Raises:
+            StoreUnavailable: there was one.
+        """
+        if self._cut_short:
+            raise StoreUnavailable(
+                f"the database {name} did not wait for its standby to have what was written: "
+                "if the standby is gone, take it out of synchronous_standby_names"
+            )
+
+
+@asynccontextmanager
+async def _listening(connection: AsyncConnection, name: str) -> AsyncIterator[None]:
+    """Hear what is said on *connection*; see `_Ear.check`."""
+    driver: Any = (await connection.get_raw_connection()).driver_connection
+    ear = _Ear()
+    try:
+        driver.add_log_listener(ear)
+    except asyncpg.InterfaceError as error:  # it was lost while nobody used it
+        await connection.invalidate()
+        raise _Stale from error
+    try:
+        yield
+        ear.check(name)
+    finally:
+        with suppress(asyncpg.InterfaceError):
+            driver.remove_log_listener(ear)
 
 
 async def _left_as_it_is(_connection: object) -> None:

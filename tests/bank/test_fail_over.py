@@ -1,0 +1,155 @@
+"""A primary that is cut off from its standby, and lost: what was answered is there afterwards.
+
+No operator waits for anything here, and none has to.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+
+import pytest
+
+from sesame.bank.bank import Bank
+from sesame.bank.old_code import OldCode
+from sesame.bank.verification import Accepted, Attempt, Outcome, Refused, verify_login
+from sesame.cap.token import Code
+from sesame.store.engine import open_store
+from sesame.store.errors import StoreUnavailable
+from sesame.store.options import StoreOptions
+from sesame.store.schema import migrate
+from tests.bank.branch import OLD_CODE, VERA, attempt, enrol_everybody, open_bank
+from tests.postgresql import Cluster, new_folder, remove
+from tests.wire import Wire
+
+pytestmark = pytest.mark.needs("postgresql")
+
+_IMPATIENT = StoreOptions(statement_timeout=0.5, lock_timeout=0.5)
+_NEXT_TO_IT = """
+synchronous_standby_names = '*'
+hot_standby = on
+"""
+
+
+@dataclass
+class _Pair:
+    """A primary, its standby, and the wire between them."""
+
+    primary: Cluster
+    standby: Cluster
+    link: Wire
+    name: str
+
+    def bank(self, cluster: Cluster, name: str = "one") -> Bank:
+        """A bank on one of the two that waits for half a second."""
+        bank = open_bank(cluster.url(self.name), name=name)
+        return replace(bank, store=open_store(cluster.url(self.name), _IMPATIENT))
+
+    async def fail_over(self) -> None:
+        """The primary is lost with all that it has, and the standby takes its place."""
+        await asyncio.to_thread(self.primary.stop, "immediate")
+        await self.link.close()
+        await asyncio.to_thread(self.standby.promote)
+        await asyncio.to_thread(
+            self.standby.psql, "ALTER SYSTEM SET synchronous_standby_names = ''"
+        )
+        self.standby.reload()
+
+    async def say(self, cluster: Cluster, mine: Attempt, name: str = "one") -> Outcome | None:
+        """What a server on *cluster* answers to the form; None where it cannot tell."""
+        bank = self.bank(cluster, name)
+        try:
+            return await verify_login(bank, mine)
+        except StoreUnavailable:
+            return None
+        finally:
+            await bank.store.close()
+
+    async def wait_until_synchronous(self) -> None:
+        """Wait until the standby is one that commits wait for."""
+        query = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'"
+        while (await asyncio.to_thread(self.primary.psql, query)).strip() != "1":  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+async def pair() -> AsyncIterator[_Pair]:
+    """The two with everybody enrolled, in step."""
+    async with AsyncExitStack() as stack:
+        primary = await asyncio.to_thread(Cluster, new_folder())
+        stack.push_async_callback(asyncio.to_thread, remove, primary)
+        await asyncio.to_thread(primary.start)
+        name = primary.new_database()
+        await asyncio.to_thread(migrate, primary.url(name))
+        bank = open_bank(primary.url(name), name="enrolment")
+        await enrol_everybody(bank)
+        await bank.store.close()
+        link = Wire(primary.folder / "link", primary.folder)
+        await link.open()
+        stack.push_async_callback(link.close)
+        standby = await asyncio.to_thread(Cluster, new_folder(), copied_from=link.folder)
+        stack.push_async_callback(asyncio.to_thread, remove, standby)
+        await asyncio.to_thread(standby.start)
+        primary.set(_NEXT_TO_IT)
+        await asyncio.to_thread(primary.reload)
+        pair = _Pair(primary, standby, link, name)
+        await pair.wait_until_synchronous()
+        yield pair
+
+
+_FORMS: dict[str, tuple[Code | OldCode, type[Outcome]]] = {
+    "a right code": (VERA.card.code(1), Accepted),
+    "the old code": (OLD_CODE, Accepted),
+    "a wrong code": (VERA.card.wrong_code(1), Refused),
+}
+
+
+@pytest.mark.parametrize("typed", _FORMS)
+async def test_what_the_standby_never_got_was_never_answered(pair: _Pair, typed: str) -> None:
+    """Neither at once, nor when the form is sent again; after the fail-over it is judged once."""
+    code, right = _FORMS[typed]
+    mine = attempt(VERA.user_code, code)
+    pair.link.stall()
+    assert await pair.say(pair.primary, mine) is None
+    # Seen, and by whoever looks: it stands on the primary alone.
+    lines = "SELECT count(*) FROM audit_lines WHERE version = 2"
+    assert int(pair.primary.psql(lines, database=pair.name)) == 1
+    assert await pair.say(pair.primary, mine, "another") is None
+    await pair.fail_over()
+    assert isinstance(await pair.say(pair.standby, mine, "third"), right)
+
+
+async def test_what_was_answered_is_there_after_a_fail_over(pair: _Pair) -> None:
+    """Also what was answered only when the form came again, the standby being back."""
+    mine = attempt(VERA.user_code, VERA.card.code(1))
+    pair.link.stall()
+    assert await pair.say(pair.primary, mine) is None
+    pair.link.move()
+    await pair.wait_until_synchronous()
+    first = await pair.say(pair.primary, mine, "another")
+    assert isinstance(first, Accepted)
+    await pair.fail_over()
+    assert await pair.say(pair.standby, mine, "third") == first
+    assert await pair.say(pair.standby, replace(mine, id=bytes(16)), "third") == Refused()
+
+
+@pytest.mark.parametrize("how", ["pg_cancel_backend", "pg_terminate_backend"])
+async def test_a_wait_that_an_operator_ends(pair: _Pair, how: str) -> None:
+    """The database calls it a success; we do not, for the standby has it not."""
+    mine = attempt(VERA.user_code, VERA.card.code(1))
+    patient = replace(
+        pair.bank(pair.primary),
+        store=open_store(pair.primary.url(pair.name), StoreOptions(statement_timeout=30.0)),
+    )
+    pair.link.stall()
+    asked = asyncio.create_task(verify_login(patient, mine))
+    while not asked.done():
+        await asyncio.to_thread(
+            pair.primary.psql,
+            f"SELECT {how}(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'",  # noqa: S608 -- two names
+        )
+    with pytest.raises(StoreUnavailable):
+        await asked
+    await patient.store.close()
+    await pair.fail_over()
+    assert isinstance(await pair.say(pair.standby, mine, "third"), Accepted)
