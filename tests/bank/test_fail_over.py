@@ -49,11 +49,26 @@ class _Pair:
         """The primary is lost with all that it has, and the standby takes its place."""
         await asyncio.to_thread(self.primary.stop, "immediate")
         await self.link.close()
+        await self._meanwhile()
         await asyncio.to_thread(self.standby.promote)
         await asyncio.to_thread(
             self.standby.psql, "ALTER SYSTEM SET synchronous_standby_names = ''"
         )
         self.standby.reload()
+
+    async def _meanwhile(self) -> None:
+        """While only the standby is there, each is told that the service is unavailable."""
+        url = self.primary.url(self.name)
+        both = f"{url},{self.standby.folder}&target_session_attrs=primary"
+        store = open_store(both, _IMPATIENT)
+        for asked in (
+            lambda: store.read_access(VERA.user_code),
+            lambda: store.read(lambda _connection: 1),
+            lambda: store.write(lambda _connection: 1),
+        ):
+            with pytest.raises(StoreUnavailable):
+                await asked()
+        await store.close()
 
     async def say(self, cluster: Cluster, mine: Attempt, name: str = "one") -> Outcome | None:
         """What a server on *cluster* answers to the form; None where it cannot tell."""

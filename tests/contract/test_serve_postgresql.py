@@ -87,6 +87,9 @@ def test_a_password_is_no_argument() -> None:
     for url in (
         "postgresql+asyncpg://ada:s3cr3t@db/bank",
         "postgresql+asyncpg://db/bank?user=ada&password=s3cr3t",
+        "postgresql+asyncpg://ada:s3c/s3cr3t@db/bank",
+        "postgresql+asyncpg://ada:s3c?s3cr3t@db/bank",
+        "postgresql+asyncpg://ada@db/bank?sslpassword=s3cr3t",
     ):
         refused = sesame("database", "migrate", url)
         assert refused.returncode == 1

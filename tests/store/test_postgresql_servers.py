@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
+from sqlalchemy import text
 
 from sesame.store.engine import open_store
-from sesame.store.errors import StoreUnavailable
+from sesame.store.errors import StoreError, StoreUnavailable
 from sesame.store.options import StoreOptions
 from sesame.store.postgresql import one_by_one
 from tests.places import Place
@@ -125,4 +126,32 @@ async def test_where_no_server_writes(server: Place, cluster: Cluster) -> None:
         cluster.psql("ALTER SYSTEM RESET default_transaction_read_only")
         cluster.reload()
     assert (await store.read_access(USER_CODE)).version == 0
+    await store.close()
+
+
+@postgresql
+@pytest.mark.parametrize("attributes", ["read-write", "primary"])
+async def test_what_reads_finds_the_server_that_writes(
+    server: Place, cluster: Cluster, attributes: str
+) -> None:
+    """And can write nothing there."""
+    enrol(server)
+    url = server.url.partition("?")[0]
+    both = f"{url}?host={cluster.folder},{cluster.folder}&target_session_attrs={attributes}"
+    store = open_store(both)
+    count = text("SELECT count(*) FROM customers")
+    assert await store.read(lambda connection: connection.execute(count).scalar()) == 1
+    with pytest.raises(StoreUnavailable, match="read-only transaction"):
+        await store.read(lambda connection: connection.execute(text("DELETE FROM devices")))
+    await store.close()
+
+
+@postgresql
+async def test_a_value_that_the_driver_does_not_take(server: Place) -> None:
+    """It is said, and not what it was."""
+    store = open_store(f"{server.url}&ssl_min_protocol_version=s3cr3t&sslmode=require")
+    for asked in (lambda: store.read_access(USER_CODE), lambda: store.read(lambda _: 1)):
+        with pytest.raises(StoreError) as refused:
+            await asked()
+        assert "s3cr3t" not in f"{refused.value!r} {refused.value.__cause__!r}"
     await store.close()

@@ -5,6 +5,7 @@ A server of a bank on PostgreSQL changes no table: its role may not.
 
 import argparse
 import re
+from urllib.parse import unquote
 
 from sesame.catalogue import N_
 from sesame.cli.language import say
@@ -13,7 +14,7 @@ from sesame.errors import SesameError
 from sesame.store.roles import WEB_ROLE
 from sesame.store.schema import NEWEST, migrate, revisions
 
-_PASSWORD = re.compile(r"//[^/@]*:[^/@]*@|[?&]password=")
+_PASSWORD = re.compile(r"//.*:.*@|[?&](ssl)?password=")
 
 
 class PasswordInUrl(SesameError):
@@ -59,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         SesameError: the URL holds a password, or see `migrate`.
     """
-    if _PASSWORD.search(arguments.url):
+    if _PASSWORD.search(unquote(arguments.url)):
         raise PasswordInUrl
     migrate(arguments.url, to=arguments.to)
     print(

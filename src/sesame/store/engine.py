@@ -186,7 +186,7 @@ def database_path(url: str) -> Path:
     kind, _, path = url.partition(_SQLITE)
     if kind or path in {"", ":memory:"}:
         raise StoreError(
-            f"the database URL {url.rpartition('@')[2]!r} is none that is known: "
+            "the database URL is none that is known: "
             "write sqlite:/// and the path of a file, or postgresql+asyncpg://user@server/database"
         )
     return Path(path)

@@ -7,7 +7,6 @@ names PostgreSQL.
 
 import asyncio
 import logging
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, TypeVar
@@ -24,6 +23,7 @@ from sesame.store import postgresql_login
 from sesame.store.access import Access, AccessQuestion
 from sesame.store.errors import StatementFailed, StoreError, StoreUnavailable
 from sesame.store.options import StoreOptions
+from sesame.store.postgresql_url import dsn_of
 from sesame.store.steps import Fate, Step
 
 Answer = TypeVar("Answer")
@@ -37,7 +37,6 @@ _LOST = (
     ConnectionError,
 )
 _LATE = 1.0  # seconds that an answer may come after the server's own bound
-_SERVER = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]*)(:[0-9]{1,5})?")
 _WAITS_FOR_STANDBY = "syncrep.c"  # the part of PostgreSQL that does
 _log = logging.getLogger("sesame.store")
 
@@ -73,15 +72,13 @@ class PostgresqlDatabase:
         self.at_once_alone = max(
             1, _share(options) - 2
         )  # beside one group that reads, one that swaps
-        self._dsn = _dsn(url)
+        self._dsn = dsn_of(url)
         self._options = options
         self._pool: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
         rest = options.pool_size - _share(options)
-        self._reader = self._engine(
-            rest - rest // 3, {"default_transaction_read_only": "on"}, isolation_level="AUTOCOMMIT"
-        )
-        self._writer = self._engine(rest // 3, {})
+        self._reader = self._engine(rest - rest // 3, reads=True, isolation_level="AUTOCOMMIT")
+        self._writer = self._engine(rest // 3, reads=False)
 
     async def read_group(self, asked: Sequence[AccessQuestion]) -> list[Access]:
         """Read the rows of a group in one round trip."""
@@ -164,9 +161,13 @@ class PostgresqlDatabase:
                 )
             return self._pool
 
-    def _engine(self, size: int, settings: Mapping[str, str], **how: str) -> AsyncEngine:
+    def _engine(self, size: int, *, reads: bool, **how: str) -> AsyncEngine:
         async def connect() -> asyncpg.Connection:
-            return await connect_to_one(**self._arguments(settings))
+            connection = await connect_to_one(**self._arguments({}))
+            if reads:
+                # Not among its arguments: the driver takes such a session's server for a standby.
+                await connection.execute("SET default_transaction_read_only = on")
+            return connection
 
         return create_async_engine(
             "postgresql+asyncpg://",
@@ -220,10 +221,10 @@ async def in_one_transaction(url: str, work: Callable[[Connection, str], None]) 
     Raises:
         StoreUnavailable: the database does not answer, or a lock was not to be had in time.
     """
-    name = database_name(url)
+    name, dsn = database_name(url), dsn_of(url)
 
     async def connect() -> asyncpg.Connection:
-        return await connect_to_one(**connection_arguments(_dsn(url), _MIGRATION, {}))
+        return await connect_to_one(**connection_arguments(dsn, _MIGRATION, {}))
 
     def alone(connection: Connection) -> None:
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ONE_AT_A_TIME})")
@@ -255,8 +256,18 @@ async def connect_to_one(dsn: str, *, timeout: float, **how: object) -> asyncpg.
     timeout /= 1 + len(others)
     for server in others:
         with suppress(*_DRIVERS):
-            return await asyncpg.connect(server, timeout=timeout, **how)
-    return await asyncpg.connect(last, timeout=timeout, **how)
+            return await _connect(server, timeout=timeout, **how)
+    return await _connect(last, timeout=timeout, **how)
+
+
+async def _connect(dsn: str, **how: object) -> asyncpg.Connection:
+    try:
+        return await asyncpg.connect(dsn, **how)
+    except ValueError:
+        # Its own words may hold pieces of the URL.
+        raise StoreError(
+            "the database URL has a value that its driver does not take: look at each behind ?"
+        ) from None
 
 
 def one_by_one(dsn: str) -> list[str]:
@@ -411,22 +422,6 @@ async def _left_as_it_is(_connection: object) -> None:
 def _share(options: StoreOptions) -> int:
     """How many of the connections are for what a login runs."""
     return 2 * options.pool_size // 5
-
-
-def _dsn(url: str) -> str:
-    """The URL as the driver wants it.
-
-    Raises:
-        StoreError: its servers are none.
-    """
-    rest = url.partition("://")[2]
-    for server in rest.partition("/")[0].rpartition("@")[2].split(","):
-        if not _SERVER.fullmatch(server):
-            raise StoreError(
-                f"the database URL names {server!r} as its server: write a name or address, "
-                "with :5432 or another number behind it if need be"
-            )
-    return f"postgresql://{rest}"
 
 
 def _milliseconds(seconds: float) -> str:

@@ -1,0 +1,86 @@
+"""The URL of a PostgreSQL, looked at once, when a store is opened.
+
+What is wrong with it is said without it: any part may hold a password, or a piece of one.
+"""
+
+import re
+from ipaddress import ip_address
+from urllib.parse import parse_qsl
+
+from sesame.store.errors import StoreError
+
+_SERVER = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]*)(:[0-9]{1,5})?")
+_PORT = re.compile(r"[0-9]{1,5}")
+_UNSEEN = re.compile(r"[#\s\x00-\x1f]")
+_MODES = frozenset({"disable", "allow", "prefer", "require", "verify-ca", "verify-full"})
+_WRITING = frozenset({"primary", "read-write"})
+
+
+def dsn_of(url: str) -> str:
+    """The URL as the driver wants it.
+
+    Raises:
+        StoreError: what the driver would do with it is not what it says, or not safe.
+    """
+    rest = url.partition("://")[2]
+    if _UNSEEN.search(rest):
+        raise _wrong("holds a # or a blank", "write %23 or %20 for it")
+    place, _, query = rest.partition("?")
+    authority, _, database = place.partition("/")
+    if "@" in query or "@" in database or authority.count("@") > 1:
+        raise _wrong(
+            "has an @ where none belongs",
+            "in a password write %2F for /, %3F for ? and %40 for @, or put it into a file that "
+            "PGPASSFILE names",
+        )
+    said = _said(query)
+    servers = _servers(authority.rpartition("@")[2], said)
+    attributes = said.get("target_session_attrs")
+    if attributes not in (_WRITING if len(servers) > 1 else {*_WRITING, None}):
+        raise _wrong(
+            "does not ask for the server that writes", "add target_session_attrs=read-write"
+        )
+    mode = said.get("sslmode")
+    if mode not in ({*_MODES} if any(map(_is_far, servers)) else {*_MODES, None}):
+        raise _wrong(
+            "does not say how the connection is kept safe",
+            "add sslmode=verify-full, or what else the way to the server asks for",
+        )
+    return f"postgresql://{rest}"
+
+
+def _said(query: str) -> dict[str, str]:
+    """What stands behind `?`, by name."""
+    try:
+        said = dict(parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)))
+    except ValueError:
+        raise _wrong("has something behind ? that is no name=value", "join them by &") from None
+    if "service" in said:
+        raise _wrong("names a service", "write its server, database and role out")
+    return said
+
+
+def _servers(named: str, said: dict[str, str]) -> list[str]:
+    """Each server that is named, or a socket's folder."""
+    servers = (named or said.get("host", "")).split(",")
+    ports = said.get("port", "").split(",")
+    good = all(server.startswith("/") or _SERVER.fullmatch(server) for server in servers)
+    if not good or not all(_PORT.fullmatch(port) for port in ports if port):
+        raise _wrong(
+            "names as its server what is none",
+            "write a name or address, with :5432 or another number behind it if need be",
+        )
+    return servers
+
+
+def _is_far(server: str) -> bool:
+    """Whether the way to a server leaves this machine."""
+    host = re.sub(r":[0-9]+\Z", "", server).strip("[]")
+    try:
+        return not ip_address(host).is_loopback
+    except ValueError:
+        return not (host in {"", "localhost"} or host.startswith("/"))
+
+
+def _wrong(what: str, remedy: str) -> StoreError:
+    return StoreError(f"the database URL {what}: {remedy}")

@@ -1,0 +1,60 @@
+"""`sesame.store.postgresql_url`: what a URL must say, and that no error shows it."""
+
+import pytest
+
+from sesame.store.engine import open_store
+from sesame.store.errors import StoreError
+from sesame.store.schema import make_ready, migrate
+
+_SECRET = "s3cr3t-w0rd"
+_ADA = f"postgresql+asyncpg://ada:{_SECRET}@"
+_WRONG = {
+    f"postgresql://ada@db/bank?password={_SECRET}": "none that is known",
+    f"{_ADA}db:x/bank": "names as its server what is none",
+    f"{_ADA}[xy]/bank": "names as its server what is none",
+    f"{_ADA}/bank?host=db:{_SECRET}": "names as its server what is none",
+    f"{_ADA}/bank?host=/run&port=abc": "names as its server what is none",
+    f"postgresql+asyncpg://ada:s3c/{_SECRET}@db/bank": "has an @ where none belongs",
+    f"postgresql+asyncpg://ada:5?{_SECRET}@db/bank": "has an @ where none belongs",
+    f"postgresql+asyncpg://ada:5@{_SECRET}@db/bank": "has an @ where none belongs",
+    f"postgresql+asyncpg://ada:s3c#{_SECRET}@db/bank": "holds a # or a blank",
+    f"postgresql+asyncpg://ada:s3c {_SECRET}@db/bank": "holds a # or a blank",
+    f"{_ADA}localhost/bank?{_SECRET}": "no name=value",
+    f"{_ADA}localhost/bank?service={_SECRET}": "names a service",
+    f"{_ADA}db.example/bank": "how the connection is kept safe",
+    f"{_ADA}192.0.2.1:5432/bank": "how the connection is kept safe",
+    f"{_ADA}[2001:db8::1]:5432/bank": "how the connection is kept safe",
+    f"{_ADA}/bank?host=/run,db&target_session_attrs=primary": "how the connection is kept safe",
+    f"{_ADA}localhost/bank?sslmode=sideways": "how the connection is kept safe",
+    f"{_ADA}localhost,127.0.0.1/bank": "does not ask for the server that writes",
+    f"{_ADA}/bank?host=/a,/b&target_session_attrs=any": "does not ask for the server that writes",
+    f"{_ADA}localhost/bank?target_session_attrs=standby": "ask for the server that writes",
+}
+
+
+@pytest.mark.parametrize("url", _WRONG)
+def test_a_url_that_will_not_do(url: str) -> None:
+    """Said before anything is connected to, by whoever comes first, and without any of it."""
+    for opened in (open_store, migrate, make_ready):
+        with pytest.raises(StoreError, match=_WRONG[url]) as refused:
+            opened(url)
+        assert _SECRET not in f"{refused.value!r} {refused.value.__cause__!r}"
+        assert "s3c" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+asyncpg:///bank",
+        "postgresql+asyncpg://ada@/bank?host=/run/postgresql&port=5433",
+        "postgresql+asyncpg://ada@localhost:5433/bank",
+        "postgresql+asyncpg://ada@[::1]/bank",
+        "postgresql+asyncpg://ada:p%40ss%2Fw%3Frd%23@127.0.0.2/bank?sslmode=disable",
+        "postgresql+asyncpg://ada@db.example/bank?sslmode=verify-full",
+        "postgresql+asyncpg://a@db1,db2/bank?sslmode=require&target_session_attrs=read-write",
+        "postgresql+asyncpg://a@/bank?host=/a,/b&target_session_attrs=primary",
+    ],
+)
+async def test_a_url_that_will_do(url: str) -> None:
+    """On this machine nobody listens on the way; elsewhere it says how it is kept safe."""
+    await open_store(url).close()
