@@ -14,10 +14,10 @@ from sesame.store import postgresql, postgresql_login
 from sesame.store.access import AccessQuestion
 from sesame.store.buckets import bucket_of
 from sesame.store.engine import Store, open_store
-from sesame.store.errors import StatementFailed, StoreError, StoreUnavailable
+from sesame.store.errors import RowHeld, StatementFailed, StoreError, StoreUnavailable
 from sesame.store.options import StoreOptions
 from sesame.store.postgresql_login import READ_GROUP, SWAP_ALONE, SWAP_GROUP
-from sesame.store.steps import Fate
+from sesame.store.steps import Fate, Step
 from tests.places import Place
 from tests.postgresql import Cluster
 from tests.store.databases import STRANGER, USER_CODE, accepted, enrol, step
@@ -92,10 +92,37 @@ async def test_a_row_that_somebody_holds_for_too_long(
     """The wait has an end, nothing was written, and the next attempt finds all well."""
     before = server.everything()
     async with _held(server, statement):
-        with pytest.raises(StoreUnavailable, match="lock timeout"):
+        with pytest.raises(StoreUnavailable, match="another program holds"):
             await store.swap_access(accepted())
     assert server.everything() == before
     assert await store.swap_access(accepted()) is Fate.WON
+
+
+async def test_many_rows_that_somebody_holds_for_too_long(
+    server: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who waits for a turn to wait does so as long as for a row: the last is answered soon."""
+    user_codes = [f"HELD{n:04d}" for n in range(30)]
+    for user_code in user_codes:
+        enrol(server, user_code)
+    store = server.open_store(StoreOptions(lock_timeout=0.3))
+    asked: list[object] = []
+    swap_alone = postgresql_login.swap_alone
+
+    async def counted(connection: asyncpg.Connection, step: Step) -> Fate:
+        asked.append(step.user_code)
+        return await swap_alone(connection, step)
+
+    monkeypatch.setattr(postgresql_login, "swap_alone", counted)
+    before = server.everything()
+    async with _held(server, "SELECT 1 FROM access WHERE user_code LIKE 'HELD%' FOR UPDATE"):
+        steps = [store.swap_access(step(user_code)) for user_code in user_codes]
+        fates = await asyncio.gather(*steps, return_exceptions=True)
+    assert {type(fate) for fate in fates} == {RowHeld}
+    assert len(asked) <= 4  # two at a time: one turn, and who got theirs in time
+    assert server.everything() == before
+    assert await store.swap_access(step(user_codes[-1])) is Fate.WON
+    await store.close()
 
 
 async def test_a_stranger_whom_somebody_enrols_delays_nobody_for_long(
@@ -110,7 +137,7 @@ async def test_a_stranger_whom_somebody_enrols_delays_nobody_for_long(
         stranger = asyncio.create_task(store.swap_access(step(STRANGER, 0)))
         others = [store.swap_access(accepted(user_code)) for user_code in _OTHERS]
         assert await asyncio.gather(*others) == [Fate.WON, Fate.WON]
-        with pytest.raises(StoreUnavailable, match="lock timeout"):
+        with pytest.raises(StoreUnavailable, match="another program holds"):
             await stranger
     assert server.row_of(STRANGER) == {}
     assert await store.swap_access(step(STRANGER, 0)) is Fate.WON

@@ -16,7 +16,7 @@ from sesame.custody.custodian import KeyUsage
 from sesame.store.access import NO_ATTEMPT, Access, State
 from sesame.store.audit import has_line
 from sesame.store.devices import DeviceRow
-from sesame.store.errors import StoreUnavailable
+from sesame.store.errors import RowHeld, StoreUnavailable
 from sesame.store.sessions import SessionRow
 from sesame.store.steps import Fate, Step
 
@@ -80,6 +80,8 @@ async def settle(bank: Bank, access: Access, change: Change, now: datetime) -> F
     )
     try:
         return await bank.store.swap_access(step)
+    except RowHeld:
+        raise
     except StoreUnavailable as error:
         # Whether the commit arrived is not known. If it did, its line is there.
         if await bank.store.lasts(

@@ -4,6 +4,7 @@ Reads and swaps leave in groups (`sesame.store.groups`); what a group does stand
 database: `sesame.store.sqlite` and `sesame.store.postgresql` (docs/decisions/0020).
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Protocol, TypeVar
 from sqlalchemy import Connection
 
 from sesame.store.access import Access, AccessQuestion, hold_row
-from sesame.store.errors import StoreError, StoreUnavailable
+from sesame.store.errors import RowHeld, StoreError, StoreUnavailable
 from sesame.store.groups import Groups
 from sesame.store.options import StoreOptions
 from sesame.store.sqlite import SqliteDatabase
@@ -39,7 +40,11 @@ class Database(Protocol):
         ...
 
     async def swap_alone(self, step: Step) -> Fate:
-        """Take one step that a group left over; this one waits for whoever holds its row."""
+        """Take one step that a group left over; this one waits for whoever holds its row.
+
+        Raises:
+            RowHeld: it waited for long enough, and nothing was written.
+        """
         ...
 
     async def read(self, query: Callable[[Connection], Answer]) -> Answer:
@@ -78,9 +83,13 @@ class Store:
             largest=options.largest_group,
             for_all=StoreUnavailable,
         )
-        self._left_over: Groups[Step, Fate] = Groups(
-            self._swap_alone, key=_key, largest=1, at_once=database.at_once_alone
+        self._left_over: Groups[tuple[Step, float], Fate] = Groups(
+            self._swap_alone,
+            key=lambda left: _key(left[0]),
+            largest=1,
+            at_once=database.at_once_alone,
         )
+        self._patience = options.lock_timeout
 
     async def read_access(self, user_code: str, devices: tuple[bytes, ...] = ()) -> Access:
         """Read the access row of *user_code* with its cards; alike for one that nobody has.
@@ -96,13 +105,15 @@ class Store:
         """Take *step*, together with those that wait beside it, in one commit.
 
         Raises:
+            RowHeld: another program holds the row, or so many that its turn did not come.
             StoreUnavailable: the database did not take it. Whether the commit reached the
                 disk is then unknown; if it did, the step's audit line is there.
         """
         fate = await self._swaps.submit(step)
         if fate is Fate.HELD_UP:
             # Whoever holds the row keeps nobody waiting but those who want it.
-            fate = await self._left_over.submit(step)
+            until = asyncio.get_running_loop().time() + self._patience
+            fate = await self._left_over.submit((step, until))
         return fate
 
     async def read(self, query: Callable[[Connection], Answer]) -> Answer:
@@ -136,8 +147,12 @@ class Store:
         await self._left_over.drain()
         await self._database.close()
 
-    async def _swap_alone(self, steps: Sequence[Step]) -> list[Fate]:
-        return [await self._database.swap_alone(step) for step in steps]
+    async def _swap_alone(self, left: Sequence[tuple[Step, float]]) -> list[Fate]:
+        """Take the one step in *left*, unless it waited for others beyond its own time."""
+        ((step, until),) = left
+        if asyncio.get_running_loop().time() > until:
+            raise RowHeld
+        return [await self._database.swap_alone(step)]
 
 
 def open_store(url: str, options: StoreOptions = DEFAULTS) -> Store:

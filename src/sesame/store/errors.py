@@ -2,6 +2,7 @@
 
 StoreError
  ├ StoreUnavailable   the database did not answer in time, or cannot be written
+ │  └ RowHeld         another program holds the customer's row: nothing was written
  ├ CardMovedAside     a card's last ATC changed without a step of its access row
  ├ DuplicateCard      the PAN with this PSN is in the index already
  └ SchemaMismatch     the database is of a later version than this program
@@ -16,6 +17,16 @@ class StoreError(SesameError):
 
 class StoreUnavailable(StoreError):
     """The database is busy, full, read-only, damaged or gone."""
+
+
+class RowHeld(StoreUnavailable):
+    """Another program holds the customer's row, so that nothing was written."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "another program holds the customer's row: nothing was written. "
+            "Look for a transaction that was left open (pg_stat_activity)"
+        )
 
 
 class StatementFailed(Exception):

@@ -21,7 +21,7 @@ from sqlalchemy.pool import NullPool
 
 from sesame.store import postgresql_login
 from sesame.store.access import Access, AccessQuestion
-from sesame.store.errors import StatementFailed, StoreError, StoreUnavailable
+from sesame.store.errors import RowHeld, StatementFailed, StoreError, StoreUnavailable
 from sesame.store.options import StoreOptions
 from sesame.store.postgresql_url import dsn_of
 from sesame.store.steps import Fate, Step
@@ -107,8 +107,11 @@ class PostgresqlDatabase:
         """Take one step, once whoever holds its row has let go of it."""
 
         async def ask() -> Fate:
-            async with self._connection() as connection:
-                return await postgresql_login.swap_alone(connection, step)
+            try:
+                async with self._connection() as connection:
+                    return await postgresql_login.swap_alone(connection, step)
+            except (asyncpg.LockNotAvailableError, asyncpg.TransactionRollbackError):
+                raise RowHeld from None
 
         return await self._ask(ask)
 
