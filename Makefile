@@ -13,8 +13,13 @@ DATA ?= demo-data
 RESET ?=
 export PORT DATA
 
+# How long a soak goes on with further seeds, and how long a steady load lasts, in minutes.
+SOAK_MINUTES ?= 0
+MINUTES ?= 30
+WORKERS ?= 1
+
 .NOTPARALLEL:
-.PHONY: help demo test check soak bench catalogue reference locks format clean
+.PHONY: help demo test check soak bench steady catalogue reference locks format clean
 .PHONY: python run-environment test-environment interop-environment system-packages
 .PHONY: check-format check-lint check-types check-imports check-catalogue check-docs
 
@@ -23,7 +28,9 @@ help:
 	@echo "make test       every check and every test, with coverage"
 	@echo "make check      format, lint, types, imports, catalogue, docs"
 	@echo "make soak       the tests that take minutes: hundreds of kills, every answer explained"
+	@echo "                (SOAK_MINUTES=480: further seeds until then)"
 	@echo "make bench      the measurements"
+	@echo "make steady     80 % of the capacity for MINUTES=30 (DATABASE=URL WORKERS=1): memory, errors"
 	@echo "make format     put the source in order"
 	@echo "make catalogue  bring the English catalogue up to the source"
 	@echo "make reference  bring the reference pages up to the source"
@@ -62,10 +69,13 @@ check-docs: test-environment
 	$(VENV) -m pytest --quiet tests/docs
 
 soak: test-environment
-	$(VENV) -m pytest -m soak
+	SOAK_MINUTES="$(SOAK_MINUTES)" $(VENV) -m pytest -m soak
 
 bench: test-environment
 	$(VENV) -m bench
+
+steady: test-environment
+	$(VENV) -m bench.steady --minutes "$(MINUTES)" --workers "$(WORKERS)" $(if $(DATABASE),--database "$(DATABASE)")
 
 format: test-environment
 	$(VENV) -m ruff format .

@@ -162,10 +162,10 @@ def _a_standby_that_is_not_there(cluster: Cluster) -> Iterator[None]:
 
 @pytest.fixture
 async def impatient(server: str) -> AsyncIterator[Bank]:
-    """A bank that waits a second and a half for its database at most."""
+    """A bank that waits two seconds for its database at most."""
     bank = open_bank(server, name="impatient")
     await bank.store.close()
-    bank = replace(bank, store=open_store(server, StoreOptions(statement_timeout=0.5)))
+    bank = replace(bank, store=open_store(server, StoreOptions(statement_timeout=1.0)))
     yield bank
     await bank.store.close()
 

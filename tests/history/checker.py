@@ -98,6 +98,7 @@ class History:
     old_code: str
     strangers_failures: int | None = None  # as the bank counted them
     befell: Sequence[str] = ()  # what else befell the bank
+    pages: Mapping[int, int] = field(default_factory=dict)  # behind the login, by status
     skew: int = 0  # µs by which a server's clock may differ from the clients', either way
 
 
@@ -114,6 +115,7 @@ class Summary:
     took_effect: int = 0  # of these
     longest_search: int = 0  # places looked at for one user code
     befell: Counter[str] = field(default_factory=Counter)
+    pages: Counter[int] = field(default_factory=Counter)
 
     def __iadd__(self, other: "Summary") -> Self:
         self.kills += other.kills
@@ -125,6 +127,7 @@ class Summary:
         self.took_effect += other.took_effect
         self.longest_search = max(self.longest_search, other.longest_search)
         self.befell += other.befell
+        self.pages += other.pages
         return self
 
     def __str__(self) -> str:
@@ -133,7 +136,8 @@ class Summary:
         return (
             f"{self.kills} kills, {befell}{self.requests} requests of {self.attempts} attempts "
             f"({answers}); {self.lines} lines; of {self.unknown} unknown outcomes "
-            f"{self.took_effect} had taken effect; longest search {self.longest_search} places"
+            f"{self.took_effect} had taken effect; {self.pages[200]} of {self.pages.total()} pages "
+            f"behind the login opened; longest search {self.longest_search} places"
         )
 
 
@@ -150,6 +154,7 @@ def check(history: History) -> Summary:
         answers=Counter(request.answer for request in history.requests),
         unknown=sum(request.is_unknown for request in history.requests),
         befell=Counter(history.befell),
+        pages=Counter(history.pages),
     )
     _no_code_twice(history)
     _one_session_each(history.requests)

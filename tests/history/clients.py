@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from http.cookies import SimpleCookie
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import urlencode
 
 import httpx
@@ -28,6 +29,7 @@ _PATHS = {CODE: "/acces/sesame", TWO_CODES: "/acces/deux-codes", BY_OLD_CODE: "/
 _HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)"')
 _NO_ANSWER = {records.LOST, records.UNREACHED, records.UNAVAILABLE}
 _LATER = {records.SUSPENDED, records.TWO_CODES_WANTED}
+_LOOKS_IN = 1 / 4  # of those who were accepted open the page that they came for
 _PATIENCE = 100  # times that a browser loads again before its owner gives up
 
 # How an answer is told from others with its status: by the words that people read.
@@ -51,6 +53,7 @@ class World:
     pace: float = 0.05  # seconds that a client rests at most
     over: bool = False
     era: int = 0  # whose turn it is: with suspensions of hours, others come after a while
+    opened: int = 0  # pages behind the login
     under_way: Counter[str] = field(default_factory=Counter)  # requests, by server
     made: dict[tuple[UserCode, int], int] = field(default_factory=lambda: defaultdict(int))
     accepted: dict[tuple[UserCode, int], int] = field(default_factory=lambda: defaultdict(int))
@@ -174,10 +177,26 @@ class Browser:
             token=new.get("sesame_session"),
             gave=_secrets(new.get("sesame_device", "")),
         )
+        looks_in = self.world.opened == 0 or self.chance.random() < _LOOKS_IN
+        if answer == records.ACCEPTED and looks_in:
+            await self._look_in(response.headers["location"], new["sesame_session"])
         return answer
 
+    async def _look_in(self, path: str, session: str) -> None:
+        """Open the page behind the login, at any server."""
+        cookies = {"sesame_session": session}
+        page = await self._speak(self._any_server(), "GET", path, {}, cookies)
+        if page is not None:
+            self.log.looked_in(page.status_code)
+            self.world.opened += page.status_code == 200
+
     async def _speak(
-        self, server: str, method: str, path: str, fields: Mapping[str, str]
+        self,
+        server: str,
+        method: str,
+        path: str,
+        fields: Mapping[str, str],
+        cookies: Mapping[str, str] = MappingProxyType({}),  # beside those that it keeps
     ) -> httpx.Response | None:
         """The answer; None where there is no connection, or where a page is lost."""
         request = httpx.Request(
@@ -186,7 +205,7 @@ class Browser:
             content=urlencode(fields).encode(),
             headers={
                 "content-type": "application/x-www-form-urlencoded",
-                "cookie": "; ".join(f"{k}={v}" for k, v in self.cookies.items()),
+                "cookie": "; ".join(f"{k}={v}" for k, v in {**self.cookies, **cookies}.items()),
             },
         )
         try:

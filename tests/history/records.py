@@ -7,6 +7,7 @@ can set, so that a history under a clock that was set is told from a wrong one.
 
 import json
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,6 +105,10 @@ class Log:
         """Write down that a server is gone."""
         self._write("killed", server=server)
 
+    def looked_in(self, status: int) -> None:
+        """Write down how a page behind the login was answered."""
+        self._write("page", status=status)
+
     def befell(self, what: str) -> None:
         """Write down what else befell the bank."""
         self._write("befell", what=what)
@@ -129,6 +134,7 @@ class Logs:
     requests: list[Request]
     kills: list[Kill]
     befell: list[str]
+    pages: Counter[int]  # behind the login, by status
     skew: int  # µs by which a server's clock was wrong at most
 
 
@@ -140,6 +146,7 @@ def read_logs(folder: Path) -> Logs:
     """
     requests: list[Request] = []
     kills, befell, apart, skew = [], [], [], 0
+    pages: Counter[int] = Counter()
     for path in sorted(folder.glob("*.jsonl")):
         open_ones: dict[int, dict[str, Any]] = {}
         for line in path.read_text(encoding="utf-8").splitlines():
@@ -152,6 +159,8 @@ def read_logs(folder: Path) -> Logs:
                     requests.append(_request(path.stem, open_ones.pop(said["number"]), said))
                 case "killed":
                     kills.append(Kill(said["server"], said["at"]))
+                case "page":
+                    pages[said["status"]] += 1
                 case "clock":
                     befell.append("clock set")
                     skew = max(skew, abs(said["by"]))
@@ -160,7 +169,7 @@ def read_logs(folder: Path) -> Logs:
         requests += [_request(path.stem, began, {}) for began in open_ones.values()]
     if apart and max(apart) - min(apart) > _CLOCK_WAS_SET:
         raise ClockWasSet(f"by {max(apart) - min(apart)} µs: run it again")
-    return Logs(sorted(requests, key=lambda one: one.began), kills, befell, skew)
+    return Logs(sorted(requests, key=lambda one: one.began), kills, befell, pages, skew)
 
 
 def _request(log: str, began: Mapping[str, Any], ended: Mapping[str, Any]) -> Request:

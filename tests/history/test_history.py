@@ -41,7 +41,8 @@ async def test_a_few_kills(tmp_path: Path, capsys: pytest.CaptureFixture[str], s
         print(f"\n{stage}, seed 0: {summary}")  # noqa: T201 -- what a failure would be looked up by
     assert summary.kills + summary.befell.total() == _A_FEW[stage]
     assert summary.kills == (6 if stage != "sqlite" else _A_FEW[stage])
-    assert summary.answers["accepted"] > 10
+    assert summary.answers["accepted"] > 0
+    assert summary.pages[200] > 0
 
 
 @pytest.mark.soak

@@ -202,6 +202,7 @@ def read_history(folder: Path, *, rules: Rules) -> History:
         requests=requests,
         kills=logs.kills,
         befell=logs.befell,
+        pages=logs.pages,
         skew=logs.skew,
         left=left,
         fits={

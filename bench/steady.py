@@ -1,0 +1,318 @@
+"""Load that lasts: minutes at a part of what the servers can do, with an eye on their memory.
+
+    python -m bench.steady [--database URL] [--minutes 30] [--workers 1] [--part 0.8]
+
+Measures the capacity first, with as many clients as later. Then logins come at their own times,
+whether those before were answered or not, so that a server that stands still is seen in the
+latencies. Ends with 1 where a code was not accepted, or the load was too much. Without --database
+the bank is a new SQLite file; a PostgreSQL database is empty before, and holds the bank afterwards.
+"""
+
+import argparse
+import asyncio
+import hashlib
+import json
+import secrets
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+
+from bench.population import API_KEY, Holder
+from sesame.app import open_bank
+from sesame.bank.customers import CardKind, NewCard, NewCustomer, enrol
+from sesame.bank.user_code import generate_user_code
+from sesame.cap.profiles import BANK_CARD
+from sesame.catalogue import Language
+from sesame.custody.custodian import CardRecord, KeyRef
+from sesame.custody.keystore import Cost, Keystore
+from sesame.custody.keystore_custodian import KeystoreIssuingCustodian
+from sesame.custody.passphrase import Passphrase
+from sesame.emv.pan import Pan, luhn_digit
+from sesame.settings import read_settings
+from sesame.store.schema import migrate
+
+_HOLDERS = 1000
+_CLIENTS = 32
+_CAPACITY = 20.0  # seconds in which it is measured
+_WARM = 20.0  # seconds of load before memory is looked at
+_KEPT_UP = 0.98  # of the rate that was sent
+_LOOK = 5.0  # seconds between two looks
+_CHEAP = Cost(time=1, memory_kib=64, lanes=1)  # opening the keystore is not what we measure
+_MB = 1 << 20
+_PAGE = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What was said on the command line."""
+
+    database: str | None
+    minutes: float
+    workers: int
+    part: float
+
+
+@dataclass(slots=True)
+class Seen:
+    """What came of the logins of one part of the run."""
+
+    seconds: float = 0.0
+    latencies: list[float] = field(default_factory=list)
+    errors: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def rate(self) -> float:
+        """Accepted codes a second."""
+        return len(self.latencies) / self.seconds
+
+    def percentile(self, part: float) -> float:
+        """Milliseconds that *part* (0 to 1) of the answers did not exceed."""
+        ordered = sorted(self.latencies)
+        return 1000 * ordered[min(len(ordered) - 1, int(part * len(ordered)))]
+
+
+class Client:
+    """One connection, and another one where the server has closed it."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def ask(self, request: bytes) -> str:
+        """The short body of the answer, or what was wrong."""
+        said = ""
+        # A connection that was idle may be closed by now: then nothing was read of the request.
+        for _ in range(2):
+            if self._streams is None:
+                self._streams = await asyncio.open_connection("127.0.0.1", self._port)
+            reader, writer = self._streams
+            try:
+                writer.write(request)
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0]
+                return (await reader.readexactly(int(length))).decode()
+            except (ConnectionError, asyncio.IncompleteReadError) as error:
+                self.close()
+                said = type(error).__name__
+        return said
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        if self._streams is not None:
+            self._streams[1].close()
+            self._streams = None
+
+
+def requests(holders: Sequence[Holder], port: int) -> Iterator[bytes]:
+    """Fresh codes, the holders in turn, for ever."""
+    for atc in count(1):
+        for holder in holders:
+            said = {"user_code": holder.user_code, "code": holder.code(atc).digits}
+            body = json.dumps(said).encode()
+            yield (
+                f"POST /api/v1/verifications HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+                f"Authorization: Bearer {API_KEY}\r\nContent-Type: application/json\r\n"
+                f"Content-Length: {len(body)}\r\n\r\n"
+            ).encode() + body
+
+
+async def as_many_as_possible(clients: Sequence[Client], todo: Iterator[bytes]) -> Seen:
+    """Each client sends its next one when the last is answered."""
+    seen = Seen()
+    started = time.perf_counter()
+
+    async def one(client: Client) -> None:
+        while time.perf_counter() < started + _CAPACITY:
+            began = time.perf_counter()
+            _note(seen, await client.ask(next(todo)), time.perf_counter() - began)
+
+    await asyncio.gather(*map(one, clients))
+    seen.seconds = time.perf_counter() - started
+    return seen
+
+
+async def at_their_times(
+    clients: Sequence[Client], todo: Iterator[bytes], rate: float, seconds: float
+) -> Seen:
+    """*rate* a second, whatever becomes of them; a latency counts from when it was due."""
+    seen = Seen()
+    free: asyncio.LifoQueue[Client] = asyncio.LifoQueue()
+    for client in clients:
+        free.put_nowait(client)
+    under_way: set[asyncio.Task[None]] = set()
+    started = time.perf_counter()
+
+    async def one(due: float) -> None:
+        client = await free.get()
+        said = await client.ask(next(todo))
+        free.put_nowait(client)
+        _note(seen, said, time.perf_counter() - due)
+
+    for number in range(int(rate * seconds)):
+        due = started + number / rate
+        if (early := due - time.perf_counter()) > 0:
+            await asyncio.sleep(early)
+        task = asyncio.create_task(one(due))
+        under_way.add(task)
+        task.add_done_callback(under_way.discard)
+    await asyncio.gather(*under_way)
+    seen.seconds = time.perf_counter() - started
+    return seen
+
+
+def _note(seen: Seen, said: str, latency: float) -> None:
+    if said == '{"outcome":"accepted"}':
+        seen.latencies.append(latency)
+    else:
+        seen.errors[said[:100]] += 1
+
+
+async def watch(process: int, looks: list[tuple[float, float]]) -> None:
+    """Note seconds and MB of *process* and its children, until cancelled."""
+    started = time.perf_counter()
+    while True:
+        looks.append((time.perf_counter() - started, resident(process) / _MB))
+        await asyncio.sleep(_LOOK)
+
+
+def resident(process: int) -> int:
+    """Bytes in memory of *process* and all below it."""
+    try:
+        pages = int(Path(f"/proc/{process}/statm").read_text(encoding="ascii").split()[1])
+        below = Path(f"/proc/{process}/task/{process}/children").read_text(encoding="ascii")
+    except FileNotFoundError:
+        return 0
+    return pages * _PAGE + sum(resident(int(child)) for child in below.split())
+
+
+async def measure(process: int, port: int, holders: Sequence[Holder], said: Settings) -> bool:
+    """Measure, print, and say whether every code was accepted, and at its time."""
+    clients = [Client(port) for _ in range(_CLIENTS)]
+    todo = requests(holders, port)
+    capacity = await as_many_as_possible(clients, todo)
+    print(
+        f"capacity: {capacity.rate:.0f} logins a second with {_CLIENTS} clients, "
+        f"p99 {capacity.percentile(0.99):.1f} ms; {capacity.errors.total()} errors",
+        flush=True,
+    )
+    rate = said.part * capacity.rate
+    warm = await at_their_times(clients, todo, rate, _WARM)
+    looks: list[tuple[float, float]] = []
+    watching = asyncio.create_task(watch(process, looks))
+    steady = await at_their_times(clients, todo, rate, 60 * said.minutes)
+    watching.cancel()
+    for client in clients:
+        client.close()
+    errors = capacity.errors + warm.errors + steady.errors
+    slope = statistics.linear_regression(*zip(*looks, strict=True)).slope * 3600
+    print(
+        f"load: {said.minutes:g} minutes at {rate:.0f} a second, {len(steady.latencies)} accepted, "
+        f"{steady.rate:.0f} a second\n"
+        f"latency from when each was due: p50 {steady.percentile(0.50):.1f} ms, "
+        f"p99 {steady.percentile(0.99):.1f} ms, longest {steady.percentile(1):.0f} ms\n"
+        f"memory of the servers: {looks[0][1]:.1f} MB at the start, {looks[-1][1]:.1f} MB at the "
+        f"end, at most {max(mb for _, mb in looks):.1f} MB; {slope:+.1f} MB an hour\n"
+        f"errors: {dict(errors) or 'none'}"
+    )
+    kept_up = steady.rate > _KEPT_UP * rate
+    if not kept_up:
+        print("the servers did not keep up: they can do less than when that was measured")
+    return kept_up and not errors
+
+
+async def make_bank(folder: Path, database: str, port: int) -> list[Holder]:
+    """Keys and settings in *folder*, tables in *database*, and customers with a bank card each."""
+    passphrase = folder / "passphrase"
+    passphrase.touch(mode=0o600)
+    passphrase.write_text(secrets.token_urlsafe(32), encoding="utf-8")
+    keystore = Keystore.create(
+        folder / "keystore.json",
+        Passphrase(passphrase.read_text(encoding="utf-8")),
+        demo=True,
+        now=datetime.now(UTC),
+        random=secrets.token_bytes,
+        cost=_CHEAP,
+    )
+    (folder / "settings.toml").write_text(
+        f'database = "{database}"\nkeystore = "keystore.json"\n'
+        'keystore_passphrase_file = "passphrase"\n'
+        f'public_url = "http://127.0.0.1:{port}"\nport = {port}\ndemonstration = true\n'
+        f'api_keys = {{ bench = "{hashlib.sha256(API_KEY.encode()).hexdigest()}" }}\n',
+        encoding="utf-8",
+    )
+    await asyncio.to_thread(migrate, database)
+    custodian = KeystoreIssuingCustodian(keystore)
+    bank = open_bank(read_settings(folder / "settings.toml"), custodian)
+    holders = []
+    for number in range(_HOLDERS):
+        payload = f"400000{number:09d}"
+        pan = Pan(payload + luhn_digit(payload))
+        record = CardRecord(pan=pan, psn="00", profile=BANK_CARD.name, key=KeyRef("dpa-01"), dki=1)
+        customer = NewCustomer(
+            user_code=generate_user_code(secrets.token_bytes),
+            name="Mesure",
+            language=Language.FRENCH,
+            old_code=None,
+            cards=[NewCard(kind=CardKind.BANK, record=record)],
+        )
+        await enrol(bank, customer)
+        holders.append(Holder(customer.user_code, await custodian.card_key(record)))
+    await bank.store.close()
+    return holders
+
+
+@contextmanager
+def serving(settings: Path, port: int, workers: int) -> Iterator[int]:
+    """The process of `sesame serve`, which listens."""
+    command = [sys.executable, "-m", "sesame", "serve", "--settings", str(settings)]
+    process = subprocess.Popen([*command, "--workers", str(workers)])
+    try:
+        end = time.monotonic() + 60
+        while True:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            if time.monotonic() > end or process.poll() is not None:
+                raise RuntimeError("the server did not come up")
+            time.sleep(0.05)
+        yield process.pid
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m bench.steady")
+    parser.add_argument("--database", help="the URL of an empty database; default: a new file")
+    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--part", type=float, default=0.8, help="of the capacity")
+    said = Settings(**vars(parser.parse_args(arguments)))
+    folder = Path(tempfile.mkdtemp(prefix="sesame steady "))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    try:
+        database = said.database or f"sqlite:///{folder}/bank.db"
+        holders = asyncio.run(make_bank(folder, database, port))
+        with serving(folder / "settings.toml", port, said.workers) as process:
+            all_accepted = asyncio.run(measure(process, port, holders, said))
+    finally:
+        shutil.rmtree(folder)
+    return 0 if all_accepted else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
