@@ -10,10 +10,8 @@ import hashlib
 import hmac
 import secrets
 import shutil
-import socket
 import sqlite3
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,14 +21,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlencode
 
+import uvloop
+
 from bench.load import Measured, run
 from bench.population import (
     API_KEY,
     Holder,
+    Premises,
     open_population_bank,
     populate,
     settings_file,
 )
+from bench.servers import free_port, running
 from sesame.app import SWITCH_INTERVAL
 from sesame.bank.limits import Limits
 from sesame.bank.matching import TwoCodes
@@ -81,16 +83,17 @@ def measure() -> dict[str, float]:
     """Run all rounds and give the figures; prints a line a figure."""
     folder = Path(tempfile.mkdtemp(prefix="sesame bench "))
     try:
-        return asyncio.run(_measure(folder))
+        return uvloop.run(_measure(folder))
     finally:
         shutil.rmtree(folder)
 
 
 async def _measure(folder: Path) -> dict[str, float]:
-    supply = Supply(await populate(folder, CUSTOMERS))
+    premises = Premises.on_sqlite(folder)
+    supply = Supply(await populate(premises, CUSTOMERS))
     # Refusals have a bank of their own: so many of them would have it ask for two codes.
-    aside = folder / "refusals"
-    aside.mkdir()
+    aside = Premises.on_sqlite(folder / "refusals")
+    aside.folder.mkdir()
     others = Supply(await populate(aside, CUSTOMERS))
     rounds: dict[str, list[float]] = {}
 
@@ -99,37 +102,37 @@ async def _measure(folder: Path) -> dict[str, float]:
         return value
 
     with (
-        _server(folder, largest_group=GROUP) as grouped,
-        _server(folder, largest_group=1) as single,
-        _bare() as bare,
+        serving(premises, largest_group=GROUP) as grouped,
+        serving(premises, largest_group=1) as single,
+        serving_bare() as bare,
     ):
         for _ in range(ROUNDS):
-            floor = note("sqlite_floor_per_second", _sqlite_floor(folder, supply))
-            inside = await _in_process(folder, supply, largest_group=GROUP)
+            floor = note("sqlite_floor_per_second", _sqlite_floor(premises.folder, supply))
+            inside = await in_process(premises, supply, largest_group=GROUP)
             note("in_process_per_second", inside.rate)
             note("in_process_p50_ms", inside.percentile(0.50))
             note("in_process_p99_ms", inside.percentile(0.99))
             note("in_process_over_sqlite_floor", inside.rate / floor)
-            alone = await _in_process(folder, supply, largest_group=1)
+            alone = await in_process(premises, supply, largest_group=1)
             note("in_process_grouped_over_single", inside.rate / alone.rate)
-            refused = await _refused(aside, others)
-            again = await _in_process(aside, others, largest_group=GROUP)
+            refused = await refuse(aside, others)
+            again = await in_process(aside, others, largest_group=GROUP)
             note("refusals_over_acceptances", refused.rate / again.rate)
-            pairs = await _pairs(aside, others)
+            pairs = await accept_pairs(aside, others)
             note("two_codes_over_one", pairs.rate / again.rate)
             for clients in CLIENTS:
                 count = ATTEMPTS if clients > 1 else ATTEMPTS // 5
-                json = await _accepted(grouped, _json(grouped, supply.take(count)), clients)
+                json = await accept_by_json(grouped, supply.take(count), clients)
                 note(f"http_{clients}_per_second", json.rate)
                 note(f"http_{clients}_p50_ms", json.percentile(0.50))
                 note(f"http_{clients}_p99_ms", json.percentile(0.99))
                 note(f"http_over_sqlite_floor_{clients}", json.rate / floor)
-                framework = await run(bare, _json(bare, supply.take(count)), clients)
+                framework = await run(bare, json_requests(bare, supply.take(count)), clients)
                 note(f"http_over_bare_framework_{clients}", json.rate / framework.rate)
                 if clients == 32:
-                    each = await _accepted(single, _json(single, supply.take(count)), clients)
+                    each = await accept_by_json(single, supply.take(count), clients)
                     note("grouped_over_single_32", json.rate / each.rate)
-                    form = await _forms(grouped, supply.take(count // 3), clients)
+                    form = await accept_by_form(grouped, supply.take(count // 3), clients)
                     note("form_over_json_32", form / json.rate)
     return {name: statistics.median(values) for name, values in rounds.items()}
 
@@ -177,33 +180,35 @@ def _sqlite_floor(folder: Path, supply: Supply) -> float:
     return done / spent
 
 
-async def _in_process(folder: Path, supply: Supply, *, largest_group: int) -> Measured:
+async def in_process(
+    premises: Premises, supply: Supply, *, largest_group: int, attempts: int = ATTEMPTS
+) -> Measured:
     """Fresh codes, all of them accepted."""
-    fresh = [(holder, Code(digits)) for holder, digits in supply.take(ATTEMPTS)]
-    return await _verified(folder, fresh, Accepted, largest_group=largest_group)
+    fresh = [(holder, Code(digits)) for holder, digits in supply.take(attempts)]
+    return await verify_all(premises, fresh, Accepted, largest_group=largest_group)
 
 
-async def _refused(folder: Path, supply: Supply) -> Measured:
+async def refuse(premises: Premises, supply: Supply) -> Measured:
     """Two wrong codes of each holder: a third would suspend. The next login forgets them."""
     wrong = []
     for holder, digits in [*supply.take(CUSTOMERS), *supply.take(CUSTOMERS)]:
         token = int(digits) ^ 1
         wrong.append((holder, Code(f"{token:08d}")))
-    return await _verified(folder, wrong, Refused, largest_group=GROUP)
+    return await verify_all(premises, wrong, Refused, largest_group=GROUP)
 
 
-async def _pairs(folder: Path, supply: Supply) -> Measured:
+async def accept_pairs(premises: Premises, supply: Supply) -> Measured:
     """Two codes in a row of each holder: 260 cryptograms an attempt instead of four."""
     firsts, seconds = supply.take(CUSTOMERS), supply.take(CUSTOMERS)
     pairs = [
         (holder, TwoCodes(Code(first), Code(second)))
         for (holder, first), (_, second) in zip(firsts, seconds, strict=True)
     ]
-    return await _verified(folder, pairs, Accepted, largest_group=GROUP)
+    return await verify_all(premises, pairs, Accepted, largest_group=GROUP)
 
 
-async def _verified(
-    folder: Path,
+async def verify_all(
+    premises: Premises,
     codes: Sequence[tuple[Holder, Code | TwoCodes]],
     wanted: type[Accepted | Refused],
     *,
@@ -213,7 +218,7 @@ async def _verified(
     sys.setswitchinterval(SWITCH_INTERVAL)  # as a server does
     # Strangers who fail a thousand times in a second would be asked for two codes.
     limits = Limits(hour_floor=10**9, day_floor=10**9)
-    bank = replace(open_population_bank(folder, largest_group=largest_group), limits=limits)
+    bank = replace(open_population_bank(premises, largest_group=largest_group), limits=limits)
     attempts = iter(
         [
             Attempt(
@@ -242,17 +247,19 @@ async def _verified(
     await asyncio.gather(*(caller() for _ in range(IN_PROCESS)))
     measured.seconds = time.perf_counter() - started
     await bank.store.close()
-    _all_as_wanted(as_wanted, len(codes))
+    check_all(as_wanted, len(codes))
     return measured
 
 
-async def _accepted(port: int, requests: list[bytes], clients: int) -> Measured:
-    measured = await run(port, requests, clients)
-    _all_as_wanted(measured.bodies[b'{"outcome":"accepted"}'], len(requests))
+async def accept_by_json(port: int, codes: list[tuple[Holder, str]], clients: int) -> Measured:
+    """Fresh *codes* over the JSON door, all of them accepted."""
+    requests = json_requests(port, codes)
+    measured = await run(port, requests, clients, yes=b'{"outcome":"accepted"}')
+    check_all(measured.saying_yes, len(requests))
     return measured
 
 
-async def _forms(port: int, codes: list[tuple[Holder, str]], clients: int) -> float:
+async def accept_by_form(port: int, codes: list[tuple[Holder, str]], clients: int) -> float:
     """Whole logins a second by form: the page, then the form, a session and a redirect."""
     requests = []
     for holder, digits in codes:
@@ -270,11 +277,12 @@ async def _forms(port: int, codes: list[tuple[Holder, str]], clients: int) -> fl
         body = urlencode(fields).encode()
         requests.append(_request("POST", "/acces/sesame", port, cookie + kind, body))
     measured = await run(port, requests, clients)
-    _all_as_wanted(measured.statuses[303], len(codes))
+    check_all(measured.statuses[303], len(codes))
     return measured.rate / 2
 
 
-def _json(port: int, codes: list[tuple[Holder, str]]) -> list[bytes]:
+def json_requests(port: int, codes: list[tuple[Holder, str]]) -> list[bytes]:
+    """A verification of each of *codes*."""
     headers = f"Authorization: Bearer {API_KEY}\r\nContent-Type: application/json\r\n"
     return [
         _request(
@@ -294,50 +302,29 @@ def _request(method: str, path: str, port: int, headers: str, body: bytes = b"")
     return f"{head}{length}\r\n".encode() + body
 
 
-def _all_as_wanted(answered: int, asked: int) -> None:
+def check_all(answered: int, asked: int) -> None:
+    """Stop a measurement that did not measure what it should.
+
+    Raises:
+        RuntimeError: not all *asked* were *answered* as they should be.
+    """
     if answered != asked:
         raise RuntimeError(f"{asked - answered} of {asked} codes were answered otherwise")
 
 
 @contextmanager
-def _server(folder: Path, *, largest_group: int) -> Iterator[int]:
-    port = _free_port()
-    settings = settings_file(folder, port=port, largest_group=largest_group)
+def serving(premises: Premises, *, largest_group: int = GROUP) -> Iterator[int]:
+    """`sesame serve` on *premises*; gives its port."""
+    port = free_port()
+    settings = settings_file(premises, port=port, largest_group=largest_group)
     command = [sys.executable, "-m", "sesame", "serve", "--settings", str(settings)]
-    with _running(command, port):
+    with running(command, port):
         yield port
 
 
 @contextmanager
-def _bare() -> Iterator[int]:
-    port = _free_port()
-    with _running([sys.executable, "-m", "bench.bare", str(port)], port):
+def serving_bare() -> Iterator[int]:
+    """The framework's floor; gives its port."""
+    port = free_port()
+    with running([sys.executable, "-m", "bench.bare", str(port)], port):
         yield port
-
-
-@contextmanager
-def _running(command: list[str], port: int) -> Iterator[None]:
-    process = subprocess.Popen(command)
-    try:
-        _wait_for(port, process)
-        yield
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and process.poll() is None:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    raise RuntimeError("the server did not come up")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -1,11 +1,13 @@
 """A bank with customers for a measurement, and the codes that their cards would make."""
 
+import asyncio
 import hashlib
+import json
 import secrets
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Self
 
 from sesame.bank.bank import Bank
 from sesame.bank.customers import CardKind, NewCard, NewCustomer, enrol
@@ -43,11 +45,24 @@ class Holder:
         return Code(f"{BANK_CARD.token(_DKI, atc, ac):08d}")
 
 
-def settings_file(folder: Path, *, port: int, largest_group: int) -> Path:
-    """Settings for `sesame serve` on the bank in *folder*."""
-    path = folder / f"settings-{port}.toml"
+@dataclass(frozen=True, slots=True)
+class Premises:
+    """Where a measured bank keeps its things: its keys in `folder`, its rows in `database`."""
+
+    folder: Path
+    database: str  # a URL
+
+    @classmethod
+    def on_sqlite(cls, folder: Path) -> Self:
+        """In one file beside the keys."""
+        return cls(folder, f"sqlite:///{folder}/bank.db")
+
+
+def settings_file(premises: Premises, *, port: int, largest_group: int) -> Path:
+    """Settings for `sesame serve` on the bank of *premises*."""
+    path = premises.folder / f"settings-{port}.toml"
     path.write_text(
-        'database = "sqlite:///bank.db"\n'
+        f"database = {json.dumps(premises.database)}\n"
         'keystore = "keystore.json"\n'
         'keystore_passphrase_file = "passphrase"\n'
         f'public_url = "http://127.0.0.1:{port}"\n'
@@ -59,19 +74,27 @@ def settings_file(folder: Path, *, port: int, largest_group: int) -> Path:
     return path
 
 
-def open_population_bank(folder: Path, *, largest_group: int = 64) -> Bank:
-    """A bank in this process on the files in *folder*."""
+def open_population_bank(premises: Premises, *, largest_group: int = 64) -> Bank:
+    """A bank in this process on *premises*."""
+    folder = premises.folder
     keystore = Keystore.open(folder / "keystore.json", _passphrase(folder))
     return Bank(
-        store=open_store(f"sqlite:///{folder}/bank.db", StoreOptions(largest_group=largest_group)),
+        store=open_store(premises.database, StoreOptions(largest_group=largest_group)),
         custodian=KeystoreIssuingCustodian(keystore),
         now=_now,
         random_bytes=secrets.token_bytes,
     )
 
 
-async def populate(folder: Path, customers: int) -> list[Holder]:
-    """Make keys and a database in *folder*, and enrol *customers*, each with a bank card."""
+async def populate(premises: Premises, customers: int) -> list[Holder]:
+    """Make keys and tables on *premises*, and enrol *customers*, each with a bank card."""
+    await found(premises)
+    return await enrol_holders(premises, range(customers))
+
+
+async def found(premises: Premises) -> None:
+    """Make keys and tables on *premises*."""
+    folder = premises.folder
     secret = folder / "passphrase"
     secret.touch(mode=0o600)
     secret.write_text(secrets.token_urlsafe(32))
@@ -83,13 +106,18 @@ async def populate(folder: Path, customers: int) -> list[Holder]:
         random=secrets.token_bytes,
         cost=_CHEAP,
     )
-    migrate(f"sqlite:///{folder}/bank.db")
-    bank = open_population_bank(folder)
+    # In a thread of its own: it may run an event loop.
+    await asyncio.to_thread(migrate, premises.database)
+
+
+async def enrol_holders(premises: Premises, numbers: range) -> list[Holder]:
+    """Enrol a customer with a bank card for each of *numbers*, which their PANs are made of."""
+    bank = open_population_bank(premises)
     custodian = bank.custodian
     if not isinstance(custodian, KeystoreIssuingCustodian):
         raise TypeError("a measurement personalises its own cards")
     holders = []
-    for pan in _pans(customers):
+    for pan in map(_pan, numbers):
         record = CardRecord(
             pan=pan, psn="00", profile=BANK_CARD.name, key=KeyRef("dpa-01"), dki=_DKI
         )
@@ -107,10 +135,9 @@ async def populate(folder: Path, customers: int) -> list[Holder]:
     return holders
 
 
-def _pans(count: int) -> Iterator[Pan]:
-    for number in range(count):
-        payload = f"400000{number:09d}"
-        yield Pan(payload + luhn_digit(payload))
+def _pan(number: int) -> Pan:
+    payload = f"400000{number:09d}"
+    return Pan(payload + luhn_digit(payload))
 
 
 def _passphrase(folder: Path) -> Passphrase:
