@@ -5,6 +5,7 @@
                                             pyscard, where it can be built
     python3 tools/environment.py interop    .cache/interop: programs of other people, which ask
                                             for other versions, on Debian's python3-pyscard
+    python3 tools/environment.py peers      .cache/peers: the servers that ours is measured with
 
 Runs before there is a virtual environment, so the standard library must do. A stamp in each
 remembers what was installed; two runs at once wait for each other.
@@ -27,6 +28,7 @@ LOCKS = {
     "test": "requirements/test.txt",  # holds all of run
     "pcsc": "requirements/pcsc.txt",
     "interop": "requirements/interop.txt",
+    "peers": "requirements/peers.txt",
 }
 DEBIAN_PYTHON = "/usr/bin/python3"  # the only one that sees the packages of Debian
 PYSCARD = Path("/usr/lib/python3/dist-packages/smartcard")
@@ -50,6 +52,8 @@ def main(purpose: str) -> int:
         try:
             if purpose == "interop":
                 prepare_interop(cache / "interop")
+            elif purpose == "peers":
+                prepare_peers(cache / "peers")
             else:
                 prepare(ROOT / ".venv", purpose)
         except subprocess.CalledProcessError as failure:
@@ -107,13 +111,32 @@ def prepare_interop(venv: Path) -> None:
     Raises:
         CalledProcessError: making it or installing into it failed.
     """
-    wanted = {"place": place(venv), "lock": digest(LOCKS["interop"])}
-    if not PYSCARD.exists() or read_stamp(venv / ".stamp") == wanted:
+    if PYSCARD.exists():
+        pyscard = [DEBIAN_PYTHON, "-m", "venv", "--system-site-packages"]
+        fill(venv, "interop", made_by=pyscard, options=["--no-deps"])
+
+
+def prepare_peers(venv: Path) -> None:
+    """Make the environment of the servers that ours is measured with.
+
+    Raises:
+        CalledProcessError: making it or installing into it failed.
+    """
+    fill(venv, "peers", made_by=[sys.executable, "-m", "venv"], options=[])
+
+
+def fill(venv: Path, purpose: str, *, made_by: list[str], options: list[str]) -> None:
+    """Make *venv* hold the lock of *purpose* and nothing else, when it does not already.
+
+    Raises:
+        CalledProcessError: making it or installing into it failed.
+    """
+    wanted = {"place": place(venv), "lock": digest(LOCKS[purpose])}
+    if read_stamp(venv / ".stamp") == wanted:
         return
-    print(f"Installing {LOCKS['interop']}", flush=True)
-    options = ["--clear", "--without-pip", "--system-site-packages", str(venv)]
-    subprocess.run([DEBIAN_PYTHON, "-m", "venv", *options], check=True)
-    wheels = ["--no-deps", "--require-hashes", "--only-binary", ":all:", "-r", LOCKS["interop"]]
+    print(f"Installing {LOCKS[purpose]}", flush=True)
+    subprocess.run([*made_by, "--clear", "--without-pip", str(venv)], check=True)
+    wheels = [*options, "--require-hashes", "--only-binary", ":all:", "-r", LOCKS[purpose]]
     into = ["--python", str(venv / "bin" / "python")]
     pip(str(ROOT / ".venv" / "bin" / "python"), *into, "install", "--quiet", *wheels)
     (venv / ".stamp").write_text(json.dumps(wanted, indent=1), encoding="utf-8")

@@ -22,6 +22,7 @@ LOCKS = {
     ],
     "pcsc": ["--no-deps"],  # one library, which is built
     "interop": ["--no-deps"],  # its environment is another one; what it needs is all named
+    "peers": [],  # an environment of its own too
 }
 OPTIONS = [
     "--quiet",

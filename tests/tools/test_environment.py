@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 import sysconfig
 from pathlib import Path
 
@@ -191,6 +192,18 @@ def test_other_programs_have_an_environment_of_their_own(
     lock.write_text("emv==2")
     environment.prepare_interop(venv)
     assert len(commands.run) == 2
+
+
+def test_the_servers_to_measure_with_have_one_too(project: Path, commands: Commands) -> None:
+    """On the Python that runs the rest, with all that they ask for."""
+    (project / "requirements" / "peers.txt").write_text("privacyidea==1")
+    venv = project / ".cache" / "peers"
+    environment.prepare_peers(venv)
+    environment.prepare_peers(venv)
+    made, filled = commands.run
+    assert made == f"{sys.executable} -m venv --clear --without-pip {venv}"
+    assert "--no-deps" not in filled
+    assert "--require-hashes --only-binary :all: -r requirements/peers.txt" in filled
 
 
 @pytest.mark.parametrize("purpose", environment.LOCKS)
