@@ -17,10 +17,13 @@ export PORT DATA
 SOAK_MINUTES ?= 0
 MINUTES ?= 30
 WORKERS ?= 1
+# On which store `make bench-peers` has our own bank: postgresql or sqlite.
+STORE ?= postgresql
 
 .NOTPARALLEL:
-.PHONY: help demo test check soak bench steady catalogue reference locks format clean
-.PHONY: python run-environment test-environment interop-environment system-packages
+.PHONY: help demo test check soak bench bench-peers steady catalogue reference locks format clean
+.PHONY: python run-environment test-environment interop-environment peers-environment
+.PHONY: system-packages
 .PHONY: check-format check-lint check-types check-imports check-catalogue check-docs
 
 help:
@@ -30,6 +33,7 @@ help:
 	@echo "make soak       the tests that take minutes: hundreds of kills, every answer explained"
 	@echo "                (SOAK_MINUTES=480: further seeds until then)"
 	@echo "make bench      the measurements"
+	@echo "make bench-peers  the same beside PostgreSQL's floor and other servers, and ten million cards"
 	@echo "make steady     80 % of the capacity for MINUTES=30 (DATABASE=URL WORKERS=1): memory, errors"
 	@echo "make format     put the source in order"
 	@echo "make catalogue  bring the English catalogue up to the source"
@@ -74,6 +78,10 @@ soak: test-environment
 bench: test-environment
 	$(VENV) -m bench
 
+# An hour or so. STORE=sqlite has our own bank on a file, and leaves the ten million cards out.
+bench-peers: test-environment peers-environment
+	$(VENV) -m bench peers --store "$(STORE)"
+
 steady: test-environment
 	$(VENV) -m bench.steady --minutes "$(MINUTES)" --workers "$(WORKERS)" $(if $(DATABASE),--database "$(DATABASE)")
 
@@ -103,6 +111,9 @@ test-environment: python
 
 interop-environment: test-environment system-packages
 	@"$(PYTHON)" tools/environment.py interop
+
+peers-environment: test-environment
+	@"$(PYTHON)" tools/environment.py peers
 
 system-packages: python
 	@"$(PYTHON)" tools/system_packages.py

@@ -1,19 +1,57 @@
-"""`make bench`: every figure of this repository that needs no other server.
+"""Every figure of this repository.
 
-Ends with one line of JSON. Absolute rates are this machine's, with the load generator on
-it; only the ratios say something elsewhere.
+    python -m bench                            what needs no other server: `make bench`
+    python -m bench peers [--store sqlite]     beside PostgreSQL's floor and other servers, then
+                                               ten million cards: `make bench-peers`
+    python -m bench growth [--cards 1000000]   the growth alone
+    python -m bench page                       docs/reference/figures.md from the last `peers`
+
+A measurement wants the machine for itself. It ends with one line of JSON. Absolute rates are
+this machine's, with the load generator on it; only the ratios say something elsewhere.
 """
 
+import argparse
 import json
+import os
 
-from bench import crypto, login
+from bench import crypto, growth, login, page, side_by_side
+from bench.targets import table
+
+_WHAT = ("alone", "peers", "growth", "page")
+_BUSY = 0.5  # load average from which a figure says little
 
 
 def main() -> None:
-    """Measure, and print a line a figure."""
-    figures = {**crypto.measure(), **login.measure()}
+    """Measure, and print a line a figure; or make the page."""
+    parser = argparse.ArgumentParser(prog="python -m bench")
+    parser.add_argument("what", nargs="?", choices=_WHAT, default="alone")
+    parser.add_argument("--store", choices=("postgresql", "sqlite"), default="postgresql")
+    parser.add_argument(
+        "--cards", type=int, default=growth.CARDS_ENROLLED[-1], help="how far growth goes"
+    )
+    asked = parser.parse_args()
+    if asked.what == "page":
+        page.write()
+        return
+    load = os.getloadavg()[0]
+    if load > _BUSY:
+        print(f"Something else runs on this machine (load average {load:.1f}): figures will be off")
+    figures: dict[str, float] = {}
+    if asked.what in {"alone", "peers"}:
+        figures |= crypto.measure()
+    if asked.what == "alone":
+        figures |= login.measure()
+    if asked.what == "peers":
+        figures |= side_by_side.measure(asked.store)
+    if asked.what == "growth" or (asked.what == "peers" and asked.store == "postgresql"):
+        figures |= growth.measure(asked.cards)
     for name, value in figures.items():
         print(f"{name:40} {value:12,.3f}")
+    if asked.what == "peers":
+        page.keep(figures, page.machine(load))
+    if asked.what != "alone":
+        print("\nLimits by source address were off: the load comes from one address.\n")
+        print(table(figures))
     print(json.dumps({"figures": figures}))
 
 

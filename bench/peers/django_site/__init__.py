@@ -1,0 +1,1 @@
+"""The Django project of the peer django-otp; it runs in the peers' environment."""
