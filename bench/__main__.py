@@ -13,6 +13,8 @@ this machine's, with the load generator on it; only the ratios say something els
 import argparse
 import json
 import os
+import signal
+import sys
 
 from bench import crypto, growth, login, page, side_by_side
 from bench.targets import table
@@ -33,6 +35,8 @@ def main() -> None:
     if asked.what == "page":
         page.write()
         return
+    # Stopped from outside, it still stops what it started and takes away what it made.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     load = os.getloadavg()[0]
     if load > _BUSY:
         print(f"Something else runs on this machine (load average {load:.1f}): figures will be off")
