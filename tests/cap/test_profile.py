@@ -244,6 +244,12 @@ def test_the_bits_of_a_code_go_back_to_their_places() -> None:
     assert SESAME_CARD.psn_mask == b""
 
 
+@given(profiles, atcs, bytes_of_8)
+def test_a_code_holds_the_low_bits_of_its_atc(profile: Profile, atc: int, ac: bytes) -> None:
+    """Wherever in the token they stand."""
+    assert profile.atc_bits_of(profile.token(1, atc, ac)) == atc & profile.window
+
+
 def test_the_bits_of_a_code_do_not_print() -> None:
     """Whoever reads them can put the code together again."""
     printed = repr(SESAME_CARD.selected(SESAME_CARD.token(1, 0x1234, bytes.fromhex("AB" * 8))))
@@ -258,5 +264,7 @@ def test_a_belgian_profile() -> None:
     assert number == 53780079
     assert belgian.fits(number)
     assert belgian.selected(number).answer[1:3] == b"\x00\x34"
+    assert belgian.atc_bits_of(number) == 0x34
     assert not belgian.fits(70_000_000)
+    assert belgian.atc_bits_of(70_000_000) == 0
     assert not any(belgian.selected(70_000_000).answer)

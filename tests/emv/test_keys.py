@@ -165,6 +165,15 @@ def test_a_un_has_four_bytes(length: int) -> None:
         mastercard_session_key(DesKey(bytes(16)), 1, bytes(length))
 
 
+@pytest.mark.parametrize("length", [1, 7, 9])
+def test_a_key_encrypts_whole_blocks(length: int) -> None:
+    """What is left of a block would stay in the cipher, and begin the next answer."""
+    key = DesKey(bytes(16))
+    with pytest.raises(WrongLength, match=f"of {length} bytes: it has a multiple of 8"):
+        key.encrypt(bytes(length))
+    assert key.encrypt(bytes(8)) == DesKey(bytes(16)).encrypt(bytes(8))
+
+
 @given(des_keys, st.integers(0, 0xFFFE), ALLOWED_TREES)
 def test_neighbours_in_a_tree_have_keys_of_their_own(
     card_key: DesKey, atc: int, shape: Tree

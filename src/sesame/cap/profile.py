@@ -5,7 +5,6 @@ docs/reference/emv-cap.md, sections 10.5, 11 and 14.1.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from sesame.cap.errors import ProfileError
 from sesame.cap.mode import LOGIN, NO_FLAGS, Iaf, Inputs
@@ -87,9 +86,13 @@ class Profile:
     message_head: bytes = field(init=False)  # of a login: 29 bytes of terminal data, and the AIP
     _psn_length: int = field(init=False, repr=False)  # bytes in front of the answer
     _data_length: int = field(init=False, repr=False)  # bytes that the IPB may select from
+    _after_atc: int = field(init=False, repr=False)  # bits of the token behind the ATC's
+    # By DKI, each made once: every code asks for them again.
+    _iads: dict[int, bytes] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         derive = object.__setattr__  # the way of a frozen dataclass
+        derive(self, "_iads", {})
         derive(self, "_psn_length", _PSN_LENGTH if self.iaf & Iaf.PSN else 0)
         self._check_application()
         self._check_cryptogram()
@@ -102,6 +105,7 @@ class Profile:
         derive(self, "answer_mask", self._selects(0, _ANSWER))
         shown = self._selects(_ANSWER, self.iad_length)
         derive(self, "iad_mask", shown.to_bytes(self.iad_length))
+        derive(self, "_after_atc", self.ac_bits + shown.bit_count())
         rest = bytes(_ANSWER - _CID_LENGTH + self.iad_length)
         derive(self, "constant", self._compress(bytes(1), bytes([CID_ARQC]) + rest))
         derive(self, "constant_mask", self._compress(bytes(1), b"\xff" + rest))
@@ -120,7 +124,11 @@ class Profile:
 
     def iad(self, dki: int) -> bytes:
         """The IAD of a good cryptogram under issuer key *dki* (one byte), nothing varied."""
-        return _iad(self.version, dki, self.cvr, self.iad_rest)
+        iad = self._iads.get(dki)
+        if iad is None:
+            iad = self.version.layout.encode(dki, self.version.cvn, self.cvr, self.iad_rest)
+            self._iads[dki] = iad
+        return iad
 
     def iads(self, dki: int, disclosed: bytes) -> Iterator[bytes]:
         """Every IAD that a good cryptogram may have, one at least.
@@ -178,6 +186,11 @@ class Profile:
         data = expand(token, self.ipb).ljust(self._data_length, b"\x00")
         psn, data = data[: self._psn_length], data[self._psn_length :]
         return Selected(psn, data[:_ANSWER], data[_ANSWER : _ANSWER + self.iad_length])
+
+    def atc_bits_of(self, shown: int) -> int:
+        """The low bits of the ATC that the number *shown* holds."""
+        token = (from_belgian(shown) or 0) if self.belgian else shown
+        return token >> self._after_atc & self.window
 
     def _compress(self, psn: bytes, data: bytes) -> int:
         return compress(psn[: self._psn_length] + data, self.ipb)
@@ -315,11 +328,6 @@ class Profile:
 def answer(atc: int, ac: bytes) -> bytes:
     """CID, ATC and AC (11 bytes), as a card answers when it makes an ARQC."""
     return bytes([CID_ARQC]) + atc.to_bytes(_ATC_LENGTH) + ac
-
-
-@lru_cache(maxsize=1024)  # an institution has a few issuer keys and kinds of card
-def _iad(version: CryptogramVersion, dki: int, cvr: int, rest: bytes) -> bytes:
-    return version.layout.encode(dki, version.cvn, cvr, rest)
 
 
 def _subsets(bits: int) -> Iterator[int]:

@@ -39,7 +39,7 @@ class Candidates:
 def candidates(profile: Profile, last_atc: int, code: Code) -> Candidates:
     """The ATCs around *last_atc* (0 to 65535) whose low bits are those in *code*."""
     size = profile.window + 1
-    low = _low_bits(profile, code)
+    low = profile.atc_bits_of(code.token)
     near = first_candidate(last_atc, profile.atc_bits, low)
     behind = last_atc - (last_atc - low) % size
     return Candidates(
@@ -74,7 +74,7 @@ def pair_candidates(
     window of a single code; else from `REACH` times as many ATCs.
     """
     size = profile.window + 1
-    low, next_low = (_low_bits(profile, code) for code in (first, second))
+    low, next_low = profile.atc_bits_of(first.token), profile.atc_bits_of(second.token)
     distance = (next_low - low) % size
     if not 1 <= distance <= NEXT_WITHIN:
         return PairCandidates((), None)
@@ -142,13 +142,8 @@ def first_candidate(last_atc: int, bits: int, low: int) -> int:
 
 def claimable(profile: Profile, code: Code) -> range:
     """Every ATC (1 to 65535) whose low bits are those in *code*, lowest first."""
-    first = first_candidate(0, profile.atc_bits, _low_bits(profile, code))
+    first = first_candidate(0, profile.atc_bits, profile.atc_bits_of(code.token))
     return range(first, HIGHEST_ATC + 1, profile.window + 1)
-
-
-def _low_bits(profile: Profile, code: Code) -> int:
-    """The ATC's low bits that *code* holds."""
-    return int.from_bytes(profile.selected(code.token).answer[1:3])
 
 
 def _same(typed: bytes, predicted: bytes, mask: bytes) -> bool:

@@ -6,10 +6,10 @@ schemes' own session keys by docs/reference/emv-cap.md, section 10.3.
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
-from cryptography.hazmat.primitives.ciphers import Cipher, modes
+from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, modes
 
 from sesame.emv.errors import MalformedKey, MalformedTree, WrongLength
 
@@ -41,10 +41,14 @@ class DesKey:
     """
 
     value: bytes
+    # An issuer's key serves every login: its cipher is made once, with the key.
+    _ecb: CipherContext = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         if len(self.value) != _KEY:
             raise MalformedKey(f"a double-length DES key has 16 bytes, these are {len(self.value)}")
+        cipher = _TripleDes(self.value + self.value[:_HALF], _ECB).encryptor()
+        object.__setattr__(self, "_ecb", cipher)  # the way of a frozen dataclass
 
     @property
     def left(self) -> bytes:
@@ -57,8 +61,14 @@ class DesKey:
         return self.value[_HALF:]
 
     def encrypt(self, blocks: bytes) -> bytes:
-        """Triple DES in ECB mode: each 8 bytes of *blocks* by themselves."""
-        return ecb(self.value + self.value[:_HALF], blocks)
+        """Triple DES in ECB mode: each 8 bytes of *blocks* by themselves.
+
+        Raises:
+            WrongLength: these are not whole blocks.
+        """
+        if len(blocks) % _BLOCK:
+            raise WrongLength("data in ECB mode", len(blocks), "a multiple of 8")
+        return self._ecb.update(blocks)
 
     def __repr__(self) -> str:
         return "DesKey(…)"
@@ -100,7 +110,7 @@ TREE_B4_H8 = Tree(branch=4, height=8)
 
 
 class _TripleDes(Cipher[modes.ECB | modes.CBC]):
-    """The library's cipher without its checks of algorithm and mode, which never differ here.
+    """The library's cipher without its checks of key, algorithm and mode, which never differ here.
 
     They would be a tenth of all that a code costs (bench/crypto.py). Should a version of the
     library object, `Cipher(TripleDES(key), mode)` does the same, only slower.
@@ -108,7 +118,8 @@ class _TripleDes(Cipher[modes.ECB | modes.CBC]):
 
     def __init__(self, key: bytes, mode: modes.ECB | modes.CBC) -> None:
         # 24 bytes always: the library is giving up shorter keys (docs/decisions/0006).
-        self.algorithm = TripleDES(key)
+        self.algorithm = TripleDES.__new__(TripleDES)
+        self.algorithm.key = key
         self.mode = mode
 
 
