@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlencode
 
+import msgspec
 import uvloop
 
 from bench.load import Measured, run
@@ -158,7 +159,7 @@ def _sqlite_floor(folder: Path, supply: Supply) -> float:
                 user_code=access.user_code,
                 read_version=access.version,
                 enrolled=True,
-                state=replace(access.state, stepped_at=access.state.stepped_at + 1),
+                state=msgspec.structs.replace(access.state, stepped_at=access.state.stepped_at + 1),
                 atcs=((1, supply.atc),),
                 line=AuditRow(
                     version=access.version + 1,

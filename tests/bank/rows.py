@@ -1,6 +1,6 @@
 """Rows as a decision reads them, and what custody may find, written short."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from sesame.bank.matching import Match, Matches
 from sesame.bank.moments import to_row
@@ -21,7 +21,7 @@ def access(*cards: CardRow, **changes: object) -> Access:
         user_code="VERA2345",
         version=7,
         enrolled=True,
-        state=replace(state, **changes),  # type: ignore[arg-type]  # fields by name
+        state=replace(state, **changes),
         cards=cards or (card(),),
     )
 

@@ -3,10 +3,10 @@
 Whole lives of an access are searched in test_life.
 """
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from sesame.bank.limits import Limits
 from sesame.bank.matching import Cause, Match, TwoCodes, Verdict
@@ -214,7 +214,7 @@ def test_where_two_codes_are_wanted_one_is_not_judged(
 ) -> None:
     """Nor the old one, where it failed lately on this very user code."""
     failed = access(open=Tries(failed_at=(to_row(NINE),)))
-    read = replace(reading(failed), **{pressure: True})  # type: ignore[arg-type]  # by name
+    read = replace(reading(failed), **{pressure: True})
     assert unjudged(read, code) == (None if judged else TwoCodesWanted())
 
 

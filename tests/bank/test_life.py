@@ -28,6 +28,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from msgspec import structs
 
 from sesame.bank import (
     matching,
@@ -594,7 +595,9 @@ def _success_resets_nothing(patched: pytest.MonkeyPatch) -> None:
 
 
 def _success_forgets_what_failed(patched: pytest.MonkeyPatch) -> None:
-    patched.setattr(verification, "after_success", lambda state, _: replace(state, open=Tries()))
+    patched.setattr(
+        verification, "after_success", lambda state, _: structs.replace(state, open=Tries())
+    )
 
 
 def _nobody_is_ever_pressed(patched: pytest.MonkeyPatch) -> None:
@@ -634,7 +637,7 @@ def _the_old_code_stays(patched: pytest.MonkeyPatch) -> None:
     def decide(reading: Reading, *others: Any) -> Decision:  # noqa: ANN401 -- handed on
         decision = right(reading, *others)
         old_code = reading.access.state.old_code
-        return replace(decision, state=replace(decision.state, old_code=old_code))
+        return structs.replace(decision, state=structs.replace(decision.state, old_code=old_code))
 
     patched.setattr(verification, "decide", decide)
 
@@ -666,7 +669,7 @@ def _known_devices_are_pressed_too(patched: pytest.MonkeyPatch) -> None:
     async def read(bank: Bank, attempt: Attempt) -> Reading:
         reading = await right(bank, attempt)
         on = await bank.pressure.is_on(bank.store, bank.limits, bank.now())
-        return replace(reading, bank_pressed=on)
+        return structs.replace(reading, bank_pressed=on)
 
     patched.setattr(verification, "_read", read)
 
@@ -693,7 +696,7 @@ def _sessions_do_not_end(patched: pytest.MonkeyPatch) -> None:
     patched.setattr(
         sessions,
         "Change",
-        lambda *, state, **more: right(state=replace(state, session_epoch=0), **more),
+        lambda *, state, **more: right(state=structs.replace(state, session_epoch=0), **more),
     )
 
 

@@ -1,8 +1,7 @@
 """`sesame.bank.matching.judge`: what a code is worth, pure; and what cannot be a code."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from sesame.bank.errors import ImpossibleCode, SameCodeTwice
 from sesame.bank.matching import (

@@ -8,6 +8,7 @@ from itertools import count
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from sesame.bank.limits import Limits
 from sesame.bank.matching import Cause, Match, Verdict
@@ -201,9 +202,9 @@ def test_nothing_but_its_own_counter_moves(state: State, cause: Cause | None) ->
     """Whatever stood in the row before."""
     verdict = Verdict(cause, () if cause else (Match(1, 2),))
     after = rehearsed(state, verdict, _LIMITS, NINE)
-    assert replace(after, rehearsal_failures=0, rehearsal_failed_at=None) == replace(
-        state, rehearsal_failures=0, rehearsal_failed_at=None
-    )
+    assert structs.replace(
+        after, rehearsal_failures=0, rehearsal_failed_at=None
+    ) == structs.replace(state, rehearsal_failures=0, rehearsal_failed_at=None)
     if cause is None:
         assert (after.rehearsal_failures, after.rehearsal_failed_at) == (0, None)
     else:
@@ -220,7 +221,7 @@ def test_never_more_than_five_wrong_ones_in_a_day(state: State) -> None:
             state = rehearsed(state, wrong, _LIMITS, NINE)
     assert enough(state, _LIMITS, NINE)
     assert not enough(state, _LIMITS, NINE + _LIMITS.rehearsals_again)
-    assert rehearsed(state, wrong, _LIMITS, NINE + _LIMITS.rehearsals_again) == replace(
+    assert rehearsed(state, wrong, _LIMITS, NINE + _LIMITS.rehearsals_again) == structs.replace(
         state,
         rehearsal_failures=1,
         rehearsal_failed_at=to_row(NINE + _LIMITS.rehearsals_again),
@@ -230,9 +231,11 @@ def test_never_more_than_five_wrong_ones_in_a_day(state: State) -> None:
 @given(_states(), _AGO)
 def test_a_moment_is_five_seconds_after_a_wrong_code(state: State, later: timedelta) -> None:
     """And only while nothing else moved the row."""
-    failed = replace(rehearsed(state, Verdict(Cause.WRONG), _LIMITS, NINE), stepped_at=to_row(NINE))
+    failed = structs.replace(
+        rehearsed(state, Verdict(Cause.WRONG), _LIMITS, NINE), stepped_at=to_row(NINE)
+    )
     soon = failed_just_now(failed, _LIMITS, NINE + later)
     assert soon is (later < timedelta(seconds=5))
-    moved = replace(failed, stepped_at=to_row(NINE) + 1)
+    moved = structs.replace(failed, stepped_at=to_row(NINE) + 1)
     assert not failed_just_now(moved, _LIMITS, NINE + later)
     assert not failed_just_now(State(), _LIMITS, NINE)

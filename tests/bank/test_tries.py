@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from msgspec import structs
 
 from sesame.bank.limits import Limits
 from sesame.bank.moments import from_row, to_row
@@ -162,7 +163,7 @@ def test_no_more_moments_are_kept_than_are_asked_for() -> None:
 def test_failures_are_forgotten_by_their_own_age(side: Side) -> None:
     """Thirty days after the last one of this side; the other side's do not matter."""
     other = _RESERVED if side is _OPEN else _OPEN
-    state = replace(failed(State(), side, 1), stepped_at=to_row(NINE + _MONTH))
+    state = structs.replace(failed(State(), side, 1), stepped_at=to_row(NINE + _MONTH))
     state = failed(state, other, 1, NINE + _MONTH - _MOMENT)
     assert tries_of(failed(state, side, 1, NINE + _MONTH), side).failures == 1
     if side is _OPEN:

@@ -14,6 +14,8 @@ from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 
+from msgspec import structs
+
 from sesame.bank import matching, tries, verification
 from sesame.bank.limits import Limits
 from sesame.bank.matching import Match, Matches
@@ -105,7 +107,9 @@ def _try_not_counted() -> AbstractContextManager[Any]:
     """The second failure in a row does not reach the row."""
 
     def fewer(state: State) -> State:
-        return replace(state, open=replace(state.open, failures=min(state.open.failures, 1)))
+        return structs.replace(
+            state, open=structs.replace(state.open, failures=min(state.open.failures, 1))
+        )
 
     return _row_is_written(fewer)
 
@@ -156,7 +160,7 @@ def _two_codes_not_asked() -> AbstractContextManager[Any]:
 
 def _double_click_judged_twice() -> AbstractContextManager[Any]:
     """The row forgets which attempt it was accepted with."""
-    return _row_is_written(lambda state: replace(state, accepted=NO_ATTEMPT))
+    return _row_is_written(lambda state: structs.replace(state, accepted=NO_ATTEMPT))
 
 
 def _refusal_counted_twice() -> AbstractContextManager[Any]:
@@ -302,7 +306,7 @@ def _stale_read() -> AbstractContextManager[Any]:
         at, row = seen.get((id(store), user_code), (0.0, None))
         fresh = await read_access(store, user_code, devices)
         if row is not None and now < at + 0.3 and row.state.open.suspended_until:
-            return replace(fresh, state=replace(fresh.state, open=row.state.open))
+            return structs.replace(fresh, state=structs.replace(fresh.state, open=row.state.open))
         seen[id(store), user_code] = (now, fresh)
         return fresh
 

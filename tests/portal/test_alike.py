@@ -6,13 +6,13 @@ measured apart (`tests/contract/test_times.py`, in `make soak`).
 
 import random
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from sesame.bank import tries, verification
 from sesame.bank.bank import Bank
@@ -313,7 +313,9 @@ def _nobody_is_forgotten_sooner(patched: pytest.MonkeyPatch) -> None:
 
     def after_failure(state: State, *others: Any) -> State:  # noqa: ANN401 -- handed on
         young = (
-            state if state.signed_in_at else replace(state, open=replace(state.open, suspensions=0))
+            state
+            if state.signed_in_at
+            else structs.replace(state, open=structs.replace(state.open, suspensions=0))
         )
         return right(young, *others)
 

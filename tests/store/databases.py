@@ -1,7 +1,8 @@
 """Rows with little to say, for the tests of the store."""
 
 import hashlib
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from sesame.store.access import State, Tries
 from sesame.store.audit import AuditRow
@@ -79,7 +80,7 @@ def step(
         ),
         line=written,
     )
-    return replace(plain, **changes)  # type: ignore[arg-type]  # fields by name
+    return replace(plain, **changes)
 
 
 def accepted(user_code: str = USER_CODE, read_version: int = 1, **changes: object) -> Step:

@@ -1,6 +1,6 @@
 """`sesame.store.access`."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from sesame.store.access import (
     NO_HEAD,

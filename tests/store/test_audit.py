@@ -1,8 +1,7 @@
 """`sesame.store.audit`."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from sesame.store.audit import (
     AuditRow,

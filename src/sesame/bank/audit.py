@@ -8,7 +8,6 @@ erased. No entered code, nor a hash of one, is kept. docs/decisions/0012.
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
@@ -25,8 +24,7 @@ _DOMAIN = b"sesame-audit-1\x00"
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class Record(msgspec.Struct, frozen=True, kw_only=True):
     """What a line says, before it is chained and encoded."""
 
     event: str

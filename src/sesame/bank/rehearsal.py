@@ -4,9 +4,10 @@ It has a small counter of its own and feeds nothing else: a wrong code costs no 
 login, a right one opens nothing. It is used up, though, so that no good code is left behind.
 """
 
-from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum, unique
+
+from msgspec.structs import replace
 
 from sesame.bank.bank import Bank
 from sesame.bank.errors import TooBusy

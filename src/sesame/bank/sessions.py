@@ -10,9 +10,11 @@ import base64
 import hashlib
 import re
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum, unique
+
+from msgspec.structs import replace
 
 from sesame.bank.bank import Bank
 from sesame.bank.errors import TooBusy

@@ -6,8 +6,10 @@ line, to take the step, and to find out what became of it.
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
+
+import msgspec
+from msgspec.structs import replace
 
 from sesame.bank.audit import SALT_LENGTH, Fact, Record, audit_row, unsealed_line
 from sesame.bank.bank import Bank
@@ -23,8 +25,7 @@ from sesame.store.steps import Fate, Step
 _log = logging.getLogger("sesame.bank")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(msgspec.Struct, frozen=True, kw_only=True):
     """An event that takes an access row one step, and all that settles with it."""
 
     event: str

@@ -4,9 +4,10 @@ Pure. An access has two sides. The *open* one any browser may use; the *reserved
 known devices alone, so that strangers cannot shut its owner out (docs/decisions/0014).
 """
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum, unique
+
+from msgspec.structs import replace
 
 from sesame.bank.limits import Limits, SideLimits
 from sesame.bank.moments import from_row, to_row

@@ -5,8 +5,11 @@ docs/explanation/a-login-through-the-files.md walks the way of a login through t
 
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
+
+import msgspec
+from msgspec.structs import replace
 
 from sesame.bank.audit import Fact, moment
 from sesame.bank.bank import Bank
@@ -107,8 +110,7 @@ _UNJUDGED: Mapping[type[Suspended | TwoCodesWanted], Cause] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """The row as it was read, and what follows from it for the browser that asks."""
 
     access: Access
@@ -119,8 +121,7 @@ class Reading:
     bank_pressed: bool  # somebody tries codes all over the bank, and the browser is unknown
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """What becomes of a judged attempt. `cause` is None where it is accepted.
 
     `state` is the row's afterwards. `retires_old_code`: with the old code goes what it opened,

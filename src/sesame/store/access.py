@@ -7,9 +7,10 @@ Its two statements are a login's, so they are written by hand for each database
 
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -79,8 +80,7 @@ NO_ATTEMPT = bytes(16)
 DEVICES_ASKED = 4  # of how many people who share a browser the devices are told apart
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tries:
+class Tries(msgspec.Struct, frozen=True, kw_only=True):
     """The tries of one side: what any browser may use, or what is kept for known devices."""
 
     failures: int = 0  # in a row
@@ -90,8 +90,7 @@ class Tries:
     refused: bytes = NO_ATTEMPT  # the attempt that failed last
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class State(msgspec.Struct, frozen=True, kw_only=True):
     """What a step may change of an access row, besides its version and head."""
 
     open: Tries = Tries()
@@ -101,14 +100,17 @@ class State:
     accepted: bytes = NO_ATTEMPT
     accepted_version: int = 0
     signed_in_at: int | None = None
-    old_code: str | None = field(default=None, repr=False)
+    old_code: str | None = None  # argon2id; not printed
     replayed_at: int | None = None
     rehearsal_failures: int = 0
     rehearsal_failed_at: int | None = None
 
+    def __repr__(self) -> str:
+        shown = (name for name in self.__struct_fields__ if name != "old_code")
+        return f"State({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
 
-@dataclass(frozen=True, slots=True)
-class Access:
+
+class Access(msgspec.Struct, frozen=True):
     """The access row as read, with the customer's cards; version 0 where there is none yet.
 
     `device_until`: until when the browser that asks is known; None where it is not.

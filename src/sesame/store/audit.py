@@ -3,8 +3,7 @@
 What a line says and how it is encoded is the bank's business; here it is bytes.
 """
 
-from dataclasses import dataclass
-
+import msgspec
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -59,8 +58,7 @@ AUDIT_PERSONAL = _personal("audit_personal")
 STRANGER_PERSONAL = _personal("stranger_personal")
 
 
-@dataclass(frozen=True, slots=True)
-class AuditRow:
+class AuditRow(msgspec.Struct, frozen=True):
     """A line ready to be written, with the personal values that it commits to."""
 
     version: int

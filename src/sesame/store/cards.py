@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum, unique
 
+import msgspec
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -58,8 +59,7 @@ class CardState(StrEnum):
     HELD = "held"
 
 
-@dataclass(frozen=True, slots=True)
-class CardRow:
+class CardRow(msgspec.Struct, frozen=True):
     """What an attempt reads of one card."""
 
     card_number: int

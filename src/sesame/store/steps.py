@@ -3,8 +3,9 @@
 One commit carries a whole group of them (docs/decisions/0001 and 0002).
 """
 
-from dataclasses import dataclass
 from enum import StrEnum, unique
+
+import msgspec
 
 from sesame.store.access import State
 from sesame.store.audit import AuditRow
@@ -21,8 +22,7 @@ class Fate(StrEnum):
     HELD_UP = "held up"  # in a group only: another program holds the row, so it is taken alone
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(msgspec.Struct, frozen=True, kw_only=True):
     """One step of an access row from version *v* to *v + 1*, and all that settles with it."""
 
     bucket: int
