@@ -152,3 +152,17 @@ async def test_a_migration_waits_for_no_lock_for_long(
     await connection.close()
     await asyncio.to_thread(make_ready, url)
     assert len(owner.everything()["customers"]) == 1
+
+
+async def test_a_server_keeps_no_migration_from_running(cluster: Cluster, owned: str) -> None:
+    """Whatever locks its role can have, for as long as it likes."""
+    connection = await asyncpg.connect(cluster.url(owned, user=WEB_ROLE).replace("+asyncpg", ""))
+    await connection.execute(f"SELECT pg_advisory_lock({0x5E5A3E})")
+    async with connection.transaction():
+        await connection.execute("SELECT * FROM alembic_version")
+        for mode in ("ROW SHARE", "SHARE ROW EXCLUSIVE"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                async with connection.transaction():
+                    await connection.execute(f"LOCK TABLE alembic_version IN {mode} MODE")
+        await asyncio.to_thread(migrate, cluster.url(owned, user=_OWNER))
+    await connection.close()

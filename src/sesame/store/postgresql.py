@@ -215,11 +215,10 @@ class PostgresqlDatabase:
 
 
 _MIGRATION = StoreOptions(statement_timeout=60.0, lock_timeout=5.0)
-_ONE_AT_A_TIME = 0x5E5A3E  # the advisory lock of migrations, any number that is ours
 
 
 async def in_one_transaction(url: str, work: Callable[[Connection, str], None]) -> None:
-    """Run *work*, which is told the database's name, while nobody else does so.
+    """Run *work*, which is told the database's name.
 
     Raises:
         StoreUnavailable: the database does not answer, or a lock was not to be had in time.
@@ -229,17 +228,13 @@ async def in_one_transaction(url: str, work: Callable[[Connection, str], None]) 
     async def connect() -> asyncpg.Connection:
         return await connect_to_one(**connection_arguments(dsn, _MIGRATION, {}))
 
-    def alone(connection: Connection) -> None:
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ONE_AT_A_TIME})")
-        work(connection, name)
-
     engine = create_async_engine(
         "postgresql+asyncpg://", async_creator=connect, poolclass=NullPool, hide_parameters=True
     )
     try:
         with answered(name):
             async with engine.begin() as connection:
-                await connection.run_sync(alone)
+                await connection.run_sync(work, name)
     finally:
         await engine.dispose()
 

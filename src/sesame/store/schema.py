@@ -25,6 +25,7 @@ from sesame.store import (  # noqa: F401 -- their tables
 )
 from sesame.store.engine import database_path, is_postgresql, postgresql
 from sesame.store.errors import SchemaMismatch, StoreUnavailable
+from sesame.store.exclusion import be_the_only_one, hold_tables
 from sesame.store.metadata import METADATA
 from sesame.store.roles import grant
 from sesame.store.sqlite import answered, open_engine
@@ -36,8 +37,9 @@ _SCRIPTS = str(Path(__file__).parent / "migrations")
 def migrate(url: str, *, to: str = NEWEST) -> None:
     """Take the database of *url* to the schema *to*; a new file of SQLite has mode 0600.
 
-    On PostgreSQL whoever owns the tables runs it, while servers run: it waits for no lock
-    longer than a few seconds. It must not be called where an event loop runs.
+    On PostgreSQL whoever owns the tables runs it, while servers run: it keeps none waiting for
+    a lock longer than a moment, and waits for its own a few seconds at most. It must not be
+    called where an event loop runs.
 
     Raises:
         SchemaMismatch: a later version of this program made it.
@@ -87,9 +89,13 @@ def erase(connection: Connection) -> None:
 
 def _move(connection: Connection, name: str, *, to: str) -> None:
     """Go there or back, and give the rights that belong to it."""
+    if connection.dialect.name == "postgresql":
+        be_the_only_one(connection)
     config = _config(connection)
     found = MigrationContext.configure(connection).get_current_revision()
     known = revisions()[:-1]
+    if connection.dialect.name == "postgresql" and found != (known[-1] if to == NEWEST else to):
+        hold_tables(connection)
     back = found in known and to in known and known.index(to) < known.index(found)
     try:
         (command.downgrade if back else command.upgrade)(config, to)
