@@ -12,7 +12,7 @@ from sesame.store.audit import cap_stranger_lines, delete_stranger_lines
 from sesame.store.customers import insert_customer
 from sesame.store.devices import delete_expired_devices
 from sesame.store.engine import Store, open_store
-from sesame.store.errors import SchemaMismatch, StoreUnavailable
+from sesame.store.errors import SchemaMismatch, StatementFailed, StoreUnavailable
 from sesame.store.metadata import METADATA
 from sesame.store.roles import GRANTS, WEB_ROLE
 from sesame.store.schema import make_ready, migrate
@@ -102,6 +102,53 @@ async def test_a_server_alters_no_audit_line(
         await connection.execute(statement.format(table))
     await connection.close()
     assert owner.everything() == before
+
+
+@pytest.mark.parametrize(
+    ("statement", "refusal"),
+    [
+        ("UPDATE cards SET last_atc = 0", asyncpg.RestrictViolationError),
+        ("UPDATE access SET version = 0", asyncpg.RestrictViolationError),
+        ("DELETE FROM access", asyncpg.RestrictViolationError),
+        ("UPDATE access SET enrolled_at = NULL", asyncpg.InsufficientPrivilegeError),
+        ("UPDATE access SET user_code = 'ADA22222'", asyncpg.InsufficientPrivilegeError),
+        ("UPDATE sessions SET user_code = 'ADA22222'", asyncpg.InsufficientPrivilegeError),
+        ("SELECT address FROM audit_personal", asyncpg.InsufficientPrivilegeError),
+        ("SELECT line FROM audit_lines", asyncpg.InsufficientPrivilegeError),
+    ],
+)
+async def test_a_server_turns_nothing_back(
+    cluster: Cluster, owned: str, owner: Place, statement: str, refusal: type[Exception]
+) -> None:
+    """Neither a counter nor a customer; nor does it read what it wrote about them."""
+    before = owner.everything()
+    connection = await asyncpg.connect(cluster.url(owned, user=WEB_ROLE).replace("+asyncpg", ""))
+    with pytest.raises(refusal):
+        await connection.execute(statement)
+    await connection.close()
+    assert owner.everything() == before
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["UPDATE cards SET last_atc = last_atc - 1", "UPDATE access SET version = version - 1"],
+)
+def test_nobody_turns_a_counter_back(owner: Place, statement: str) -> None:
+    """Not the owner of the tables either, by whatever statement: the invariant is the table's."""
+    before = owner.everything()
+    with pytest.raises(StatementFailed, match="RestrictViolation"):
+        owner.execute(statement)
+    assert owner.everything() == before
+
+
+async def test_a_server_that_serves_as_the_owner(
+    cluster: Cluster, owned: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is told which role would do."""
+    for role, warned in ((WEB_ROLE, False), (_OWNER, True)):
+        caplog.clear()
+        await asyncio.to_thread(make_ready, cluster.url(owned, user=role))
+        assert ("may alter audit lines" in caplog.text) is warned
 
 
 async def test_a_server_enrols_nobody_and_makes_no_table(web: Store) -> None:

@@ -1,7 +1,8 @@
 """Who may do what on PostgreSQL: one role owns the tables, another one serves.
 
 The second is `WEB_ROLE`, where there is one. It cannot change a table, nor alter or take away an
-audit line.
+audit line, a card or a customer. What no right can say triggers do (migration 0004): nobody lowers
+a last ATC or a version, and this role takes only rows of nobody away.
 """
 
 from collections.abc import Mapping
@@ -10,20 +11,23 @@ from sqlalchemy import Connection, inspect, text
 
 WEB_ROLE = "sesame_web"
 
-# What a server does, and no more. Enrolment is the owner's until there is a desk.
+# What a server does, and no more; `*` are all columns but those of `_FIXED`. Enrolment is the
+# owner's until there is a desk.
 GRANTS: Mapping[str, str] = {
-    "access": "SELECT, INSERT, UPDATE, DELETE",  # a stranger's row begins, and is forgotten
+    "access": "SELECT, INSERT, UPDATE (*), DELETE",  # a stranger's row begins, and is forgotten
     "cards": "SELECT, UPDATE (last_atc)",
     "customers": "SELECT",
-    "sessions": "SELECT, INSERT, UPDATE, DELETE",
-    "devices": "SELECT, INSERT, UPDATE, DELETE",
-    "audit_lines": "SELECT, INSERT",
-    "audit_personal": "SELECT, INSERT",
+    "sessions": "SELECT, INSERT, UPDATE (seen_at), DELETE",
+    "devices": "SELECT, INSERT, UPDATE (known_since, expires_at), DELETE",
+    # Whether a line is there, and of which attempt; what it says is the auditors' to read.
+    "audit_lines": "SELECT (bucket, user_code, version, attempt, head), INSERT",
+    "audit_personal": "INSERT",
     "stranger_lines": "SELECT, INSERT, DELETE",  # forgotten by age and number
     "stranger_personal": "SELECT, INSERT, DELETE",
-    "stranger_failures": "SELECT, INSERT, UPDATE, DELETE",
+    "stranger_failures": "SELECT, INSERT, UPDATE (failures), DELETE",
     "alembic_version": "SELECT",
 }
+_FIXED = frozenset({"bucket", "user_code", "enrolled_at"})
 
 
 def grant(connection: Connection) -> None:
@@ -33,7 +37,17 @@ def grant(connection: Connection) -> None:
         return
     connection.execute(text(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {WEB_ROLE}"))
     connection.execute(text(f"GRANT USAGE ON SCHEMA public TO {WEB_ROLE}"))
-    there = set(inspect(connection).get_table_names())
+    tables = inspect(connection)
+    there = set(tables.get_table_names())
     for table, rights in GRANTS.items():
         if table in there:  # in an older schema some are not
-            connection.execute(text(f"GRANT {rights} ON {table} TO {WEB_ROLE}"))
+            columns = [column["name"] for column in tables.get_columns(table)]
+            changed = ", ".join(column for column in columns if column not in _FIXED)
+            granted = rights.replace("*", changed)
+            connection.execute(text(f"GRANT {granted} ON {table} TO {WEB_ROLE}"))
+
+
+def may_alter_lines(connection: Connection) -> bool:
+    """Whether the role that is connected could alter an audit line: no server's should."""
+    asked = text("SELECT has_table_privilege('audit_lines', 'UPDATE')")
+    return bool(connection.execute(asked).scalar_one())

@@ -4,6 +4,7 @@ The migrations stand in `migrations/versions`; each docstring says what and why.
 """
 
 import asyncio
+import logging
 from functools import partial
 from pathlib import Path
 
@@ -27,10 +28,11 @@ from sesame.store.engine import database_path, is_postgresql, postgresql
 from sesame.store.errors import SchemaMismatch, StoreUnavailable
 from sesame.store.exclusion import be_the_only_one, hold_tables
 from sesame.store.metadata import METADATA
-from sesame.store.roles import grant
+from sesame.store.roles import WEB_ROLE, grant, may_alter_lines
 from sesame.store.sqlite import answered, open_engine
 
 NEWEST = "head"
+_log = logging.getLogger("sesame.store")
 _SCRIPTS = str(Path(__file__).parent / "migrations")
 
 
@@ -69,7 +71,8 @@ def migrate(url: str, *, to: str = NEWEST) -> None:
 def make_ready(url: str) -> None:
     """Make sure that a server finds its tables: SQLite is migrated, PostgreSQL looked at only.
 
-    A server's role there may change rows, and no table.
+    A server's role there may change rows, and no table. One that could alter audit lines is
+    warned of in the log.
 
     Raises:
         SchemaMismatch: the schema is older or newer than this program's.
@@ -118,6 +121,13 @@ def _check(connection: Connection, name: str) -> None:
     found = MigrationContext.configure(connection).get_current_revision()
     known = revisions()[:-1]
     if found == known[-1]:
+        if may_alter_lines(connection):
+            _log.warning(
+                "the database %s: the role of this server may alter audit lines. "
+                "Let it serve as %s, which may not",
+                name,
+                WEB_ROLE,
+            )
         return
     if found is None or found in known:
         raise SchemaMismatch(
