@@ -378,3 +378,33 @@ async def test_a_wait_for_a_standby_that_is_too_long(
     assert await store.lasts(*key, lambda c: _there(c, taken))
     assert not await store.lasts(*key, lambda c: _there(c, accepted(read_version=3)))
     await _works(store, place)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the server's processes are another user's")
+async def test_a_commit_that_ends_late(place: Place, fragile: Cluster) -> None:
+    """Whoever looks for its line waits for it, or says that it does not know; never: not there."""
+    taken = accepted(read_version=2)
+    key = (taken.bucket, taken.user_code)
+    store = place.open_store(_SHORT)
+    patient = place.open_store(replace(_SHORT, lock_timeout=_LONGEST, statement_timeout=_LONGEST))
+    await store.swap_access(step())
+    async with _without_standby(fragile):
+        asked = asyncio.create_task(store.swap_access(taken))
+        pid = ""
+        while not pid:
+            pid = fragile.psql("SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
+            await asyncio.sleep(0)
+        os.kill(int(pid), signal.SIGSTOP)
+        with pytest.raises(StoreUnavailable, match="did not answer"):
+            await asked
+        with pytest.raises(StoreUnavailable, match="lock timeout"):
+            await store.lasts(*key, lambda c: _there(c, taken))
+    looking = asyncio.create_task(patient.lasts(*key, lambda c: _there(c, taken)))
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    while int(fragile.psql(waiting)) == 0:  # noqa: ASYNC110 -- nobody but the server knows
+        await asyncio.sleep(0)
+    os.kill(int(pid), signal.SIGCONT)
+    assert await looking
+    await _works(store, place)
+    for one in (store, patient):
+        await one.close()

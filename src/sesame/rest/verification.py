@@ -160,6 +160,6 @@ _BUSY = (
 _UNAVAILABLE = (
     503,
     "Unavailable",
-    "The service cannot judge codes at the moment: try again in a minute.",
+    "Whether this attempt was judged is not known: try again in a minute with a new code.",
     {"Retry-After": "60"},
 )

@@ -53,7 +53,7 @@ _PAGES = {
     ),
     503: ProblemPage(
         N_("Service momentanément indisponible"),
-        N_("Votre demande n’a pas été exécutée. Réessayez dans quelques instants."),
+        N_("Votre demande n’a peut-être pas été exécutée. Réessayez dans quelques instants."),
     ),
 }
 _OTHER = ProblemPage(
