@@ -4,13 +4,14 @@ import asyncio
 import hashlib
 import json
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
 from sesame.bank.bank import Bank
-from sesame.bank.customers import CardKind, NewCard, NewCustomer, enrol
+from sesame.bank.customers import CardKind, NewCard, NewCustomer, enrol_all
 from sesame.bank.user_code import UserCode, generate_user_code
 from sesame.cap.profiles import BANK_CARD
 from sesame.cap.token import Code
@@ -28,6 +29,8 @@ from sesame.store.schema import migrate
 
 API_KEY = secrets.token_urlsafe(32)
 _DKI = 1
+_BATCH = 500  # customers of one commit
+_CLERKS = 2
 _CHEAP = Cost(time=1, memory_kib=64, lanes=1)  # opening the keystore is not what we measure
 
 
@@ -116,23 +119,38 @@ async def enrol_holders(premises: Premises, numbers: range) -> list[Holder]:
     custodian = bank.custodian
     if not isinstance(custodian, KeystoreIssuingCustodian):
         raise TypeError("a measurement personalises its own cards")
-    holders = []
-    for pan in map(_pan, numbers):
-        record = CardRecord(
-            pan=pan, psn="00", profile=BANK_CARD.name, key=KeyRef("dpa-01"), dki=_DKI
-        )
-        user_code = generate_user_code(secrets.token_bytes)
-        customer = NewCustomer(
-            user_code=user_code,
-            name="Mesure",
-            language=Language.FRENCH,
-            old_code=None,
-            cards=[NewCard(kind=CardKind.BANK, record=record)],
-        )
-        await enrol(bank, customer)
-        holders.append(Holder(user_code, await custodian.card_key(record)))
+    customers = [new_customer(number) for number in numbers]
+    await enrol_in_batches(bank, customers)
     await bank.store.close()
-    return holders
+    return [
+        Holder(customer.user_code, await custodian.card_key(customer.cards[0].record))
+        for customer in customers
+    ]
+
+
+async def enrol_in_batches(bank: Bank, customers: Sequence[NewCustomer]) -> None:
+    """Enrol all *customers*, a batch a commit; the next is prepared while one is written."""
+    batches = iter([customers[at : at + _BATCH] for at in range(0, len(customers), _BATCH)])
+
+    async def clerk() -> None:
+        for batch in batches:
+            await enrol_all(bank, batch)
+
+    await asyncio.gather(*(clerk() for _ in range(_CLERKS)))
+
+
+def new_customer(number: int) -> NewCustomer:
+    """A customer with a bank card, to be enrolled; *number* makes the PAN."""
+    record = CardRecord(
+        pan=_pan(number), psn="00", profile=BANK_CARD.name, key=KeyRef("dpa-01"), dki=_DKI
+    )
+    return NewCustomer(
+        user_code=generate_user_code(secrets.token_bytes),
+        name="Mesure",
+        language=Language.FRENCH,
+        old_code=None,
+        cards=[NewCard(kind=CardKind.BANK, record=record)],
+    )
 
 
 def _pan(number: int) -> Pan:

@@ -1,14 +1,26 @@
 """`sesame.bank.customers`: enrolment."""
 
+import json
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
-from sesame.bank.customers import CardKind, NewCard, NewCustomer, enrol
-from sesame.bank.errors import CardTaken, TooManyCards, UnsuitableOldCode, UserCodeTaken
+from sesame.bank.customers import CardKind, NewCard, NewCustomer, enrol, enrol_all
+from sesame.bank.errors import (
+    CardTaken,
+    NotEnrolled,
+    TooBusy,
+    TooManyCards,
+    UnsuitableOldCode,
+    UserCodeTaken,
+)
 from sesame.bank.user_code import UserCode
 from sesame.bank.verification import Accepted, Suspended, verify_login
 from sesame.cap.profiles import BANK_CARD
+from sesame.store import customers
 from tests.bank.branch import (
     DORA,
     NOBODY,
@@ -22,6 +34,8 @@ from tests.bank.branch import (
 )
 
 _NEW = Card(CardKind.BANK, BANK_CARD, "497010555555555")
+_CODES = (UserCode("ANNA5555"), UserCode("BELA6666"), UserCode("CARL7777"))
+_CARDS = tuple(Card(CardKind.BANK, BANK_CARD, f"49701055555{n:04d}") for n in (1, 2, 3))
 NEMO = Person(NOBODY, "Nemo", (_NEW,))
 
 
@@ -93,6 +107,86 @@ async def test_more_cards_than_an_attempt_looks_at(branch: Branch) -> None:
     with pytest.raises(TooManyCards, match="3 cards for one customer: an attempt looks at 2"):
         await enrol(branch.bank, new_customer(Person(NOBODY, "Nemo", cards)))
     assert _everything(branch) == before
+
+
+async def test_many_at_once_can_sign_in(branch: Branch) -> None:
+    """With a chain each; what strangers did to one of them is forgotten."""
+    others = [
+        Person(UserCode(code), code, (card,)) for code, card in zip(_CODES, _CARDS, strict=True)
+    ]
+    await branch.fail(others[1].user_code, 3)
+    await enrol_all(branch.bank, [new_customer(person) for person in others])
+    for person, card in zip(others, _CARDS, strict=True):
+        assert isinstance(await branch.login(person, card.code(1)), Accepted)
+        (first, *_), _ = await branch.chain(person)
+        assert json.loads(first[1])["event"] == "enrolment"
+    versions = [branch.row(person.user_code)["version"] for person in others]
+    assert versions == [1 + 1, 3 + 2, 1 + 1]
+
+
+async def test_nobody_is_enrolled_beside_one_who_cannot_be(branch: Branch) -> None:
+    """The error has all of them by place, and its text names them without a card's number."""
+    before = _everything(branch)
+    batch = [
+        new_customer(NEMO),
+        replace(new_customer(NEMO), user_code=VERA.user_code, cards=()),
+        new_customer(Person(_CODES[0], "Nemo", (_CARDS[0],))),
+        new_customer(Person(_CODES[1], "Nemo", (VERA.card,))),
+    ]
+    with pytest.raises(
+        NotEnrolled, match=r"number 2: the user code .*; number 4: one of"
+    ) as nobody:
+        await enrol_all(branch.bank, batch)
+    assert {place: type(why) for place, why in nobody.value.refused.items()} == {
+        1: UserCodeTaken,
+        3: CardTaken,
+    }
+    assert VERA.card.record.pan.digits not in str(nobody.value)
+    assert _everything(branch) == before
+    await enrol_all(branch.bank, [batch[0], batch[2]])
+
+
+async def test_what_is_wrong_by_itself_is_told_first(branch: Branch) -> None:
+    """Without a look at the database; of many the text names ten."""
+    wrong = replace(new_customer(NEMO), old_code="tilleul-1971")
+    with pytest.raises(NotEnrolled, match=r"number 10: .*OldCodes\.hash; and 2 more$") as nobody:
+        await enrol_all(branch.bank, [*[wrong] * 12, new_customer(VERA)])
+    assert set(nobody.value.refused) == set(range(12))
+
+
+async def test_a_stranger_tries_the_user_code_meanwhile(branch: Branch) -> None:
+    """The enrolment is planned anew behind each step, and gives up in the end."""
+    await branch.fail(NOBODY, 1)
+    steps = branch.bank.limits.lost_swaps
+
+    async def write(change: Callable[[Connection], Any]) -> Any:  # noqa: ANN401 -- handed on
+        nonlocal steps
+        if steps:
+            steps -= 1
+            branch.change("UPDATE access SET version = version + 1 WHERE user_code = ?", NOBODY)
+        return await real(change)
+
+    real = branch.bank.store.write
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(branch.bank.store, "write", write)
+        with pytest.raises(TooBusy):
+            await enrol(branch.bank, new_customer(NEMO))
+        steps = 1
+        await enrol(branch.bank, new_customer(NEMO))
+    assert isinstance(await branch.login(NEMO, _NEW.code(1)), Accepted)
+
+
+async def test_somebody_enrols_the_same_meanwhile(branch: Branch) -> None:
+    """Seen at the writing, it is looked for and told as it is."""
+    with pytest.MonkeyPatch.context() as patched:
+
+        def nothing(*_: object) -> dict[int, customers.Refusal]:
+            patched.undo()
+            return {}
+
+        patched.setattr(customers, "_refused", nothing)
+        with pytest.raises(CardTaken):
+            await enrol(branch.bank, new_customer(Person(NOBODY, "Nemo", (VERA.card,))))
 
 
 def test_a_new_customer_does_not_print_the_card() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from sesame.custody.keystore import Keystore
 from sesame.custody.passphrase import Passphrase
-from sesame.store.cards import insert_card
+from sesame.store.cards import insert_cards
 from sesame.store.schema import migrate
 from tests.contract.running import TLS, free_port, server, sesame
 from tests.places import Place
@@ -97,7 +97,7 @@ def test_the_keystore_of_another_database_is_refused(tmp_path: Path) -> None:
     settings = bank_settings(tmp_path, free_port())
     migrate(f"sqlite:///{tmp_path}/bank.db")
     place = Place(f"sqlite:///{tmp_path}/bank.db")
-    place.write(lambda c: insert_card(c, 5, "ADA22222", card(1), 99))
+    place.write(lambda c: insert_cards(c, [((5, "ADA22222"), card(1))], 99))
     place.close()
     refused = sesame("serve", "--settings", str(settings))
     assert (refused.returncode, refused.stdout) == (1, "")

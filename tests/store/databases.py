@@ -8,7 +8,7 @@ from sesame.store.access import State, Tries
 from sesame.store.audit import AuditRow
 from sesame.store.buckets import bucket_of
 from sesame.store.cards import NewCardRow
-from sesame.store.customers import NewCustomerRow, insert_customer
+from sesame.store.customers import NewCustomerRow, insert_customers
 from sesame.store.devices import DeviceRow
 from sesame.store.sessions import SessionRow
 from sesame.store.steps import Step
@@ -62,7 +62,7 @@ def customer(user_code: str = USER_CODE, *, version: int = 1) -> NewCustomerRow:
 def enrol(place: Place, user_code: str = USER_CODE) -> None:
     """Write a customer into the database at *place*."""
     row = customer(user_code)
-    assert place.write(lambda connection: insert_customer(connection, row))
+    assert not place.write(lambda connection: insert_customers(connection, [row]))
 
 
 def step(

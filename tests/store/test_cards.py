@@ -5,15 +5,15 @@ from dataclasses import replace
 import pytest
 
 from sesame.store.buckets import bucket_of
-from sesame.store.cards import SealedCardRow, any_card, insert_card, seal_context
-from sesame.store.errors import DuplicateCard
+from sesame.store.cards import SealedCardRow, any_card, insert_cards, seal_context
+from sesame.store.errors import EnrolledMeanwhile
 from tests.places import Place
 from tests.store.databases import USER_CODE, card, enrol
 
 
 def test_a_card_and_its_entry_in_the_index(place: Place) -> None:
     """A new card is active; the index knows its row."""
-    place.write(lambda c: insert_card(c, 5, "ADA22222", card(1, last_atc=7), 99))
+    place.write(lambda c: insert_cards(c, [((5, "ADA22222"), card(1, last_atc=7))], 99))
     written = place.everything()
     assert written["cards"] == [
         (5, "ADA22222", 1, "sesame", "active", "sesame-card-1", b"sealed", "4417", 7, 99)
@@ -25,8 +25,8 @@ def test_a_card_is_somebodys_once(place: Place) -> None:
     """The same PAN and PSN a second time is refused, whoever it is for; nothing stays."""
     enrol(place)
     before = place.everything()
-    with pytest.raises(DuplicateCard) as refused:
-        place.write(lambda c: insert_card(c, 5, "ADA22222", card(1), 99))
+    with pytest.raises(EnrolledMeanwhile) as refused:
+        place.write(lambda c: insert_cards(c, [((5, "ADA22222"), card(1))], 99))
     assert place.everything() == before
     assert card(1).pan_hash.hex() not in str(refused.value)
 
@@ -42,7 +42,7 @@ def test_a_card_with_another_psn_is_another_card(place: Place) -> None:
     """5F34 is there to tell apart cards of one number."""
     enrol(place)
     twin = replace(card(1), psn="01")
-    place.write(lambda c: insert_card(c, 5, "ADA22222", twin, 99))
+    place.write(lambda c: insert_cards(c, [((5, "ADA22222"), twin)], 99))
     assert len(place.everything()["cards"]) == 3
 
 

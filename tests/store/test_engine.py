@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from sesame.store.access import Access, AccessQuestion, delete_stranger_rows
 from sesame.store.buckets import bucket_of
-from sesame.store.customers import insert_customer
+from sesame.store.customers import insert_customers
 from sesame.store.engine import Store, database_path, open_store
 from sesame.store.errors import StoreError, StoreUnavailable
 from sesame.store.options import StoreOptions
@@ -77,14 +77,14 @@ async def test_a_change_that_fails_leaves_nothing(store: Store, place: Place) ->
     """Whatever the error, the transaction is undone."""
 
     def change(connection: Connection) -> None:
-        insert_customer(connection, customer())
+        insert_customers(connection, [customer()])
         raise RuntimeError("half-way")
 
     before = place.everything()
     with pytest.raises(RuntimeError, match="half-way"):
         await store.write(change)
     assert place.everything() == before
-    assert await store.write(lambda connection: insert_customer(connection, customer()))
+    assert not await store.write(lambda c: insert_customers(c, [customer()]))
 
 
 async def test_closing_waits_for_groups_on_their_way(place: Place) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from sesame.store import postgresql
 from sesame.store.audit import cap_stranger_lines, delete_stranger_lines
-from sesame.store.customers import insert_customer
+from sesame.store.customers import insert_customers
 from sesame.store.devices import delete_expired_devices
 from sesame.store.engine import Store, open_store
 from sesame.store.errors import SchemaMismatch, StatementFailed, StoreUnavailable
@@ -154,7 +154,7 @@ async def test_a_server_that_serves_as_the_owner(
 async def test_a_server_enrols_nobody_and_makes_no_table(web: Store) -> None:
     """Nor does it see the index of card numbers."""
     for change in (
-        lambda c: insert_customer(c, customer("ADA22222")),
+        lambda c: insert_customers(c, [customer("ADA22222")]),
         lambda c: c.exec_driver_sql("SELECT * FROM pan_index"),
         lambda c: c.exec_driver_sql("UPDATE cards SET state = 'active'"),
         lambda c: c.exec_driver_sql("CREATE TABLE mine (a int)"),

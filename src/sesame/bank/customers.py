@@ -1,20 +1,29 @@
-"""Enrolment: a person becomes a customer, with a user code and the cards that may sign in."""
+"""Enrolment: people become customers, with a user code and the cards that may sign in."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum, unique
+from itertools import islice
 
 from sesame.bank.audit import SALT_LENGTH, Record, audit_row
 from sesame.bank.bank import Bank
-from sesame.bank.errors import CardTaken, TooManyCards, UserCodeTaken
+from sesame.bank.errors import (
+    BankError,
+    CardTaken,
+    NotEnrolled,
+    TooBusy,
+    TooManyCards,
+    UnsuitableOldCode,
+    UserCodeTaken,
+)
 from sesame.bank.user_code import UserCode
 from sesame.catalogue import Language
-from sesame.custody.custodian import CardRecord
+from sesame.custody.custodian import CardRecord, Registered
 from sesame.store.access import NO_ATTEMPT, NO_HEAD
 from sesame.store.buckets import bucket_of
 from sesame.store.cards import NewCardRow, seal_context
-from sesame.store.customers import NewCustomerRow, insert_customer
-from sesame.store.errors import DuplicateCard
+from sesame.store.customers import NewCustomerRow, Refusal, insert_customers, read_versions
+from sesame.store.errors import EnrolledMeanwhile
 
 _NO_ADDRESS = ""  # an enrolment comes from the institution itself
 
@@ -57,29 +66,82 @@ async def enrol(bank: Bank, customer: NewCustomer) -> None:
         UserCodeTaken: somebody has this user code.
         CardTaken: somebody has one of the cards.
         UnsuitableOldCode: the old code's hash costs more or less to check than others.
+        TooBusy: others moved the row, or enrolled, each time that this was tried.
     """
-    if customer.old_code is not None:
-        bank.old_codes.check_hash(customer.old_code)
+    try:
+        await enrol_all(bank, [customer])
+    except NotEnrolled as nobody:
+        raise nobody.refused[0] from None
+
+
+async def enrol_all(bank: Bank, customers: Sequence[NewCustomer]) -> None:
+    """The same for many *customers* at once, in one commit: all of them, or nobody.
+
+    A few hundred to a few thousand are a good number: each is in memory until the commit.
+
+    Raises:
+        NotEnrolled: nobody was. Says who cannot be, and why; what is wrong by itself is told
+            before what somebody has already.
+        TooBusy: others moved a row, or enrolled, each time that this was tried.
+    """
+    unsuitable = {
+        place: error
+        for place, customer in enumerate(customers)
+        if (error := _unsuitable(bank, customer))
+    }
+    if unsuitable:
+        raise NotEnrolled(unsuitable)
+    cards = await _card_rows(bank, customers)
+    keys = [(bucket_of(customer.user_code), customer.user_code) for customer in customers]
+    for _ in range(bank.limits.lost_swaps):
+        versions = await bank.store.read(lambda connection: read_versions(connection, keys))
+        rows = [
+            _row(bank, customer, own, versions.get(key, 0) + 1)
+            for customer, own, key in zip(customers, cards, keys, strict=True)
+        ]
+        try:
+            refused = await bank.store.write(
+                lambda connection, rows=rows: insert_customers(connection, rows)  # type: ignore[misc]  # of this turn
+            )
+        except EnrolledMeanwhile:
+            continue  # it will be found, or it has gone
+        if not refused:
+            return
+        errors = {place: _ERRORS[why]() for place, why in refused.items() if why in _ERRORS}
+        if errors:
+            raise NotEnrolled(errors)
+    raise TooBusy
+
+
+def _unsuitable(bank: Bank, customer: NewCustomer) -> BankError | None:
+    """What is wrong with *customer* whoever else is a customer; None where nothing is."""
     if len(customer.cards) > bank.limits.cards:
-        raise TooManyCards(
+        return TooManyCards(
             f"{len(customer.cards)} cards for one customer: an attempt looks at "
             f"{bank.limits.cards}, take one away"
         )
-    cards = [
-        await _card_row(bank, customer.user_code, number, card)
-        for number, card in enumerate(customer.cards, 1)
-    ]
-    access = await bank.store.read_access(customer.user_code)
+    if customer.old_code is not None:
+        try:
+            bank.old_codes.check_hash(customer.old_code)
+        except UnsuitableOldCode as error:
+            return error
+    return None
+
+
+def _row(
+    bank: Bank, customer: NewCustomer, cards: Sequence[NewCardRow], version: int
+) -> NewCustomerRow:
+    """*customer* as they are written, with the first line of their chain."""
     record = Record(
         event="enrolment",
-        version=access.version + 1,
+        version=version,
         at=bank.now(),
         attempt=NO_ATTEMPT,
         user_code=customer.user_code,
         address=_NO_ADDRESS,
         facts={"cards": [[row.card_number, row.profile, row.last_atc] for row in cards]},
     )
-    row = NewCustomerRow(
+    return NewCustomerRow(
         bucket=bucket_of(customer.user_code),
         user_code=customer.user_code,
         name=customer.name,
@@ -88,26 +150,47 @@ async def enrol(bank: Bank, customer: NewCustomer) -> None:
         cards=cards,
         line=audit_row(record, prev=NO_HEAD, salt=bank.random_bytes(SALT_LENGTH), mac=None),
     )
-    try:
-        written = await bank.store.write(lambda connection: insert_customer(connection, row))
-    except DuplicateCard:
-        raise CardTaken(
-            "one of the cards is enrolled already, for this or another customer: "
-            "check its number and PSN"
-        ) from None
-    if not written:
-        raise UserCodeTaken("the user code is somebody's already: generate another")
 
 
-async def _card_row(bank: Bank, user_code: UserCode, number: int, card: NewCard) -> NewCardRow:
-    record = card.record
+async def _card_rows(bank: Bank, customers: Sequence[NewCustomer]) -> list[list[NewCardRow]]:
+    """The cards of each of *customers*; custody is asked once."""
+    cards = [
+        (customer, number, card)
+        for customer in customers
+        for number, card in enumerate(customer.cards, 1)
+    ]
+    registered = await bank.custodian.register_all(
+        [(card.record, seal_context(of.user_code, number)) for of, number, card in cards]
+    )
+    rows = iter(
+        [
+            _card_row(number, card, known)
+            for (_, number, card), known in zip(cards, registered, strict=True)
+        ]
+    )
+    return [list(islice(rows, len(customer.cards))) for customer in customers]
+
+
+def _card_row(number: int, card: NewCard, registered: Registered) -> NewCardRow:
     return NewCardRow(
         card_number=number,
         kind=card.kind,
-        profile=record.profile,
-        sealed=await bank.custodian.register(record, seal_context(user_code, number)),
-        last4=record.pan.last4,
-        pan_hash=await bank.custodian.pan_index(record.pan),
-        psn=record.psn,
+        profile=card.record.profile,
+        sealed=registered.sealed,
+        last4=card.record.pan.last4,
+        pan_hash=registered.pan_hash,
+        psn=card.record.psn,
         last_atc=card.last_atc,
     )
+
+
+# The row that moved on is read again; these stay.
+_ERRORS: Mapping[Refusal, Callable[[], BankError]] = {
+    Refusal.USER_CODE_TAKEN: lambda: UserCodeTaken(
+        "the user code is somebody's already: generate another"
+    ),
+    Refusal.CARD_TAKEN: lambda: CardTaken(
+        "one of the cards is enrolled already, for this or another customer: "
+        "check its number and PSN"
+    ),
+}

@@ -9,10 +9,15 @@ BankError
  ├ UserCodeTaken       enrolment: somebody has this user code
  ├ CardTaken           enrolment: somebody has this card
  ├ TooManyCards        enrolment: more cards than an attempt looks at
- └ UnsuitableOldCode   enrolment: an old code's hash that costs more or less than ours
+ ├ UnsuitableOldCode   enrolment: an old code's hash that costs more or less than ours
+ └ NotEnrolled         enrolment of many: nobody was, for some cannot be
 """
 
+from collections.abc import Mapping
+
 from sesame.errors import SesameError
+
+_NAMED = 10  # of those who cannot be enrolled; the error has all of them
 
 
 class BankError(SesameError):
@@ -76,3 +81,15 @@ class UnsuitableOldCode(BankError):
             "the old code's hash is no argon2id of our parameters: "
             "make it with sesame.bank.old_code.OldCodes.hash"
         )
+
+
+class NotEnrolled(BankError):
+    """Nobody of a batch was enrolled. `refused` says who cannot be, by place from 0, and why."""
+
+    def __init__(self, refused: Mapping[int, BankError]) -> None:
+        named = [f"number {place + 1}: {why}" for place, why in sorted(refused.items())[:_NAMED]]
+        more = [f"and {len(refused) - _NAMED} more"] if len(refused) > _NAMED else []
+        super().__init__(
+            f"nobody was enrolled. Take these out, or mend them: {'; '.join([*named, *more])}"
+        )
+        self.refused = refused

@@ -77,6 +77,14 @@ class CardRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Registered:
+    """A card as the bank stores it."""
+
+    sealed: bytes
+    pan_hash: bytes  # 32 bytes, as `pan_index` gives it
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """One card and the ATCs that the code can claim for it."""
 
@@ -198,6 +206,14 @@ class Custodian(Protocol):
             KeyMissing: there is no issuer key of that label.
             WrongUsage: the key is not the issuer key of a CAP application.
             ProfileUnknown: this custody takes no cards of that profile.
+        """
+        ...
+
+    async def register_all(self, cards: Sequence[tuple[CardRecord, bytes]]) -> list[Registered]:
+        """Each card sealed for its context, and its PAN's hash: one call for a whole batch.
+
+        Raises:
+            KeyMissing, WrongUsage, ProfileUnknown: as `register`.
         """
         ...
 

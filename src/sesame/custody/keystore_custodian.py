@@ -25,6 +25,7 @@ from sesame.custody.custodian import (
     PairInquiry,
     PairQuestion,
     Question,
+    Registered,
 )
 from sesame.custody.errors import KeyMissing, ProfileUnknown, SealBroken, WrongUsage
 from sesame.custody.key import ISSUER_USAGES, Random
@@ -90,6 +91,13 @@ class KeystoreCustodian(Custodian):
         self._profile(card.profile)
         self._issuer_key(card.key.label, KeyUsage.ISSUER_AC)
         return self._seal.close(SealedCard.of(card), context, self._random(NONCE))
+
+    async def register_all(self, cards: Sequence[tuple[CardRecord, bytes]]) -> list[Registered]:
+        """Each card sealed, and its PAN's hash: see `Custodian.register_all`."""
+        return [
+            Registered(await self.register(card, context), await self.pan_index(card.pan))
+            for card, context in cards
+        ]
 
     async def pan_index(self, pan: Pan) -> bytes:
         """HMAC-SHA256 (32 bytes) of the digits of *pan*."""

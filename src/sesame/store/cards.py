@@ -1,5 +1,6 @@
 """Cards: what the bank knows of each, and the last ATC it accepted."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum, unique
 
@@ -13,13 +14,12 @@ from sqlalchemy import (
     SmallInteger,
     String,
     Table,
-    insert,
     select,
 )
-from sqlalchemy.exc import IntegrityError
 
 from sesame.store.buckets import bucket_of
-from sesame.store.errors import DuplicateCard
+from sesame.store.bulk import insert_rows
+from sesame.store.errors import EnrolledMeanwhile
 from sesame.store.metadata import METADATA
 
 CARDS = Table(
@@ -49,6 +49,9 @@ PAN_INDEX = Table(
     Column("card_number", SmallInteger, nullable=False),
     sqlite_with_rowid=False,
 )
+
+
+Key = tuple[int, str]  # bucket and user code
 
 
 @unique
@@ -104,28 +107,49 @@ def any_card(connection: Connection) -> SealedCardRow | None:
     return None if row is None else SealedCardRow(*row)
 
 
-def insert_card(
-    connection: Connection, bucket: int, user_code: str, card: NewCardRow, at: int
-) -> None:
-    """Write a new, active card and its entry in the PAN index.
+def insert_cards(connection: Connection, cards: Sequence[tuple[Key, NewCardRow]], at: int) -> None:
+    """Write new, active cards, each of the customer by whose key it stands, and index their PANs.
 
     Raises:
-        DuplicateCard: the PAN with this PSN is somebody's already.
+        EnrolledMeanwhile: a PAN with its PSN is somebody's already.
     """
-    key = {"bucket": bucket, "user_code": user_code, "card_number": card.card_number}
-    try:
-        connection.execute(insert(PAN_INDEX).values(pan_hash=card.pan_hash, psn=card.psn, **key))
-    except IntegrityError:
-        raise DuplicateCard from None  # the parameters would show the row
-    connection.execute(
-        insert(CARDS).values(
-            kind=card.kind,
-            state=CardState.ACTIVE,
-            profile=card.profile,
-            sealed=card.sealed,
-            last4=card.last4,
-            last_atc=card.last_atc,
-            created_at=at,
-            **key,
-        )
+    indexed = insert_rows(
+        connection,
+        PAN_INDEX,
+        ("pan_hash", "psn", "bucket", "user_code", "card_number"),
+        # In their order, so that two enrolments do not wait for each other in turn.
+        sorted((card.pan_hash, card.psn, *key, card.card_number) for key, card in cards),
+        otherwise="ON CONFLICT (pan_hash, psn) DO NOTHING",
+    )
+    if indexed != len(cards):
+        raise EnrolledMeanwhile
+    insert_rows(
+        connection,
+        CARDS,
+        (
+            "bucket",
+            "user_code",
+            "card_number",
+            "kind",
+            "state",
+            "profile",
+            "sealed",
+            "last4",
+            "last_atc",
+            "created_at",
+        ),
+        [
+            (
+                *key,
+                card.card_number,
+                card.kind,
+                CardState.ACTIVE,
+                card.profile,
+                card.sealed,
+                card.last4,
+                card.last_atc,
+                at,
+            )
+            for key, card in cards
+        ],
     )

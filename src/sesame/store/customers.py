@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum, unique
 
 from sqlalchemy import (
     BigInteger,
@@ -10,13 +11,13 @@ from sqlalchemy import (
     SmallInteger,
     String,
     Table,
-    insert,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from sesame.store.access import ACCESS, State, state_columns
 from sesame.store.audit import AUDIT_LINES, AUDIT_PERSONAL, AuditRow
-from sesame.store.cards import NewCardRow, insert_card
+from sesame.store.bulk import find_rows, insert_rows
+from sesame.store.cards import PAN_INDEX, Key, NewCardRow, insert_cards
+from sesame.store.errors import EnrolledMeanwhile
 from sesame.store.metadata import METADATA
 
 CUSTOMERS = Table(
@@ -43,53 +44,115 @@ class NewCustomerRow:
     cards: Sequence[NewCardRow]
     line: AuditRow  # the first of the customer's chain
 
+    @property
+    def key(self) -> Key:
+        """Bucket and user code."""
+        return self.bucket, self.user_code
 
-def insert_customer(connection: Connection, row: NewCustomerRow) -> bool:
-    """Write a customer with their cards; False where the user code is somebody's already.
+
+@unique
+class Refusal(StrEnum):
+    """Why a customer was not enrolled."""
+
+    USER_CODE_TAKEN = "somebody has the user code"
+    CARD_TAKEN = "somebody has a card with this PAN and PSN"
+    MOVED_ON = "a stranger tried the user code after its version was read"
+
+
+def read_versions(connection: Connection, keys: Sequence[Key]) -> dict[Key, int]:
+    """The version of each access row that there is at *keys*."""
+    rows = find_rows(connection, ACCESS, _KEY, ("version",), keys)
+    return {(bucket, user_code): version for bucket, user_code, version in rows}
+
+
+def insert_customers(connection: Connection, rows: Sequence[NewCustomerRow]) -> dict[int, Refusal]:
+    """Write customers with their cards: all of *rows*, or none.
 
     The state that strangers left on a user code that nobody had is taken over clean.
 
+    Returns:
+        Which of them cannot be, by place; nothing was written then. Empty where all are.
+
     Raises:
-        DuplicateCard: a card's PAN and PSN are somebody's already.
+        EnrolledMeanwhile: another enrolment came first: undo the transaction, and ask again.
     """
-    fresh = {
-        "version": row.line.version,
-        "enrolled_at": row.line.at,
-        "head": row.line.head,
-        **state_columns(State(stepped_at=row.line.at, old_code=row.old_code)),
-    }
-    key = {"bucket": row.bucket, "user_code": row.user_code}
-    upsert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    taken_over = connection.execute(
-        upsert(ACCESS)
-        .values(**key, **fresh)
-        .on_conflict_do_update(
-            index_elements=[ACCESS.c.bucket, ACCESS.c.user_code],
-            set_=fresh,
-            where=ACCESS.c.enrolled_at.is_(None) & (ACCESS.c.version < row.line.version),
-        )
+    refused = _refused(connection, rows)
+    if refused or not rows:
+        return refused
+    taken_over = insert_rows(
+        connection,
+        ACCESS,
+        _ACCESS_COLUMNS,
+        # In key order, as a login's groups make their rows: neither waits for the other in turn.
+        [_access(row) for row in sorted(rows, key=lambda row: row.key)],
+        otherwise=_TAKE_OVER,
     )
-    if taken_over.rowcount != 1:
-        return False
-    at = row.line.at
-    connection.execute(
-        insert(CUSTOMERS).values(name=row.name, language=row.language, created_at=at, **key)
+    if taken_over != len(rows):
+        raise EnrolledMeanwhile
+    insert_rows(
+        connection,
+        CUSTOMERS,
+        (*_KEY, "name", "language", "created_at"),
+        [(*row.key, row.name, row.language, row.line.at) for row in rows],
     )
-    for card in row.cards:
-        insert_card(connection, row.bucket, row.user_code, card, at)
-    connection.execute(
-        insert(AUDIT_LINES).values(
-            version=row.line.version,
-            attempt=row.line.attempt,
-            at=at,
-            line=row.line.line,
-            head=row.line.head,
-            **key,
-        )
+    cards = [(row.key, card) for row in rows for card in row.cards]
+    insert_cards(connection, cards, rows[0].line.at)
+    lines = [(row.key, row.line) for row in rows]
+    insert_rows(
+        connection,
+        AUDIT_LINES,
+        (*_KEY, "version", "attempt", "at", "line", "head"),
+        [(*key, line.version, line.attempt, line.at, line.line, line.head) for key, line in lines],
     )
-    connection.execute(
-        insert(AUDIT_PERSONAL).values(
-            version=row.line.version, at=at, salt=row.line.salt, address=row.line.address, **key
-        )
+    insert_rows(
+        connection,
+        AUDIT_PERSONAL,
+        (*_KEY, "version", "at", "salt", "address"),
+        [(*key, line.version, line.at, line.salt, line.address) for key, line in lines],
     )
-    return True
+    return {}
+
+
+_KEY = ("bucket", "user_code")
+_WRITTEN = ("version", "enrolled_at", "head", *state_columns(State()))
+_ACCESS_COLUMNS = (*_KEY, *_WRITTEN)
+_TAKE_OVER = f"""
+ON CONFLICT (bucket, user_code) DO UPDATE
+SET {", ".join(f"{name} = excluded.{name}" for name in _WRITTEN)}
+WHERE access.enrolled_at IS NULL AND access.version < excluded.version
+"""
+
+
+def _access(row: NewCustomerRow) -> tuple[object, ...]:
+    """The access row of a new customer."""
+    state = State(stepped_at=row.line.at, old_code=row.old_code)
+    line = row.line
+    return (*row.key, line.version, line.at, line.head, *state_columns(state).values())
+
+
+def _refused(connection: Connection, rows: Sequence[NewCustomerRow]) -> dict[int, Refusal]:
+    """Which of *rows* cannot be written: for what is there, or stands before them."""
+    there = find_rows(
+        connection, ACCESS, _KEY, ("version", "enrolled_at"), [row.key for row in rows]
+    )
+    known = {(bucket, user_code): rest for bucket, user_code, *rest in there}
+    pans = [(card.pan_hash, card.psn) for row in rows for card in row.cards]
+    cards = set(find_rows(connection, PAN_INDEX, _PAN, (), pans))
+    given: set[Key] = set()
+    refused = {}
+    for place, row in enumerate(rows):
+        version, enrolled_at = known.get(row.key, (0, None))
+        own = [(card.pan_hash, card.psn) for card in row.cards]
+        if row.key in given or enrolled_at is not None:
+            refused[place] = Refusal.USER_CODE_TAKEN
+        elif version >= row.line.version:
+            refused[place] = Refusal.MOVED_ON
+        elif len(set(own)) < len(own) or cards.intersection(own):
+            refused[place] = Refusal.CARD_TAKEN
+        else:
+            given.add(row.key)
+            cards.update(own)
+    return refused
+
+
+_PAN = ("pan_hash", "psn")

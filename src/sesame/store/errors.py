@@ -4,7 +4,7 @@ StoreError
  ├ StoreUnavailable   the database did not answer in time, or cannot be written
  │  └ RowHeld         another program holds the customer's row: nothing was written
  ├ CardMovedAside     a card's last ATC changed without a step of its access row
- ├ DuplicateCard      the PAN with this PSN is in the index already
+ ├ EnrolledMeanwhile  another enrolment took a user code or card first
  └ SchemaMismatch     the database is of a later version than this program
 """
 
@@ -48,11 +48,11 @@ class CardMovedAside(StoreError):
         super().__init__("a card moved without a step of its access row: nothing was written")
 
 
-class DuplicateCard(StoreError):
-    """The PAN with this PSN is in the index already; the transaction left nothing behind."""
+class EnrolledMeanwhile(StoreError):
+    """Another enrolment took a user code or a card first; the transaction left nothing behind."""
 
     def __init__(self) -> None:
-        super().__init__("a card with this PAN and PSN is enrolled already")
+        super().__init__("another enrolment came first: nothing was written, try again")
 
 
 class SchemaMismatch(StoreError):
