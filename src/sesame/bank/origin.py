@@ -3,6 +3,7 @@
 import ipaddress
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
+from functools import lru_cache
 
 from sesame.store.access import DEVICES_ASKED
 
@@ -33,6 +34,7 @@ class Origin:
             raise ValueError(f"a browser claims {DEVICES_ASKED} devices at most")
 
 
+@lru_cache(maxsize=4096)  # the same few ask again and again
 def source_address(host: str) -> str:
     """*host* as it is written down: IPv4 whole, IPv6 by its /64, for the rest changes at will.
 

@@ -26,6 +26,8 @@ def parse_user_code(typed: str) -> UserCode:
     Raises:
         MalformedUserCode: what remains is not eight characters of A to Z and 0 to 9.
     """
+    if _USER_CODE.fullmatch(typed):
+        return UserCode(typed)
     kept = "".join(c for c in typed if unicodedata.category(c)[0] not in "ZC")
     # Not upper() alone: it would turn other letters, a long s say, into ours.
     user_code = kept.upper() if kept.isascii() else ""

@@ -91,6 +91,8 @@ def parse_number(typed: str) -> Code:
 def _plain(typed: str) -> str:
     if len(typed) > _LONGEST_TYPED:
         raise MalformedCode
+    if typed.isascii() and typed.isdigit():
+        return typed  # as most people type it
     plain = unicodedata.normalize("NFKC", typed)
     return "".join([c for c in plain if not _is_dropped(c)])
 
