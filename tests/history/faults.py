@@ -29,7 +29,7 @@ from sesame.store.cards import CardRow
 from sesame.store.engine import Store
 from sesame.store.options import StoreOptions
 from sesame.store.sessions import SessionRow
-from sesame.store.sqlite_login import insert_session
+from sesame.store.sqlite_login import insert_sessions
 from sesame.store.steps import Fate, Step
 
 Planting = Callable[[], AbstractContextManager[Any]]
@@ -272,13 +272,12 @@ def _session_not_opened() -> AbstractContextManager[Any]:
     """Every eighth session is forgotten in the commit that should open it."""
 
     def forgetful(
-        connection: sqlite3.Connection, bucket: int, user_code: str, session: SessionRow
+        connection: sqlite3.Connection, opened: Sequence[tuple[int, str, SessionRow]]
     ) -> None:
-        if session.token_hash[0] % 8:
-            insert_session(connection, bucket, user_code, session)
+        insert_sessions(connection, [one for one in opened if one[2].token_hash[0] % 8])
 
     stack = ExitStack()
-    stack.enter_context(patch.object(sqlite_login, "insert_session", forgetful))
+    stack.enter_context(patch.object(sqlite_login, "insert_sessions", forgetful))
     opens = "FROM taken WHERE token_hash IS NOT NULL"
     stack.enter_context(_on_postgresql((opens, f"{opens} AND get_byte(token_hash, 0) % 8 <> 0")))
     return stack

@@ -24,6 +24,7 @@ from sesame.store.steps import Fate, Step
 
 Answer = TypeVar("Answer")
 
+_STATEMENTS = 512  # kept ready: those of a group have a text for each size
 _LONGEST_WAIT = 5.0  # seconds for another process's commit
 
 _PRAGMAS = (
@@ -142,7 +143,12 @@ class _Side:
     @property
     def raw(self) -> sqlite3.Connection:
         if self._raw is None:
-            raw = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+            raw = sqlite3.connect(
+                self._path,
+                isolation_level=None,
+                check_same_thread=False,
+                cached_statements=_STATEMENTS,
+            )
             try:
                 _set_up(raw, writes=self._writes)
             except BaseException:

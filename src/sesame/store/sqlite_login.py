@@ -1,12 +1,18 @@
 """The statements of a login on SQLite, by hand: what an attempt reads, and what a step writes.
 
 Beside them in `sesame.store.postgresql_login` stand those of PostgreSQL. A group is one
-explicit transaction; within it each step has statements of its own, which cost next to
-nothing where the database is in the same process.
+explicit transaction. Each row and card is swapped by a statement of its own; lines and sessions
+are one statement a group each, as is the read: the driver lets go of the interpreter for each step
+of a statement, and waits for it afterwards.
 """
 
 import sqlite3
 from collections.abc import Sequence
+from functools import lru_cache
+from itertools import groupby
+from typing import Any
+
+import msgspec
 
 from sesame.store.access import (
     DEVICES_ASKED,
@@ -22,24 +28,50 @@ from sesame.store.audit import (
     AUDIT_PERSONAL,
     STRANGER_LINES,
     STRANGER_PERSONAL,
-    AuditRow,
 )
 from sesame.store.devices import DeviceRow
 from sesame.store.errors import CardMovedAside
+from sesame.store.groups import LARGEST_GROUP
 from sesame.store.sessions import SessionRow
 from sesame.store.steps import Fate, Step
 
-# The row, whether the browser is known, and the cards, in one statement. A user code that
-# nobody has reads alike.
-_READ_ACCESS = f"""
-SELECT (SELECT max(expires_at) FROM devices
-        WHERE devices.bucket = access.bucket AND devices.user_code = access.user_code
-          AND device_hash IN (?, ?, ?, ?)),
-       {READ_COLUMNS}
-FROM access LEFT JOIN cards USING (bucket, user_code)
-WHERE access.bucket = ? AND access.user_code = ?
-ORDER BY card_number
+_READ = tuple(column.strip() for column in READ_COLUMNS.split(","))
+# What JSON has no words for goes as hexadecimal digits.
+_BYTES = frozenset(
+    {
+        "head",
+        "open_failed_at",
+        "open_refused",
+        "reserved_failed_at",
+        "reserved_refused",
+        "accepted",
+        "sealed",
+    }
+)
+_BYTES_AT = [at for at, column in enumerate(_READ, 2) if column in _BYTES]
+_JSON = ", ".join(f"hex({column})" if column in _BYTES else column for column in _READ)
+_CARD_NUMBER = 2 + _READ.index("card_number")
+
+
+# The rows of a group, whether each browser is known, and the cards, as one value of one row.
+# A user code that nobody has has no line in the answer.
+@lru_cache(maxsize=LARGEST_GROUP)
+def _read_group_of(size: int) -> str:
+    asked = ", ".join(f"({place}, ?, ?, ?, ?, ?, ?)" for place in range(size))
+    return f"""
+WITH asked(place, bucket, user_code, device_1, device_2, device_3, device_4) AS (VALUES {asked})
+SELECT json_group_array(json_array(
+       place,
+       (SELECT max(expires_at) FROM devices
+        WHERE devices.bucket = asked.bucket AND devices.user_code = asked.user_code
+          AND device_hash IN (device_1, device_2, device_3, device_4)),
+       {_JSON}))
+FROM asked
+CROSS JOIN access ON access.bucket = asked.bucket AND access.user_code = asked.user_code
+LEFT JOIN cards ON cards.bucket = asked.bucket AND cards.user_code = asked.user_code
 """  # noqa: S608 -- columns
+
+
 _NO_DEVICE = b""  # no hash is empty
 
 # Compare-and-swap, so that of two guesses that read the same row only one is written. A
@@ -113,8 +145,19 @@ ON CONFLICT (bucket, hour, writer) DO UPDATE SET failures = stranger_failures.fa
 
 
 def read_group(connection: sqlite3.Connection, asked: Sequence[AccessQuestion]) -> list[Access]:
-    """Read the access rows that are *asked* for, each with its cards."""
-    return [_read_one(connection, question) for question in asked]
+    """Read the access rows that are *asked* for, each with its cards, in one statement."""
+    parameters = [value for question in asked for value in _question(question)]
+    (said,) = connection.execute(_read_group_of(len(asked)), parameters).fetchone()
+    rows: list[list[Any]] = _decode(said)
+    for row in rows:
+        for at in _BYTES_AT:
+            row[at] = bytes.fromhex(row[at])
+    rows.sort(key=_place_and_card)
+    by_place = groupby(rows, key=lambda row: row[0])
+    found = {place: [row[1:] for row in of_one] for place, of_one in by_place}
+    return [
+        access_of(question.user_code, found.get(place, [])) for place, question in enumerate(asked)
+    ]
 
 
 def swap_group(connection: sqlite3.Connection, steps: Sequence[Step]) -> list[Fate]:
@@ -126,7 +169,8 @@ def swap_group(connection: sqlite3.Connection, steps: Sequence[Step]) -> list[Fa
     """
     try:
         connection.execute("BEGIN IMMEDIATE")
-        fates = [_swap_one(connection, step) for step in steps]
+        fates = [_swap(connection, step) for step in steps]
+        _write(connection, [s for s, fate in zip(steps, fates, strict=True) if fate is Fate.WON])
         connection.execute("COMMIT")
     except CardMovedAside:
         connection.execute("ROLLBACK")
@@ -141,7 +185,8 @@ def swap_group(connection: sqlite3.Connection, steps: Sequence[Step]) -> list[Fa
     return fates
 
 
-def _swap_one(connection: sqlite3.Connection, step: Step) -> Fate:
+def _swap(connection: sqlite3.Connection, step: Step) -> Fate:
+    """Swap the row of *step* and raise its cards."""
     key = (step.bucket, step.user_code)
     if not swap_row(
         connection,
@@ -154,22 +199,41 @@ def _swap_one(connection: sqlite3.Connection, step: Step) -> Fate:
     for card_number, atc in step.atcs:
         if not advance_card(connection, *key, card_number, atc):
             raise CardMovedAside
-    insert_line(connection, *key, step.line, enrolled=step.enrolled)
-    if step.session is not None:
-        insert_session(connection, *key, step.session)
-    if step.forgets_devices:
-        forget_devices(connection, *key)
-    if step.device is not None:
-        insert_device(connection, *key, step.device)
-    if step.failed_hour is not None:
-        count_failure(connection, step.bucket, step.failed_hour)
     return Fate.WON
 
 
-def _read_one(connection: sqlite3.Connection, asked: AccessQuestion) -> Access:
+def _write(connection: sqlite3.Connection, steps: Sequence[Step]) -> None:
+    """Write what the *steps* that won bring with them."""
+    for enrolled in (True, False):
+        insert_lines(connection, [s for s in steps if s.enrolled is enrolled], enrolled=enrolled)
+    insert_sessions(
+        connection, [(s.bucket, s.user_code, s.session) for s in steps if s.session is not None]
+    )
+    for step in steps:
+        if step.forgets_devices:
+            forget_devices(connection, step.bucket, step.user_code)
+        if step.device is not None:
+            insert_device(connection, step.bucket, step.user_code, step.device)
+        if step.failed_hour is not None:
+            count_failure(connection, step.bucket, step.failed_hour)
+
+
+def _question(asked: AccessQuestion) -> tuple[object, ...]:
     devices = (*asked.devices, *[_NO_DEVICE] * (DEVICES_ASKED - len(asked.devices)))
-    parameters = (*devices, asked.bucket, asked.user_code)
-    return access_of(asked.user_code, connection.execute(_READ_ACCESS, parameters).fetchall())
+    return (asked.bucket, asked.user_code, *devices)
+
+
+def _place_and_card(row: list[Any]) -> tuple[int, int]:
+    """By question, and of one by card number: a row without cards is alone."""
+    return row[0], row[_CARD_NUMBER] or 0
+
+
+def _insert(connection: sqlite3.Connection, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+    """Insert all *rows* by the *statement* of one, which ends with its values."""
+    if rows:
+        values = statement.rstrip().rpartition("VALUES ")[2]
+        more = f", {values}" * (len(rows) - 1)
+        connection.execute(statement.rstrip() + more, [value for row in rows for value in row])
 
 
 def swap_row(  # noqa: PLR0913 -- a key, a version, and what becomes of the row
@@ -200,38 +264,43 @@ def advance_card(
     return connection.execute(_ADVANCE_CARD, parameters).rowcount == 1
 
 
-def insert_line(
-    connection: sqlite3.Connection, bucket: int, user_code: str, row: AuditRow, *, enrolled: bool
-) -> None:
-    """Write *row* and its personal values, in the transaction of the step it records."""
-    connection.execute(
+def insert_lines(connection: sqlite3.Connection, steps: Sequence[Step], *, enrolled: bool) -> None:
+    """Write the lines of *steps* and their personal values, in the transaction of the steps."""
+    lines = [(step.bucket, step.user_code, step.line) for step in steps]
+    _insert(
+        connection,
         _INSERT_LINE[enrolled],
-        (bucket, user_code, row.version, row.attempt, row.at, row.line, row.head),
+        [(*key, row.version, row.attempt, row.at, row.line, row.head) for *key, row in lines],
     )
-    connection.execute(
+    _insert(
+        connection,
         _INSERT_PERSONAL[enrolled],
-        (bucket, user_code, row.version, row.at, row.salt, row.address),
+        [(*key, row.version, row.at, row.salt, row.address) for *key, row in lines],
     )
 
 
-def insert_session(
-    connection: sqlite3.Connection, bucket: int, user_code: str, session: SessionRow
+def insert_sessions(
+    connection: sqlite3.Connection, opened: Sequence[tuple[int, str, SessionRow]]
 ) -> None:
-    """Write a new session, in the transaction of the step that opens it."""
-    connection.execute(
+    """Write new sessions, by bucket and user code, in the transaction that opens them."""
+    _insert(
+        connection,
         _INSERT_SESSION,
-        (
-            bucket,
-            user_code,
-            session.token_hash,
-            session.session_epoch,
-            session.means,
-            session.erased_old_code,
-            session.opened_at,
-            session.opened_at,
-            session.ends_at,
-            session.previous_login_at,
-        ),
+        [
+            (
+                bucket,
+                user_code,
+                session.token_hash,
+                session.session_epoch,
+                session.means,
+                session.erased_old_code,
+                session.opened_at,
+                session.opened_at,
+                session.ends_at,
+                session.previous_login_at,
+            )
+            for bucket, user_code, session in opened
+        ],
     )
 
 
@@ -251,3 +320,6 @@ def forget_devices(connection: sqlite3.Connection, bucket: int, user_code: str) 
 def count_failure(connection: sqlite3.Connection, bucket: int, hour: int) -> None:
     """Count one more, in the transaction of the step that failed."""
     connection.execute(_COUNT_FAILURE, (bucket, hour))
+
+
+_decode = msgspec.json.Decoder(list[list[Any]]).decode
