@@ -2,8 +2,8 @@
 
     python -m bench                            what needs no other server: `make bench`
     python -m bench peers [--store sqlite]     beside PostgreSQL's floor and other servers, then
-                                               ten million cards: `make bench-peers`
-    python -m bench growth [--cards 1000000]   the growth alone
+          [--cards 10000000]                   the growth: `make bench-peers`
+    python -m bench growth [--cards 10000000]  the growth alone
     python -m bench page                       docs/reference/figures.md from the last `peers`
 
 A measurement wants the machine for itself. It ends with one line of JSON. Absolute rates are
@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("what", nargs="?", choices=_WHAT, default="alone")
     parser.add_argument("--store", choices=("postgresql", "sqlite"), default="postgresql")
     parser.add_argument(
-        "--cards", type=int, default=growth.CARDS_ENROLLED[-1], help="how far growth goes"
+        "--cards", type=int, default=growth.CARDS_ENROLLED[1], help="how far growth goes"
     )
     asked = parser.parse_args()
     if asked.what == "page":

@@ -314,11 +314,12 @@ def check_all(answered: int, asked: int) -> None:
 
 
 @contextmanager
-def serving(premises: Premises, *, largest_group: int = GROUP) -> Iterator[int]:
+def serving(premises: Premises, *, largest_group: int = GROUP, processes: int = 1) -> Iterator[int]:
     """`sesame serve` on *premises*; gives its port."""
     port = free_port()
     settings = settings_file(premises, port=port, largest_group=largest_group)
     command = [sys.executable, "-m", "sesame", "serve", "--settings", str(settings)]
+    command += ["--workers", str(processes)]
     with running(command, port):
         yield port
 
