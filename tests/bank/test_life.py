@@ -66,7 +66,7 @@ from sesame.cap.profile import Profile
 from sesame.cap.token import Code
 from sesame.cap.verification import HIGHEST_ATC, Candidates
 from sesame.cap.verification import candidates as candidates_of
-from sesame.store.access import State, Tries
+from sesame.store.access import Access, State, Tries
 from sesame.store.schema import migrate
 from tests.bank.branch import (
     ADDRESS,
@@ -666,8 +666,8 @@ def _the_bank_is_never_pressed(patched: pytest.MonkeyPatch) -> None:
 def _known_devices_are_pressed_too(patched: pytest.MonkeyPatch) -> None:
     right = verification._read  # noqa: SLF001 -- the fault is planted there
 
-    async def read(bank: Bank, attempt: Attempt) -> Reading:
-        reading = await right(bank, attempt)
+    async def read(bank: Bank, attempt: Attempt, early: Access | None) -> Reading:
+        reading = await right(bank, attempt, early)
         on = await bank.pressure.is_on(bank.store, bank.limits, bank.now())
         return structs.replace(reading, bank_pressed=on)
 

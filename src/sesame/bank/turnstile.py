@@ -45,6 +45,10 @@ class Turnstile:
         finally:
             self._leave(key)
 
+    def is_taken(self, key: Hashable) -> bool:
+        """Whether somebody is inside for *key* just now."""
+        return key in self._queues
+
     async def _enter(self, key: Hashable, waiting: int, *, first: bool) -> None:
         queue = self._queues.get(key)
         if queue is None:

@@ -144,13 +144,17 @@ async def verify_login(bank: Bank, attempt: Attempt) -> Outcome:
         TooBusy: others on this user code came first; nothing was counted.
         StoreUnavailable: the database does not answer, or did not take the step.
     """
-    first = await _goes_first(bank, attempt)
+    early = await _read_early(bank, attempt)
+    first = early is not None and is_known(early, bank.now())
+    if bank.turnstile.is_taken(attempt.user_code):
+        early = None  # the row moves before our turn comes
     async with (
         _place(bank, attempt, first=first),
         bank.turnstile.through(attempt.user_code, waiting=bank.limits.waiting, first=first),
     ):
         for _ in range(bank.limits.lost_swaps):
-            reading = await _read(bank, attempt)
+            reading = await _read(bank, attempt, early)
+            early = None
             if again := await _repeated(bank, reading, attempt):
                 return again
             if unjudged := answer_unjudged(reading, attempt, bank.limits):
@@ -217,12 +221,11 @@ def decide(reading: Reading, attempt: Attempt, verdict: Verdict, limits: Limits)
     return Decision(None, succeeded, verdict.advance, retires)
 
 
-async def _goes_first(bank: Bank, attempt: Attempt) -> bool:
-    """Whether a known device asks: strangers who wait do not keep it waiting."""
+async def _read_early(bank: Bank, attempt: Attempt) -> Access | None:
+    """The row, where a device says that it is known: strangers keep no such one waiting."""
     if not attempt.origin.devices:
-        return False
-    access = await bank.store.read_access(attempt.user_code, _devices(attempt))
-    return is_known(access, bank.now())
+        return None
+    return await bank.store.read_access(attempt.user_code, _devices(attempt))
 
 
 def _place(bank: Bank, attempt: Attempt, *, first: bool) -> AbstractAsyncContextManager[None]:
@@ -232,8 +235,9 @@ def _place(bank: Bank, attempt: Attempt, *, first: bool) -> AbstractAsyncContext
     return bank.old_codes.place(waiting=bank.limits.waiting_old_codes, first=first)
 
 
-async def _read(bank: Bank, attempt: Attempt) -> Reading:
-    access = await bank.store.read_access(attempt.user_code, _devices(attempt))
+async def _read(bank: Bank, attempt: Attempt, early: Access | None) -> Reading:
+    """What the attempt is judged by. A row read *early* may have moved: the swap sees that."""
+    access = early or await bank.store.read_access(attempt.user_code, _devices(attempt))
     now = row_time(bank.now(), access)
     known = is_known(access, now)
     side = side_of(access.state, now, known=known)

@@ -1,0 +1,66 @@
+"""How often a login goes to PostgreSQL: one read, one statement that settles it."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import asyncpg
+import pytest
+
+from sesame.bank.verification import Accepted, Attempt, Outcome, Refused, verify_login
+from sesame.store.postgresql_login import READ_GROUP, SWAP_GROUP
+from tests.bank.branch import VERA, Branch, attempt, open_bank
+
+pytestmark = pytest.mark.needs("postgresql")
+
+_HOT = [READ_GROUP, SWAP_GROUP]
+
+
+@pytest.fixture
+async def branch(server: str) -> AsyncIterator[Branch]:
+    """A bank on PostgreSQL."""
+    branch = Branch(server, open_bank(server))
+    yield branch
+    await branch.close()
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every statement that is sent, by whatever way; it fills."""
+    sent: list[str] = []
+    fetch, prepare = asyncpg.Connection.fetch, asyncpg.Connection.prepare
+
+    async def fetched(self: asyncpg.Connection, query: str, *values: object) -> object:
+        sent.append(query)
+        return await fetch(self, query, *values)
+
+    async def prepared(self: asyncpg.Connection, query: str, **how: object) -> object:
+        sent.append(query)
+        return await prepare(self, query, **how)
+
+    monkeypatch.setattr(asyncpg.Connection, "fetch", fetched)
+    monkeypatch.setattr(asyncpg.Connection, "prepare", prepared)  # SQLAlchemy's way
+    return sent
+
+
+async def test_a_login_is_two_round_trips(branch: Branch, sent: list[str]) -> None:
+    """From a browser that is known or not, right or wrong."""
+    bank = branch.bank
+    await bank.pressure.is_on(bank.store, bank.limits, bank.now())  # asked once in a while
+    assert sent
+    first = replace(attempt(VERA.user_code, VERA.card.code(1)), device_seed=bytes(32))
+
+    async def login(mine: Attempt) -> Outcome:
+        sent.clear()
+        outcome = await verify_login(bank, mine)
+        assert sent == _HOT
+        return outcome
+
+    accepted = await login(first)
+    assert isinstance(accepted, Accepted)
+    assert accepted.device is not None
+    known = replace(first.origin, devices=(accepted.device,))
+    mine = attempt(VERA.user_code, VERA.card.code(2), origin=known)
+    assert isinstance(await login(mine), Accepted)
+    for origin in (known, first.origin):
+        wrong = attempt(VERA.user_code, VERA.card.wrong_code(3), origin=origin)
+        assert await login(wrong) == Refused()
