@@ -2,6 +2,7 @@
 
 import asyncio
 
+import asyncpg
 import pytest
 from sqlalchemy import Connection
 
@@ -53,3 +54,16 @@ async def test_one_server_at_a_time(server: Place) -> None:
     assert await first == 1
     await one.close()
     await other.close()
+
+
+@pytest.mark.needs("postgresql")
+async def test_what_a_login_holds_is_left_for_later(server: Place) -> None:
+    """Neither waits for the other."""
+    for hour in (1, 2):
+        server.execute("INSERT INTO stranger_failures VALUES (1, ?, 0, 1)", hour)
+    holding = await asyncpg.connect(server.url.replace("+asyncpg", ""))
+    async with holding.transaction():
+        await holding.execute("SELECT FROM stranger_failures WHERE hour = 1 FOR UPDATE")
+        assert server.write(lambda connection: delete_old_failures(connection, before=9)) == 1
+    await holding.close()
+    assert server.execute("SELECT hour FROM stranger_failures") == [(1,)]

@@ -262,6 +262,11 @@ def test_no_statement_of_a_login_joins_by_less_than_the_key() -> None:
             by_user_code = len(re.findall(rf"\b{table}\.user_code = ", statement))
             assert by_bucket == by_user_code, (name, table)
         assert statement.count("bucket") >= statement.count("user_code") > 0
+        written = re.findall(r"INSERT INTO (\w+) \((\w+), (\w+)", statement)
+        for table, *key in written:
+            # Counts are a bucket's, and nobody's.
+            assert key == ["bucket", "hour" if table == "stranger_failures" else "user_code"]
+        assert len(written) == (0 if name == "read" else 8)
 
 
 # ── Pages ────────────────────────────────────────────────────────────────────────────────────────

@@ -48,7 +48,10 @@ class Database(Protocol):
         ...
 
     async def read(self, query: Callable[[Connection], Answer]) -> Answer:
-        """Run *query* in a transaction that only reads."""
+        """Run *query* where nothing can be written.
+
+        On SQLite its statements see one moment; on PostgreSQL each sees what was committed.
+        """
         ...
 
     async def write(self, change: Callable[[Connection], Answer]) -> Answer:
@@ -117,7 +120,7 @@ class Store:
         return fate
 
     async def read(self, query: Callable[[Connection], Answer]) -> Answer:
-        """Run *query* in a transaction that only reads."""
+        """Run *query* where nothing can be written: one statement, if it must see one moment."""
         return await self._database.read(query)
 
     async def write(self, change: Callable[[Connection], Answer]) -> Answer:
