@@ -8,7 +8,8 @@ import asyncpg
 import pytest
 
 from sesame.store import postgresql
-from sesame.store.audit import cap_stranger_lines, delete_stranger_lines
+from sesame.store.access import names_attempt
+from sesame.store.audit import attempt_of, cap_stranger_lines, delete_stranger_lines, has_line
 from sesame.store.customers import insert_customers
 from sesame.store.devices import delete_expired_devices
 from sesame.store.engine import Store, open_store
@@ -65,6 +66,13 @@ async def test_a_server_may_do_what_a_server_does(web: Store, owner: Place) -> N
     assert (await web.read_access(USER_CODE)).version == 1
     whole = accepted(forgets_devices=True, failed_hour=7)
     assert await web.swap_access(whole) is Fate.WON
+    key, attempt = (whole.bucket, whole.user_code), whole.line.attempt
+    for look in (
+        lambda c: has_line(c, *key, whole.line, enrolled=True),
+        lambda c: attempt_of(c, *key, whole.line.version) == attempt,
+        lambda c: names_attempt(c, *key, attempt),
+    ):
+        assert await web.lasts(*key, look)
     assert await web.swap_access(step(STRANGER, 0, failed_hour=7)) is Fate.WON
     assert await web.swap_access(step(STRANGER, 1, failed_hour=7)) is Fate.WON
     await web.write(lambda connection: cap_stranger_lines(connection, most=0))
