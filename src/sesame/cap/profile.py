@@ -77,6 +77,8 @@ class Profile:
     belgian: bool = False  # the bits are put into digits by the Belgian function
     bits: int = field(init=False)  # how many bits the code holds
     atc_bits: int = field(init=False)  # how many of them are low bits of the ATC
+    # How many ATCs above the last one a single code may claim without ambiguity.
+    window: int = field(init=False)
     ac_bits: int = field(init=False)  # how many are bits of the AC
     constant: int = field(init=False)  # the token's bits that every ARQC has
     constant_mask: int = field(init=False)  # where in the token they stand
@@ -100,6 +102,7 @@ class Profile:
         self._check_bitmap()
         derive(self, "bits", int.from_bytes(self.ipb).bit_count())
         derive(self, "atc_bits", self._selects(_CID_LENGTH, _ATC_LENGTH).bit_length())
+        derive(self, "window", (1 << self.atc_bits) - 1)
         derive(self, "ac_bits", self._selects(_AC_AT, _AC_LENGTH).bit_count())
         derive(self, "psn_mask", self.ipb[: self._psn_length])
         derive(self, "answer_mask", self._selects(0, _ANSWER))
@@ -110,11 +113,6 @@ class Profile:
         derive(self, "constant", self._compress(bytes(1), bytes([CID_ARQC]) + rest))
         derive(self, "constant_mask", self._compress(bytes(1), b"\xff" + rest))
         derive(self, "message_head", standard_elements(self.scheme) + self.aip)
-
-    @property
-    def window(self) -> int:
-        """How many ATCs above the last one a single code may claim without ambiguity."""
-        return (1 << self.atc_bits) - 1
 
     @property
     def iad_length(self) -> int:
