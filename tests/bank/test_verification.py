@@ -943,7 +943,7 @@ async def test_a_refusal_runs_the_same_statements_for_all(branch_on_file: Branch
         await branch_on_file.fail(user_code, 1)  # the next one finds a row in either case
         statements = await _traced(branch_on_file, branch_on_file.fail(user_code, 1))
         assert [statement.split()[0] for statement in statements] == [
-            "SELECT",
+            "WITH",  # the rows of the group
             "BEGIN",
             "INSERT",  # the row
             "INSERT",  # the line

@@ -321,10 +321,26 @@ async def _without_standby(fragile: Cluster) -> AsyncIterator[None]:
     fragile.psql("ALTER SYSTEM SET synchronous_standby_names = 'elsewhere'")
     fragile.reload()
     try:
+        await _until_commits_wait(fragile)
         yield
     finally:
         fragile.psql("ALTER SYSTEM RESET synchronous_standby_names")
         fragile.reload()
+
+
+async def _until_commits_wait(fragile: Cluster) -> None:
+    """A reload has its effect when one of the server's processes comes to it, and none says so."""
+    cancel = (
+        "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+    )
+    waited = 0
+    while not waited:
+        commit = asyncio.create_task(
+            asyncio.to_thread(fragile.psql, "SELECT pg_logical_emit_message(true, 'commit', '')")
+        )
+        while not commit.done():
+            waited += int(await asyncio.to_thread(fragile.psql, cancel))
+        await commit
 
 
 async def test_a_wait_for_a_standby_that_is_cancelled(
