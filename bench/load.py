@@ -9,13 +9,10 @@ from typing import cast
 
 
 @dataclass(slots=True)
-class Measured:
-    """What a run gave: answers, seconds for all and for each one."""
+class Timed:
+    """So many seconds, and in them answers, each with its own."""
 
     seconds: float = 0.0
-    own_seconds: float = 0.0  # of processor time that the generator took itself
-    statuses: Counter[int] = field(default_factory=Counter)
-    saying_yes: int = 0  # answers in whose body the words stand that were looked for
     latencies: list[float] = field(default_factory=list)
 
     @property
@@ -27,6 +24,15 @@ class Measured:
         """The latency in milliseconds that *part* (0 to 1) of the answers did not exceed."""
         ordered = sorted(self.latencies)
         return 1000 * ordered[min(len(ordered) - 1, int(part * len(ordered)))]
+
+
+@dataclass(slots=True)
+class Measured(Timed):
+    """What a run gave."""
+
+    own_seconds: float = 0.0  # of processor time that the generator took itself
+    statuses: Counter[int] = field(default_factory=Counter)
+    saying_yes: int = 0  # answers in whose body the words stand that were looked for
 
 
 async def run(port: int, requests: Sequence[bytes], clients: int, *, yes: bytes = b"") -> Measured:

@@ -18,8 +18,10 @@ def running(
     *,
     environment: Mapping[str, str] | None = None,
     log: Path | None = None,
-) -> Iterator[None]:
-    """*command*, from when it listens on *port*; what it says goes to *log* where there is one.
+) -> Iterator[int]:
+    """The process of *command*, from when it listens on *port*.
+
+    What it says goes to *log*, where there is one.
 
     Raises:
         RuntimeError: it did not come up.
@@ -33,7 +35,7 @@ def running(
         )
     try:
         _wait_for(port, process)
-        yield
+        yield process.pid
     finally:
         process.terminate()
         process.wait(30)

@@ -10,37 +10,22 @@ the bank is a new SQLite file; a PostgreSQL database is empty before, and holds 
 
 import argparse
 import asyncio
-import hashlib
 import json
-import secrets
 import shutil
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
-from bench.population import API_KEY, Holder
-from sesame.app import open_bank
-from sesame.bank.customers import CardKind, NewCard, NewCustomer, enrol
-from sesame.bank.user_code import generate_user_code
-from sesame.cap.profiles import BANK_CARD
-from sesame.catalogue import Language
-from sesame.custody.custodian import CardRecord, KeyRef
-from sesame.custody.keystore import Cost, Keystore
-from sesame.custody.keystore_custodian import KeystoreIssuingCustodian
-from sesame.custody.passphrase import Passphrase
-from sesame.emv.pan import Pan, luhn_digit
-from sesame.settings import read_settings
-from sesame.store.schema import migrate
+from bench.load import Timed
+from bench.population import API_KEY, Holder, Premises, populate, settings_file
+from bench.servers import free_port, running
+from sesame.store.groups import LARGEST_GROUP
 
 _HOLDERS = 1000
 _CLIENTS = 32
@@ -48,7 +33,6 @@ _CAPACITY = 20.0  # seconds in which it is measured
 _WARM = 20.0  # seconds of load before memory is looked at
 _KEPT_UP = 0.98  # of the rate that was sent
 _LOOK = 5.0  # seconds between two looks
-_CHEAP = Cost(time=1, memory_kib=64, lanes=1)  # opening the keystore is not what we measure
 _MB = 1 << 20
 _PAGE = 4096
 
@@ -64,22 +48,10 @@ class Settings:
 
 
 @dataclass(slots=True)
-class Seen:
-    """What came of the logins of one part of the run."""
+class Seen(Timed):
+    """What came of the logins of one part of the run; the accepted ones are timed."""
 
-    seconds: float = 0.0
-    latencies: list[float] = field(default_factory=list)
     errors: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def rate(self) -> float:
-        """Accepted codes a second."""
-        return len(self.latencies) / self.seconds
-
-    def percentile(self, part: float) -> float:
-        """Milliseconds that *part* (0 to 1) of the answers did not exceed."""
-        ordered = sorted(self.latencies)
-        return 1000 * ordered[min(len(ordered) - 1, int(part * len(ordered)))]
 
 
 class Client:
@@ -231,67 +203,6 @@ async def measure(process: int, port: int, holders: Sequence[Holder], said: Sett
     return kept_up and not errors
 
 
-async def make_bank(folder: Path, database: str, port: int) -> list[Holder]:
-    """Keys and settings in *folder*, tables in *database*, and customers with a bank card each."""
-    passphrase = folder / "passphrase"
-    passphrase.touch(mode=0o600)
-    passphrase.write_text(secrets.token_urlsafe(32), encoding="utf-8")
-    keystore = Keystore.create(
-        folder / "keystore.json",
-        Passphrase(passphrase.read_text(encoding="utf-8")),
-        demo=True,
-        now=datetime.now(UTC),
-        random=secrets.token_bytes,
-        cost=_CHEAP,
-    )
-    (folder / "settings.toml").write_text(
-        f'database = "{database}"\nkeystore = "keystore.json"\n'
-        'keystore_passphrase_file = "passphrase"\n'
-        f'public_url = "http://127.0.0.1:{port}"\nport = {port}\ndemonstration = true\n'
-        f'api_keys = {{ bench = "{hashlib.sha256(API_KEY.encode()).hexdigest()}" }}\n',
-        encoding="utf-8",
-    )
-    await asyncio.to_thread(migrate, database)
-    custodian = KeystoreIssuingCustodian(keystore)
-    bank = open_bank(read_settings(folder / "settings.toml"), custodian)
-    holders = []
-    for number in range(_HOLDERS):
-        payload = f"400000{number:09d}"
-        pan = Pan(payload + luhn_digit(payload))
-        record = CardRecord(pan=pan, psn="00", profile=BANK_CARD.name, key=KeyRef("dpa-01"), dki=1)
-        customer = NewCustomer(
-            user_code=generate_user_code(secrets.token_bytes),
-            name="Mesure",
-            language=Language.FRENCH,
-            old_code=None,
-            cards=[NewCard(kind=CardKind.BANK, record=record)],
-        )
-        await enrol(bank, customer)
-        holders.append(Holder(customer.user_code, await custodian.card_key(record)))
-    await bank.store.close()
-    return holders
-
-
-@contextmanager
-def serving(settings: Path, port: int, workers: int) -> Iterator[int]:
-    """The process of `sesame serve`, which listens."""
-    command = [sys.executable, "-m", "sesame", "serve", "--settings", str(settings)]
-    process = subprocess.Popen([*command, "--workers", str(workers)])
-    try:
-        end = time.monotonic() + 60
-        while True:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            if time.monotonic() > end or process.poll() is not None:
-                raise RuntimeError("the server did not come up")
-            time.sleep(0.05)
-        yield process.pid
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.steady")
@@ -301,13 +212,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--part", type=float, default=0.8, help="of the capacity")
     said = Settings(**vars(parser.parse_args(arguments)))
     folder = Path(tempfile.mkdtemp(prefix="sesame steady "))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    at = Premises.on_sqlite(folder) if said.database is None else Premises(folder, said.database)
+    port = free_port()
     try:
-        database = said.database or f"sqlite:///{folder}/bank.db"
-        holders = asyncio.run(make_bank(folder, database, port))
-        with serving(folder / "settings.toml", port, said.workers) as process:
+        holders = asyncio.run(populate(at, _HOLDERS))
+        settings = settings_file(at, port=port, largest_group=LARGEST_GROUP)
+        serve = [sys.executable, "-m", "sesame", "serve", "--settings", str(settings)]
+        with running([*serve, "--workers", str(said.workers)], port) as process:
             all_accepted = asyncio.run(measure(process, port, holders, said))
     finally:
         shutil.rmtree(folder)
