@@ -13,6 +13,8 @@ import hypothesis
 import pytest
 from hypothesis.configuration import set_hypothesis_home_dir
 
+from sesame.store.schema import migrate
+from tests.places import Place
 from tests.postgresql import Cluster, running_cluster
 from tools.system_packages import read_list
 
@@ -47,6 +49,16 @@ def cluster() -> Iterator[Cluster]:
     """A PostgreSQL of this process's tests; who uses it says that they need it."""
     with running_cluster() as cluster:
         yield cluster
+
+
+@pytest.fixture(scope="session")
+def migrated_server(cluster: Cluster) -> Iterator[Place]:
+    """A database on the tests' PostgreSQL, with tables; one after the other uses it."""
+    name = cluster.new_database()
+    migrate(cluster.url(name))
+    place = Place(cluster.url(name))
+    yield place
+    place.close()
 
 
 @pytest.hookimpl(wrapper=True)

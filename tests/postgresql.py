@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -110,6 +111,34 @@ class Cluster:
             "--set", "ON_ERROR_STOP=1", "--host", str(self.folder), "--username", user,
             "--dbname", database, *commands,
         )  # fmt: skip
+
+    @contextmanager
+    def missing_its_standby(self) -> Iterator[None]:
+        """Every commit waits for a standby that is not there, and no wait would end by itself."""
+        self.psql("ALTER SYSTEM SET synchronous_standby_names = 'elsewhere'")
+        self.reload()
+        try:
+            self._until_commits_wait()
+            yield
+        finally:
+            self.psql("ALTER SYSTEM RESET synchronous_standby_names")
+            self.reload()
+
+    def _until_commits_wait(self) -> None:
+        """A reload has its effect when one of the server's processes comes to it; none says so."""
+        cancel = (
+            "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity"
+            " WHERE wait_event = 'SyncRep'"
+        )
+        waited = 0
+        with ThreadPoolExecutor(1) as thread:
+            while not waited:
+                commit = thread.submit(
+                    self.psql, "SELECT pg_logical_emit_message(true, 'commit', '')"
+                )
+                while not commit.done():
+                    waited += int(self.psql(cancel))
+                commit.result()
 
     def new_database(self, template: str = "template1") -> str:
         """The name of a new database, a copy of *template*."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,6 @@ import pytest
 from sesame.store.schema import erase, migrate
 from tests.bank.branch import Branch, enrol_everybody, open_bank
 from tests.places import Place, Where, url_of
-from tests.postgresql import Cluster
 
 
 @pytest.fixture(scope="session")
@@ -30,22 +29,12 @@ def file(enrolled: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(enrolled, folder / "sesame.db"))
 
 
-@pytest.fixture(scope="session")
-def migrated_bank(cluster: Cluster) -> Iterator[Place]:
-    """A database on the tests' PostgreSQL; one test after the other uses it."""
-    name = cluster.new_database()
-    migrate(cluster.url(name))
-    place = Place(cluster.url(name))
-    yield place
-    place.close()
-
-
 @pytest.fixture
-def server(migrated_bank: Place) -> str:
-    """The URL of that database, with everybody in it again."""
-    migrated_bank.write(erase)
-    _enrol(migrated_bank.url)
-    return migrated_bank.url
+def server(migrated_server: Place) -> str:
+    """The URL of the database on the tests' PostgreSQL, with everybody in it again."""
+    migrated_server.write(erase)
+    _enrol(migrated_server.url)
+    return migrated_server.url
 
 
 @pytest.fixture(

@@ -6,8 +6,8 @@ could answer. Whoever sends the same form again, to whatever server, reads one a
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import closing, suppress
 from dataclasses import replace
 
 import pytest
@@ -148,18 +148,6 @@ async def test_a_server_killed_while_the_database_answers(
 # ── A standby that is waited for ─────────────────────────────────────────────────────────────────
 
 
-@contextmanager
-def _a_standby_that_is_not_there(cluster: Cluster) -> Iterator[None]:
-    """Every commit waits for it, and no wait would end by itself."""
-    cluster.psql("ALTER SYSTEM SET synchronous_standby_names = 'elsewhere'")
-    cluster.reload()
-    try:
-        yield
-    finally:
-        cluster.psql("ALTER SYSTEM RESET synchronous_standby_names")
-        cluster.reload()
-
-
 @pytest.fixture
 async def impatient(server: str) -> AsyncIterator[Bank]:
     """A bank that waits two seconds for its database at most."""
@@ -183,7 +171,7 @@ async def test_a_wait_for_a_standby_that_ends_early(
     branch = branch_on_server
     await branch.bank.store.read_access(VERA.user_code)
     mine = attempt(VERA.user_code, VERA.card.code(1))
-    with _a_standby_that_is_not_there(cluster), caplog.at_level(logging.WARNING):
+    with cluster.missing_its_standby(), caplog.at_level(logging.WARNING):
         asked = asyncio.create_task(verify_login(impatient, mine))
         while how != "our own clock" and not asked.done():
             ended = await asyncio.to_thread(

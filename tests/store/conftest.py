@@ -9,7 +9,6 @@ import pytest
 from sesame.store.engine import Store
 from sesame.store.schema import erase, migrate
 from tests.places import Place
-from tests.postgresql import Cluster
 
 
 @pytest.fixture(scope="session")
@@ -18,16 +17,6 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("empty") / "sesame.db"
     migrate(f"sqlite:///{path}")
     return path
-
-
-@pytest.fixture(scope="session")
-def migrated_server(cluster: Cluster) -> Iterator[Place]:
-    """A database on the tests' PostgreSQL, with tables; one after the other uses it."""
-    name = cluster.new_database()
-    migrate(cluster.url(name))
-    place = Place(cluster.url(name))
-    yield place
-    place.close()
 
 
 @pytest.fixture

@@ -20,10 +20,10 @@ from sesame.store.errors import StoreUnavailable
 from sesame.store.options import StoreOptions
 from sesame.store.schema import erase, migrate
 from sesame.store.steps import Fate, Step
-from tests.cut import Cut, wired
 from tests.places import Place
 from tests.postgresql import Cluster, running_cluster
-from tests.store.databases import STRANGER, USER_CODE, accepted, enrol, step
+from tests.store.databases import USER_CODE, accepted, enrol, step
+from tests.wire import Break, wired
 
 pytestmark = pytest.mark.needs("postgresql")
 
@@ -297,50 +297,21 @@ def _there(connection: Connection, taken: Step) -> bool:
     return has_line(connection, taken.bucket, taken.user_code, taken.line, enrolled=taken.enrolled)
 
 
-@pytest.mark.parametrize("cut", [Cut.BEFORE, Cut.AFTER])
-async def test_a_wire_that_is_cut(place: Place, fragile: Cluster, cut: Cut) -> None:
+@pytest.mark.parametrize("where", [Break.BEFORE, Break.AFTER])
+async def test_a_wire_that_breaks(place: Place, fragile: Cluster, where: Break) -> None:
     """Before the statement arrives, or after its commit: the line tells which it was."""
     taken = accepted()
-    async with wired(fragile.folder, fragile.folder / f"wire{cut.value}") as wire:
+    async with wired(fragile.folder / "wire", fragile.folder) as wire:
         store = Place(wire.url(place.url)).open_store(_SHORT)
-        assert await store.swap_access(step(STRANGER, 0)) is Fate.WON  # so that it is prepared
-        wire.cut = cut
+        wire.breaks.append(where)
         with pytest.raises(StoreUnavailable, match="did not answer"):
             await store.swap_access(taken)
-        assert wire.cut is Cut.NOT
-        arrived = cut is Cut.AFTER
+        assert wire.broken == 1
+        arrived = where is Break.AFTER
         assert await store.read(lambda connection: _there(connection, taken)) is arrived
         assert await store.swap_access(taken) is (Fate.LOST if arrived else Fate.WON)
         await store.close()
     assert place.row_of(USER_CODE)["version"] == 2
-
-
-@asynccontextmanager
-async def _without_standby(fragile: Cluster) -> AsyncIterator[None]:
-    """A standby is waited for that is not there."""
-    fragile.psql("ALTER SYSTEM SET synchronous_standby_names = 'elsewhere'")
-    fragile.reload()
-    try:
-        await _until_commits_wait(fragile)
-        yield
-    finally:
-        fragile.psql("ALTER SYSTEM RESET synchronous_standby_names")
-        fragile.reload()
-
-
-async def _until_commits_wait(fragile: Cluster) -> None:
-    """A reload has its effect when one of the server's processes comes to it, and none says so."""
-    cancel = (
-        "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
-    )
-    waited = 0
-    while not waited:
-        commit = asyncio.create_task(
-            asyncio.to_thread(fragile.psql, "SELECT pg_logical_emit_message(true, 'commit', '')")
-        )
-        while not commit.done():
-            waited += int(await asyncio.to_thread(fragile.psql, cancel))
-        await commit
 
 
 async def test_a_wait_for_a_standby_that_is_cancelled(
@@ -348,17 +319,15 @@ async def test_a_wait_for_a_standby_that_is_cancelled(
 ) -> None:
     """It comes as a success with a warning: nobody takes it for one, and the log has it."""
     store = place.open_store(replace(_SHORT, statement_timeout=60))
-    async with _without_standby(fragile):
-        with caplog.at_level(logging.WARNING, "sesame.store"):
-            asked = asyncio.create_task(store.swap_access(step()))
-            while not asked.done():
-                await asyncio.to_thread(
-                    fragile.psql,
-                    "SELECT pg_cancel_backend(pid) FROM pg_stat_activity "
-                    "WHERE wait_event = 'SyncRep'",
-                )
-            with pytest.raises(StoreUnavailable, match="did not wait for its standby"):
-                await asked
+    with fragile.missing_its_standby(), caplog.at_level(logging.WARNING, "sesame.store"):
+        asked = asyncio.create_task(store.swap_access(step()))
+        while not asked.done():
+            await asyncio.to_thread(
+                fragile.psql,
+                "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'",
+            )
+        with pytest.raises(StoreUnavailable, match="did not wait for its standby"):
+            await asked
     assert "canceling wait for synchronous replication" in caplog.text
     assert place.row_of(USER_CODE)["version"] == 2
     await store.close()
@@ -367,7 +336,7 @@ async def test_a_wait_for_a_standby_that_is_cancelled(
 async def test_a_change_that_its_standby_may_not_have(place: Place, fragile: Cluster) -> None:
     """So with whatever else is written: who is told of the end of a session relies on it."""
     store = place.open_store(replace(_SHORT, statement_timeout=60))
-    async with _without_standby(fragile):
+    with fragile.missing_its_standby():
         asked = asyncio.create_task(store.write(_touch))
         while not asked.done():
             await asyncio.to_thread(
@@ -385,7 +354,7 @@ async def test_a_wait_for_a_standby_that_is_too_long(
     """Our own clock ends it; the commit is seen here, and lasts once nothing is waited for."""
     taken = accepted(read_version=2)
     key = (taken.bucket, taken.user_code)
-    async with _without_standby(fragile):
+    with fragile.missing_its_standby():
         with pytest.raises(StoreUnavailable, match="did not answer"):
             await _ask(store, "swap_access")
         assert await store.read(lambda c: _there(c, taken))
@@ -404,7 +373,7 @@ async def test_a_commit_that_ends_late(place: Place, fragile: Cluster) -> None:
     store = place.open_store(_SHORT)
     patient = place.open_store(replace(_SHORT, lock_timeout=_LONGEST, statement_timeout=_LONGEST))
     await store.swap_access(step())
-    async with _without_standby(fragile):
+    with fragile.missing_its_standby():
         asked = asyncio.create_task(store.swap_access(taken))
         pid = ""
         while not pid:
