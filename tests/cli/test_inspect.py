@@ -233,8 +233,9 @@ def test_the_last_try_at_a_terminal(
 ) -> None:
     """It is asked."""
     path = card_file(tmp_path, "sesame", counters=Counters(atc=0, pin_tries_left=1))
-    monkeypatch.setattr("sys.stdin", Terminal(answer))
-    monkeypatch.setattr(getpass, "getpass", lambda _: PIN.digits)
+    monkeypatch.setattr("sys.stdin", Terminal(""))
+    typed = iter([answer, PIN.digits])
+    monkeypatch.setattr(getpass, "getpass", lambda _: next(typed))
     assert main(["card", "inspect", str(path), "--transaction"]) == status
     assert "Essayer (oui/non)\u202f?" in capsys.readouterr().err
 

@@ -1,6 +1,7 @@
 """The PIN at a terminal: the real `sesame code`, with fingers that do not keep to the rules."""
 
 import re
+import shlex
 import signal
 import sys
 from collections.abc import Sequence
@@ -93,3 +94,50 @@ def test_a_passphrase_that_is_broken_off_puts_the_terminal_back(tmp_path: Path) 
         assert screen.ends() == 128 + signal.SIGHUP
         assert screen.mode == before
     assert not path.exists()
+
+
+@pytest.mark.parametrize("of", [("code",), ("card", "inspect")], ids=["code", "doctor"])
+def test_the_last_try_is_asked_for_unseen(tmp_path: Path, of: tuple[str, ...]) -> None:
+    """« oui » before the question is no answer to it; a PIN typed there is not shown."""
+    card = card_file(tmp_path, "sesame", counters=Counters(atc=0, pin_tries_left=1))
+    options = ["--transaction"] if "inspect" in of else []
+    with on_terminal(command(card, *options, of=of), {}) as screen:
+        screen.type("oui\n")
+        screen.sees(r"Essayer \(oui/non\)")
+        screen.type(f"{PIN.digits}\n")
+        screen.sees("Rien n’a été essayé")
+        assert screen.ends() == 1
+    assert PIN.digits not in screen.text
+    assert read_summary(card).counters.pin_tries_left == 1
+
+
+def test_a_card_that_came_to_its_last_try(tmp_path: Path) -> None:
+    """Whoever agrees goes on."""
+    card = card_file(tmp_path, "sesame", counters=Counters(atc=0, pin_tries_left=1))
+    with on_terminal(command(card), {}) as screen:
+        screen.sees(r"Essayer \(oui/non\)")
+        screen.type("oui\n")
+        screen.sees(ASKED)
+        screen.type(f"{PIN.digits}\n")
+        screen.sees(CODE.pattern)
+        assert screen.ends() == 0
+
+
+@pytest.mark.parametrize("of", [("code",), ("reader", "--plain")], ids=["code", "reader"])
+def test_a_job_is_not_put_aside_with_a_pin_half_typed(card: Path, of: tuple[str, ...]) -> None:
+    """A shell that brings it back would show the rest: Ctrl-Z does nothing."""
+    shell = ["bash", "--norc", "--noprofile", "-i"]
+    with on_terminal(shell, {**ENVIRON, "PS1": "$ "}) as screen:
+        screen.sees(r"\$ ")
+        screen.type(" ".join(map(shlex.quote, command(card, of=of))) + "\n")
+        if "reader" in of:
+            screen.sees("Choisissez")
+            screen.type("c\n")
+        asked = screen.sees("[Cc]ode secret.*[?:]").end()
+        screen.type("\x1a")
+        screen.type(f"{PIN.digits}\n")
+        screen.sees(r"\d ?\d ?\d ?\d,? \d ?\d ?\d ?\d", asked)
+        assert "Stopped" not in screen.text
+        screen.type("q\nexit\n")
+        screen.ends()
+    assert PIN.digits not in screen.text

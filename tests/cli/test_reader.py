@@ -60,6 +60,34 @@ def piped(*arguments: object, typed: str, **environ: str) -> "subprocess.Complet
 # ── On the full screen ───────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.parametrize(
+    "telltale",
+    [
+        {"TEXTUAL": "debug,devtools"},
+        {"TEXTUAL_LOG": "library.log"},
+        {"TEXTUAL_DEBUG": "1"},
+        {"TEXTUAL_SCREENSHOT": "1", "TEXTUAL_SCREENSHOT_LOCATION": "."},
+    ],
+    ids=lambda telltale: next(iter(telltale)),
+)
+def test_no_file_holds_what_is_typed_or_shown(
+    card: Path, monkeypatch: pytest.MonkeyPatch, telltale: dict[str, str]
+) -> None:
+    """The terminal library has ways to write both down; none is left on."""
+    monkeypatch.chdir(card.parent)
+    before = set(card.parent.iterdir())
+    with terminal(card, columns=24, rows=10, **telltale) as screen:
+        screen.sees("CHOISISSEZ")
+        screen.type("c")
+        screen.sees("CODE SECRET")
+        screen.type(f"{PIN.digits}\r")
+        shown = screen.sees(_CODE.pattern).end()
+        screen.sees("3[0-3]\\s*s", shown)  # for as long as it takes to draw what is shown
+        screen.type("q")
+        assert screen.ends() == 0
+    assert set(card.parent.iterdir()) == before
+
+
 def test_a_code_on_the_full_screen(card: Path) -> None:
     """From the card to the code, by keys; then nothing is left, and the terminal is as before."""
     with terminal(card, columns=24, rows=10) as screen:  # so small that digits are digits

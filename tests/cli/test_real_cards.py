@@ -113,31 +113,24 @@ def test_a_wrong_pin_is_told_and_asked_again(
     assert desk.counters.atc == 1
 
 
-def test_the_last_try_wants_a_word(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_last_try_wants_a_word(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     """No is no, whatever else is typed is no, and yes is yes."""
     use_up(desk, 1)
-    for word in ("non\n", "\n", "", "1\n"):
-        desk.typist.types([])
-        monkeypatch.setattr(sys.stdin, "readline", io.StringIO(word).readline)
+    for word in ("non", "", None, "1"):
+        desk.typist.types([word])
         assert main(["code", "--pcsc"]) == 1
         assert capsys.readouterr().err.endswith(
             f"{LAST}Essayer (oui/non)\u202f? Rien n’a été essayé.\n"
         )
     assert desk.counters.pin_tries_left == 1
-    desk.typist.types([PIN.digits])
-    monkeypatch.setattr(sys.stdin, "readline", io.StringIO("Oui\n").readline)
+    desk.typist.types(["Oui", PIN.digits])
     assert main(["code", "--pcsc"]) == 0
     assert desk.counters.pin_tries_left == 3
 
 
-def test_the_last_try_comes_while_typing(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_last_try_comes_while_typing(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     """After the second wrong PIN of a session it is asked too."""
-    desk.typist.types([WRONG.digits, WRONG.digits])
-    monkeypatch.setattr(sys.stdin, "readline", io.StringIO("non\n").readline)
+    desk.typist.types([WRONG.digits, WRONG.digits, "non"])
     assert main(["code", "--pcsc"]) == 1
     assert LAST in capsys.readouterr().err
     assert desk.counters.pin_tries_left == 1
@@ -155,13 +148,9 @@ def test_the_last_try_in_a_script(desk: Desk, capsys: pytest.CaptureFixture[str]
     assert desk.counters.pin_tries_left == 0
 
 
-@pytest.mark.parametrize(("word", "status"), [("non\n", 1), ("oui\n", 0)])
+@pytest.mark.parametrize(("word", "status"), [("non", 1), ("oui", 0)])
 def test_tries_that_the_card_does_not_say(
-    desk: Desk,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    word: str,
-    status: int,
+    desk: Desk, capsys: pytest.CaptureFixture[str], word: str, status: int
 ) -> None:
     """Any may be the last: asked once at a terminal; a script needs its option."""
     told = desk.reader.answer
@@ -175,8 +164,7 @@ def test_tries_that_the_card_does_not_say(
     assert main(["code", "--pcsc", "--pin-stdin"]) == 1
     assert "C’est peut-être le dernier essai" in capsys.readouterr().err
     assert desk.counters.pin_tries_left == 3
-    desk.typist.types([PIN.digits])
-    monkeypatch.setattr(sys.stdin, "readline", io.StringIO(word).readline)
+    desk.typist.types([word, PIN.digits])
     assert main(["code", "--pcsc"]) == status
     assert capsys.readouterr().err.count("Essayer (oui/non)\u202f?") == 1
     desk.typist.pipes(f"{PIN.digits}\n")

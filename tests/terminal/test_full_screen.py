@@ -400,14 +400,6 @@ def _headless(app: FullScreen) -> None:
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("name", ["TEXTUAL", "TEXTUAL_LOG", "TEXTUAL_DEBUG"])
-def test_nothing_is_logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """What would have the library write keys to files is taken away."""
-    monkeypatch.setenv(name, "something")
-    FullScreen(Table(tmp_path).device, explain)
-    assert name not in os.environ
-
-
 # ── Signing, and other languages ─────────────────────────────────────────────────────────────────
 
 

@@ -63,7 +63,16 @@ def pin_of(arguments: argparse.Namespace) -> Pin | AskPin:
     Raises:
         NoPin: what was piped in is none.
     """
-    return _piped() if _pipes(arguments) else ask_pin
+    if _pipes(arguments):
+        return _piped()
+
+    def ask(asking: Asking) -> Pin | None:
+        if asking.wrong and asking.tries_left is not None:
+            print(wrong_pin(asking.tries_left), file=sys.stderr)
+        consent(asking.tries_left, given=arguments.last_try)
+        return _typed()
+
+    return ask
 
 
 def pin_of_real_card(arguments: argparse.Namespace) -> AskPin:
@@ -148,35 +157,32 @@ def consent(tries_left: int | None, *, given: bool) -> None:
     refusal, question = _LAST if tries_left == 1 else _PERHAPS_LAST
     if not at_terminal():
         raise NoPin(say(refusal))
+    # Unseen, as somebody may type the PIN here; what was typed before the question is forgotten.
     print(say(question), end="", file=sys.stderr, flush=True)
-    if _line().lower() not in _YES:
+    if _unseen("").lower() not in _YES:
         raise NoPin(say(_NOTHING_TRIED))
-
-
-def ask_pin(asking: Asking) -> Pin | None:
-    """What is typed at the terminal, unseen; None where nothing is."""
-    if asking.wrong and asking.tries_left is not None:
-        print(wrong_pin(asking.tries_left), file=sys.stderr)
-    return _typed()
 
 
 def _typed() -> Pin | None:
     while True:
-        try:
-            with ended_in_order():
-                typed = getpass.getpass(
-                    say("Code secret de la carte (Entrée pour arrêter)\u00a0: ")
-                )
-        except EOFError:
-            return None
-        except UnicodeDecodeError:
-            typed = _NO_TEXT
+        typed = _unseen(say("Code secret de la carte (Entrée pour arrêter)\u00a0: "))
         if not typed:
             return None
         try:
             return Pin(typed)
         except MalformedPin:
             print(say(_NOT_A_PIN), file=sys.stderr)
+
+
+def _unseen(prompt: str) -> str:
+    """A line that is typed at the terminal and not shown; empty where input has ended."""
+    try:
+        with ended_in_order():
+            return getpass.getpass(prompt).strip()
+    except EOFError:
+        return ""
+    except UnicodeDecodeError:
+        return _NO_TEXT
 
 
 def _pipes(arguments: argparse.Namespace) -> bool:

@@ -72,6 +72,15 @@ def run(arguments: argparse.Namespace) -> int:
             trace.write(recorder)
 
 
+def _silence_terminal_library() -> None:
+    """Take away what would have it write into files what is typed, or shown.
+
+    It looks once, when it is loaded.
+    """
+    for name in [name for name in os.environ if name.startswith("TEXTUAL")]:
+        del os.environ[name]
+
+
 def _open(device: Device, slot: VirtualSlot | PcscSlot, language: Language, *, plain: bool) -> int:
     def explain(error: SesameError) -> str:
         return sentence(error, language)
@@ -92,6 +101,7 @@ def _open(device: Device, slot: VirtualSlot | PcscSlot, language: Language, *, p
         print(*said[1:], sep="", end="\n" * bool(said), flush=True)
         run_plain(device, explain, sys.stdout)
     else:
+        _silence_terminal_library()
         # Only here: the terminal library takes a while to load, and the plain face needs none.
         from sesame.terminal.full_screen import run_full_screen  # noqa: PLC0415
 

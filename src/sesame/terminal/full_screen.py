@@ -43,9 +43,6 @@ from sesame.terminal.drawing import draw
 _BEAT = 0.25  # seconds between two looks at the clock
 _BELL_AT = 5  # seconds before the reader switches off
 
-# With these the library writes what is typed, or shown, into files.
-_TELLTALES = ("TEXTUAL", "TEXTUAL_DEBUG", "TEXTUAL_LOG", "TEXTUAL_SCREENSHOT")
-
 
 @unique
 class Deed(Enum):
@@ -201,8 +198,6 @@ class FullScreen(App[None]):
     def __init__(
         self, device: Device, explain: Callable[[SesameError], str], notice: str = ""
     ) -> None:
-        for name in _TELLTALES:
-            os.environ.pop(name, None)
         # Where no colours are wanted the terminal keeps its own two.
         super().__init__(ansi_color=True if os.environ.get("NO_COLOR") else None)
         self.failure: Exception | None = None

@@ -12,12 +12,17 @@ _CODES_OF_SIGNALS = 128  # what shells add to the number of the signal that ende
 
 @contextmanager
 def ended_in_order() -> Iterator[None]:
-    """Let a polite signal end us as an error would, so that the terminal is put back."""
+    """Let a polite signal end us as an error would, so that the terminal is put back.
+
+    Ctrl-Z does nothing meanwhile: a shell that brings a job back shows again what is typed, and
+    a card that nobody asks is kept from everybody.
+    """
 
     def end(number: int, _: object) -> None:
         raise SystemExit(_CODES_OF_SIGNALS + number)
 
     before = {number: signal.signal(number, end) for number in _POLITE}
+    before[signal.SIGTSTP] = signal.signal(signal.SIGTSTP, signal.SIG_IGN)
     try:
         yield
     finally:
