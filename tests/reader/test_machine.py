@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sesame.cap.mode import Inputs, Mode
 from sesame.cap.terminal_data import AIDS, Scheme
 from sesame.catalogue import Language
-from sesame.emv.apdu import Command, Response
+from sesame.emv.apdu import Command, Ins, Response
 from sesame.emv.tags import Tag
 from sesame.emv.tlv import encode_one
 from sesame.reader.machine import (
@@ -559,6 +559,27 @@ def test_row_8_a_wrong_pin_on_the_pin_pad() -> None:
     assert table.state() is State.PIN_ON_PAD
     table.press("ok")
     assert table.reader.screen.code == CODE
+
+
+@pytest.mark.parametrize("display_time", DisplayTime)
+@pytest.mark.parametrize(
+    ("answer", "state"), [(OK, State.CODE_SHOWN), (Response(0x63C2), State.WRONG_PIN)]
+)
+def test_row_5_a_slow_hand_at_the_pin_pad(
+    display_time: DisplayTime, answer: Response, state: State
+) -> None:
+    """The pad has a time of its own: nothing that the card has done is lost to ours."""
+    table = Table(Reader(display_time=display_time))
+    table.card.pin_pad = True
+    table.card.answers[Asked.PAD] = answer
+
+    def slowly(command: Command) -> None:
+        table.seconds += 100 if command.ins == Ins.VERIFY else 0
+
+    table.card.before_answer = slowly
+    table.make_code()
+    table.happen(Tick())
+    assert table.state() is state
 
 
 # ── Rows 6 and 8: the PIN is judged ──────────────────────────────────────────────────────────────

@@ -542,6 +542,8 @@ class Reader:
         before = self.screen
         if isinstance(event, CardPowered) and self._state is State.READING:
             self._since = at  # the slot may have waited for another program to free the card
+        if isinstance(event, CardAnswered) and self._asked is Asked.PAD:
+            self._since = at  # a hand was at the slot's keys, which have a time of their own
         effects = self._pass_time(at)  # what comes too late finds the reader as time has left it
         self._notice(event)
         trigger = self._trigger(event)
