@@ -97,6 +97,7 @@ ATTACKS: dict[str, tuple[str, bytes, str]] = {
     "a number for a label": ("doctor", b"", put(1, "50", NUMBER)),
     "a name for a label": ("doctor", b"", put(1, "5F20", NAME, put(1, "50", NAME))),
     "a bitmap that is a bomb": ("doctor", b"", put(1, "9F56", "01 AA FF")),
+    "tries that the card does not repeat": ("doctor", b"\1", "01 00"),
     "a name among other objects": ("recorder", b"", put(1, "5F20", NAME, put(1, "5F50", NAME))),
     "a number in characters": ("recorder", b"", put(1, "9F12", NUMBER)),
     "a record that says something else the second time": (

@@ -491,6 +491,20 @@ def test_no_pin_without_consent(tries: int, agreed: int | None) -> None:
     assert Ins.VERIFY not in {command.ins for command in card.sent}
 
 
+def test_tries_that_the_card_does_not_repeat() -> None:
+    """What it said before the PIN was agreed to says nothing of the tries that are left now."""
+    told = iter(["9F170103 9000", "9000"])
+
+    def once(command: Command) -> Response | None:
+        if command.ins == Ins.GET_DATA and (command.p1, command.p2) == (0x9F, 0x17):
+            return Response.decode(bytes.fromhex(next(told)))
+        return None
+
+    card = Card(instead=once)
+    assert Kind.PIN_NOT_ASKED in kinds(transact(card))
+    assert Ins.VERIFY not in {command.ins for command in card.sent}
+
+
 @pytest.mark.parametrize(
     ("tries", "agreed"), [(1, 1), (3, 3), (3, 2), (None, None), (2, None), (1, None)]
 )

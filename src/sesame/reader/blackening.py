@@ -4,7 +4,7 @@ Card number, track data and cardholder's name are written over where they stand,
 bytes of the same kind: the session is as long as it was, is TLV where it was, and makes the same
 code. First by tag, and so is every object that no tag of ours names: banks put into theirs what
 they like. Then wherever else the same digits or words stand, in whatever alignment. VERIFY never
-keeps its PIN, nor what is answered to it, nor does anything else keep that block.
+keeps its PIN, nor what is answered to it, nor does anything else of that session keep the block.
 """
 
 import re

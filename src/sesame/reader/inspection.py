@@ -358,6 +358,7 @@ class Inspection:
         application = self._begin(found, said)
         if application is None:
             return
+        found.counters.pop(Tag.PIN_TRY_COUNTER, None)  # what was said before says nothing now
         self._read_counters(found)
         left = found.counters.get(Tag.PIN_TRY_COUNTER)
         said.not_agreed = not covers(tries_agreed, left)
