@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
+from ssl import SSLError
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
@@ -261,6 +262,8 @@ async def connect_to_one(dsn: str, *, timeout: float, **how: object) -> asyncpg.
 async def _connect(dsn: str, **how: object) -> asyncpg.Connection:
     try:
         return await asyncpg.connect(dsn, **how)
+    except SSLError:  # a certificate that does not verify is a ValueError too
+        raise
     except ValueError:
         # Its own words may hold pieces of the URL.
         raise StoreError(
