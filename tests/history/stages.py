@@ -237,7 +237,7 @@ class _OnPair(_OnServer):
     @property
     def deeds(self) -> Mapping[str, Deed]:
         return {
-            "fail-over": self._fail_over,
+            "fail-over": self._change,
             "fail-over from behind": self._fail_over_from_behind,
             "link stalled": self._link_stalled,
             "sessions ended": self._sessions_ended,
@@ -282,28 +282,10 @@ class _OnPair(_OnServer):
         standby.set(_PAIR)
         await asyncio.to_thread(standby.start)
         self.standby = standby
-        await self._in_step()
-
-    async def _in_step(self) -> None:
-        """Wait until the standby has all that is committed here.
-
-        That is more than its operator can ask for at any time; it is so that a commit whose
-        wait was cancelled may be looked for after a fail-over.
-        """
-        ((now,),) = await self.ask("SELECT pg_current_wal_lsn()::text")
-        reached = f"flush_lsn >= '{now}' AND sync_state = 'sync'"
-        # Nobody but the server itself knows when it is so far.
-        while not await self.ask(f"SELECT FROM pg_stat_replication WHERE {reached}"):  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-
-    async def _fail_over(self, chance: random.Random) -> None:
-        await self._in_step()
-        await self._change(chance)
 
     async def _fail_over_from_behind(self, chance: random.Random) -> None:
         """What the standby never got was never answered."""
         assert self.link is not None
-        await self._in_step()
         self.link.stall()
         await asyncio.sleep(chance.uniform(*_NAPS))
         await self._change(chance)
@@ -335,14 +317,6 @@ class _OnPair(_OnServer):
         self.link.stall()
         await asyncio.sleep(chance.uniform(*_NAPS))
         self.link.move()
-
-    async def _sessions_ended(self, chance: random.Random) -> None:
-        await super()._sessions_ended(chance)
-        await self._in_step()
-
-    async def _statements_cancelled(self, chance: random.Random) -> None:
-        await super()._statements_cancelled(chance)
-        await self._in_step()
 
 
 @asynccontextmanager
