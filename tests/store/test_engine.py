@@ -139,6 +139,7 @@ async def test_a_group_is_of_one_bucket_where_that_is_asked_for(place: Place) ->
 
         def __init__(self) -> None:
             self.at_once_alone = 1
+            self.first_steps_wait = True
             self.read, self.write = place.database.read, place.database.write
             self.swap_alone = place.database.swap_alone
 

@@ -98,6 +98,19 @@ async def test_a_row_that_somebody_holds_for_too_long(
     assert await store.swap_access(accepted()) is Fate.WON
 
 
+def _counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The user codes whose steps were sent alone: it fills."""
+    asked: list[str] = []
+    swap_alone = postgresql_login.swap_alone
+
+    async def counted(connection: asyncpg.Connection, step: Step) -> Fate:
+        asked.append(step.user_code)
+        return await swap_alone(connection, step)
+
+    monkeypatch.setattr(postgresql_login, "swap_alone", counted)
+    return asked
+
+
 async def test_many_rows_that_somebody_holds_for_too_long(
     server: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -106,14 +119,7 @@ async def test_many_rows_that_somebody_holds_for_too_long(
     for user_code in user_codes:
         enrol(server, user_code)
     store = server.open_store(StoreOptions(lock_timeout=0.3))
-    asked: list[object] = []
-    swap_alone = postgresql_login.swap_alone
-
-    async def counted(connection: asyncpg.Connection, step: Step) -> Fate:
-        asked.append(step.user_code)
-        return await swap_alone(connection, step)
-
-    monkeypatch.setattr(postgresql_login, "swap_alone", counted)
+    asked = _counted(monkeypatch)
     before = server.everything()
     async with _held(server, "SELECT 1 FROM access WHERE user_code LIKE 'HELD%' FOR UPDATE"):
         steps = [store.swap_access(step(user_code)) for user_code in user_codes]
@@ -125,18 +131,40 @@ async def test_many_rows_that_somebody_holds_for_too_long(
     await store.close()
 
 
-async def test_a_stranger_whom_somebody_enrols_delays_nobody_for_long(
-    store: Store, server: Place
+# As in the middle of an enrolment: their row is being made and not committed.
+_MADE = (
+    "INSERT INTO access (bucket, user_code, version, head, open_failures, session_epoch, "  # noqa: S608 -- of the tests
+    f"stepped_at) VALUES ({bucket_of(STRANGER)}, '{STRANGER}', 1, '', 0, 0, 0)"
+)
+
+
+async def test_a_stranger_whom_somebody_enrols_delays_no_customer(
+    server: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Their row is being made and not committed: the group gives up soon, and goes one by one."""
-    made = (
-        "INSERT INTO access (bucket, user_code, version, head, open_failures, session_epoch, "
-        "stepped_at) VALUES ({}, 'NEMO3333', 1, '', 0, 0, 0)"
-    )
-    async with _held(server, made.format(bucket_of(STRANGER))):
+    """Neither those beside whom they come nor those who come later; nobody is sent twice."""
+    for user_code in (USER_CODE, *_OTHERS):
+        enrol(server, user_code)
+    store = server.open_store(StoreOptions(lock_timeout=4.0))
+    alone = _counted(monkeypatch)
+    async with _held(server, _MADE):
         stranger = asyncio.create_task(store.swap_access(step(STRANGER, 0)))
-        others = [store.swap_access(accepted(user_code)) for user_code in _OTHERS]
-        assert await asyncio.gather(*others) == [Fate.WON, Fate.WON]
+        beside = [store.swap_access(accepted(user_code)) for user_code in _OTHERS]
+        assert await asyncio.gather(*beside) == [Fate.WON, Fate.WON]
+        for version in range(1, 6):
+            assert await store.swap_access(step(USER_CODE, version)) is Fate.WON
+        assert not stranger.done()
+        assert alone == []
+    assert await stranger is Fate.WON
+    assert alone == []
+    await store.close()
+
+
+async def test_a_stranger_whom_somebody_enrols_for_too_long(store: Store, server: Place) -> None:
+    """Other strangers wait with them, and are taken; the one is told that nothing was written."""
+    async with _held(server, _MADE):
+        stranger = asyncio.create_task(store.swap_access(step(STRANGER, 0)))
+        others = [store.swap_access(step(f"NOBO{n:04d}", 0, enrolled=False)) for n in range(5)]
+        assert set(await asyncio.gather(*others)) == {Fate.WON}
         with pytest.raises(StoreUnavailable, match="another program holds"):
             await stranger
     assert server.row_of(STRANGER) == {}

@@ -125,6 +125,32 @@ async def test_servers_that_begin_the_same_rows_at_once(
     assert server.write(lambda connection: read_failures(connection, since=0)) == {7: 40 * 64}
 
 
+async def test_servers_that_begin_rows_which_others_step_on(
+    server: Place, servers: list[Store]
+) -> None:
+    """Some read a row before it was there: who would begin it waits, and holds no other's row."""
+    user_codes = [f"NEMO{n:04d}" for n in range(32)]
+    await asyncio.gather(*(servers[0].swap_access(step(c, 0, enrolled=False)) for c in user_codes))
+    before = _deadlocks(server)
+
+    async def all_of_them(store: Store, seed: int, version: int) -> list[Fate]:
+        chance = random.Random(seed)  # noqa: S311 -- the order of a test
+        steps = [
+            step(c, version if chance.random() < 1 / 2 else 0, enrolled=False) for c in user_codes
+        ]
+        return await asyncio.gather(*map(store.swap_access, steps))
+
+    for version in range(1, 41):
+        await asyncio.gather(
+            *(all_of_them(s, 4 * version + n, version) for n, s in enumerate(servers))
+        )
+        await asyncio.gather(
+            *(servers[0].swap_access(step(c, version, enrolled=False)) for c in user_codes)
+        )
+    assert _deadlocks(server) == before
+    assert {server.row_of(user_code)["version"] for user_code in user_codes} == {41}
+
+
 async def test_servers_whose_strangers_fail_at_once(server: Place, servers: list[Store]) -> None:
     """Of different user codes, in the same buckets and hours: what they share is the counts."""
     before = _deadlocks(server)

@@ -30,6 +30,7 @@ class Database(Protocol):
     """What the store asks of a database. Every method raises StoreUnavailable, and soon."""
 
     at_once_alone: int  # how many steps that were left over it takes at the same time
+    first_steps_wait: bool  # whether a row that is to begin may be another's that is being made
 
     async def read_group(self, asked: Sequence[AccessQuestion]) -> list[Access]:
         """Read the access rows that are *asked* for, in that order."""
@@ -79,13 +80,19 @@ class Store:
             largest=options.largest_group,
             for_all=StoreUnavailable,
         )
-        self._swaps: Groups[Step, Fate] = Groups(
-            database.swap_group,
-            key=_key,
-            apart=(lambda step: step.bucket) if one_bucket else None,
-            largest=options.largest_group,
-            for_all=StoreUnavailable,
-        )
+
+        def swaps() -> Groups[Step, Fate]:
+            return Groups(
+                database.swap_group,
+                key=_key,
+                apart=(lambda step: step.bucket) if one_bucket else None,
+                largest=options.largest_group,
+                for_all=StoreUnavailable,
+            )
+
+        self._swaps = swaps()
+        # Of user codes that nobody has. Who waits there keeps no customer waiting.
+        self._first_steps = swaps() if database.first_steps_wait else self._swaps
         self._left_over: Groups[tuple[Step, float], Fate] = Groups(
             self._swap_alone,
             key=lambda left: _key(left[0]),
@@ -112,7 +119,8 @@ class Store:
             StoreUnavailable: the database did not take it. Whether the commit reached the
                 disk is then unknown; if it did, the step's audit line is there.
         """
-        fate = await self._swaps.submit(step)
+        groups = self._swaps if step.read_version else self._first_steps
+        fate = await groups.submit(step)
         if fate is Fate.HELD_UP:
             # Whoever holds the row keeps nobody waiting but those who want it.
             until = asyncio.get_running_loop().time() + self._patience
@@ -147,6 +155,7 @@ class Store:
         """Let the groups on their way arrive, then let go of the database."""
         await self._reads.drain()
         await self._swaps.drain()
+        await self._first_steps.drain()
         await self._left_over.drain()
         await self._database.close()
 

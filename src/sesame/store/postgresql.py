@@ -68,18 +68,20 @@ class _Stale(Exception):
 class PostgresqlDatabase:
     """A database, by three pools: what a login runs, what else reads, what else writes."""
 
+    first_steps_wait = True
+
     def __init__(self, url: str, options: StoreOptions) -> None:
         self.name = database_name(url)
-        self.at_once_alone = max(
-            1, _share(options) - 2
-        )  # beside one group that reads, one that swaps
+        # Beside one group that reads, one that swaps, and one of first steps.
+        self.at_once_alone = max(1, _share(options) - 3)
         self._dsn = dsn_of(url)
         self._options = options
         self._pool: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
         rest = options.pool_size - _share(options)
-        self._reader = self._engine(rest - rest // 3, reads=True, isolation_level="AUTOCOMMIT")
-        self._writer = self._engine(rest // 3, reads=False)
+        writers = (rest + 1) // 3
+        self._reader = self._engine(rest - writers, reads=True, isolation_level="AUTOCOMMIT")
+        self._writer = self._engine(writers, reads=False)
 
     async def read_group(self, asked: Sequence[AccessQuestion]) -> list[Access]:
         """Read the rows of a group in one round trip."""
@@ -99,7 +101,8 @@ class PostgresqlDatabase:
                 async with self._connection() as connection:
                     return await postgresql_login.swap_group(connection, steps)
             except (asyncpg.LockNotAvailableError, asyncpg.TransactionRollbackError):
-                # Nothing was written. Each by itself waits for nobody else's row.
+                # Nothing was written: a row that others make was waited for, as first steps do.
+                # Each by itself waits for nobody else's row.
                 return [Fate.HELD_UP] * len(steps)
 
         return await self._ask(ask)
@@ -422,7 +425,7 @@ async def _left_as_it_is(_connection: object) -> None:
 
 def _share(options: StoreOptions) -> int:
     """How many of the connections are for what a login runs."""
-    return 2 * options.pool_size // 5
+    return 2 * options.pool_size // 5 + 1
 
 
 def _milliseconds(seconds: float) -> str:

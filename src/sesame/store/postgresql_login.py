@@ -146,7 +146,8 @@ swapped AS (
     RETURNING {_HELD_STEP}
 ),
 -- A user code that nobody has gets its row by the same statement; a row that was read and has
--- gone meanwhile does not come back.
+-- gone meanwhile does not come back. A row that another program makes or changes just now is
+-- waited for, with all that is held above: the store sends such steps in groups of their own.
 begun AS (
     INSERT INTO access (bucket, user_code, version, head, {_STATE_COLUMNS})
     SELECT bucket, user_code, 1, head, {_STATE_COLUMNS}
