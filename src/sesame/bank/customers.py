@@ -66,7 +66,7 @@ async def enrol(bank: Bank, customer: NewCustomer) -> None:
         UserCodeTaken: somebody has this user code.
         CardTaken: somebody has one of the cards.
         UnsuitableOldCode: the old code's hash costs more or less to check than others.
-        TooBusy: others moved the row, or enrolled, each time that this was tried.
+        TooBusy: others moved or held the row, or enrolled, each time that this was tried.
     """
     try:
         await enrol_all(bank, [customer])
@@ -82,7 +82,7 @@ async def enrol_all(bank: Bank, customers: Sequence[NewCustomer]) -> None:
     Raises:
         NotEnrolled: nobody was. Says who cannot be, and why; what is wrong by itself is told
             before what somebody has already.
-        TooBusy: others moved a row, or enrolled, each time that this was tried.
+        TooBusy: others moved or held a row, or enrolled, each time that this was tried.
     """
     unsuitable = {
         place: error
@@ -104,7 +104,7 @@ async def enrol_all(bank: Bank, customers: Sequence[NewCustomer]) -> None:
                 lambda connection, rows=rows: insert_customers(connection, rows)  # type: ignore[misc]  # of this turn
             )
         except EnrolledMeanwhile:
-            continue  # it will be found, or it has gone
+            continue  # what they wrote will be found, or has gone
         if not refused:
             return
         errors = {place: _ERRORS[why]() for place, why in refused.items() if why in _ERRORS}

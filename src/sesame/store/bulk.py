@@ -37,22 +37,28 @@ def insert_rows(
     return connection.exec_driver_sql(f"{into} VALUES ({marks}) {otherwise}", list(rows)).rowcount
 
 
-def find_rows(
+def find_rows(  # noqa: PLR0913 -- what is asked of which table
     connection: Connection,
     table: Table,
     key: Sequence[str],
     wanted: Sequence[str],
     asked: Sequence[Values],
+    *,
+    hold: bool = False,
 ) -> list[tuple[Any, ...]]:
-    """The rows whose *key* columns are one of *asked*: the key, then the columns *wanted*."""
+    """The rows whose *key* columns are one of *asked*: the key, then the columns *wanted*.
+
+    With *hold* they are locked, in key order, until the transaction ends.
+    """
     if not asked:
         return []
     columns = ", ".join([f"{table.name}.{name}" for name in (*key, *wanted)])
     if connection.dialect.name == "postgresql":
         arrays, names = _arrays(connection, table, key), ", ".join(key)
+        locked = f"ORDER BY {names} FOR NO KEY UPDATE OF {table.name}" if hold else ""
         statement = (
             f"SELECT {columns} FROM unnest({arrays}) AS asked({names}) "  # noqa: S608 -- columns
-            f"JOIN {table.name} USING ({names})"
+            f"JOIN {table.name} USING ({names}) {locked}"
         )
         found = connection.exec_driver_sql(statement, _by_column(asked))
         return [tuple(row) for row in found]

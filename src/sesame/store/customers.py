@@ -1,6 +1,7 @@
 """Customers: who has a user code."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum, unique
 
@@ -12,6 +13,7 @@ from sqlalchemy import (
     String,
     Table,
 )
+from sqlalchemy.exc import DBAPIError
 
 from sesame.store.access import ACCESS, State, state_columns
 from sesame.store.audit import AUDIT_LINES, AUDIT_PERSONAL, AuditRow
@@ -74,16 +76,23 @@ def insert_customers(connection: Connection, rows: Sequence[NewCustomerRow]) -> 
         Which of them cannot be, by place; nothing was written then. Empty where all are.
 
     Raises:
-        EnrolledMeanwhile: another enrolment came first: undo the transaction, and ask again.
+        EnrolledMeanwhile: others came first, or hold a row: undo the transaction, and ask again.
     """
-    refused = _refused(connection, rows)
-    if refused or not rows:
-        return refused
+    with _others_first():
+        refused = _refused(connection, rows)
+        if refused or not rows:
+            return refused
+        _insert(connection, rows)
+    return {}
+
+
+def _insert(connection: Connection, rows: Sequence[NewCustomerRow]) -> None:
     taken_over = insert_rows(
         connection,
         ACCESS,
         _ACCESS_COLUMNS,
-        # In key order, as a login's groups make their rows: neither waits for the other in turn.
+        # In key order, as a group makes its rows. What was there is held already, as there too:
+        # whoever has made a row waits for none but those that come after it.
         [_access(row) for row in sorted(rows, key=lambda row: row.key)],
         otherwise=_TAKE_OVER,
     )
@@ -110,7 +119,22 @@ def insert_customers(connection: Connection, rows: Sequence[NewCustomerRow]) -> 
         (*_KEY, "version", "at", "salt", "address"),
         [(*key, line.version, line.at, line.salt, line.address) for key, line in lines],
     )
-    return {}
+
+
+# Ended for another's sake by PostgreSQL, which found a circle or an order that cannot be; and
+# a row that was not to be had in time.
+_OTHERS_FIRST = frozenset({"40P01", "40001", "55P03"})
+
+
+@contextmanager
+def _others_first() -> Iterator[None]:
+    """Say of a transaction that lost to others that it may be asked for again."""
+    try:
+        yield
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) in _OTHERS_FIRST:
+            raise EnrolledMeanwhile from None
+        raise
 
 
 _KEY = ("bucket", "user_code")
@@ -132,9 +156,8 @@ def _access(row: NewCustomerRow) -> tuple[object, ...]:
 
 def _refused(connection: Connection, rows: Sequence[NewCustomerRow]) -> dict[int, Refusal]:
     """Which of *rows* cannot be written: for what is there, or stands before them."""
-    there = find_rows(
-        connection, ACCESS, _KEY, ("version", "enrolled_at"), [row.key for row in rows]
-    )
+    keys = [row.key for row in rows]
+    there = find_rows(connection, ACCESS, _KEY, ("version", "enrolled_at"), keys, hold=True)
     known = {(bucket, user_code): rest for bucket, user_code, *rest in there}
     pans = [(card.pan_hash, card.psn) for row in rows for card in row.cards]
     cards = set(find_rows(connection, PAN_INDEX, _PAN, (), pans))

@@ -4,7 +4,7 @@ StoreError
  ├ StoreUnavailable   the database did not answer in time, or cannot be written
  │  └ RowHeld         another program holds the customer's row: nothing was written
  ├ CardMovedAside     a card's last ATC changed without a step of its access row
- ├ EnrolledMeanwhile  another enrolment took a user code or card first
+ ├ EnrolledMeanwhile  others took a user code or card first, or held a row
  └ SchemaMismatch     the database is of a later version than this program
 """
 
@@ -49,10 +49,10 @@ class CardMovedAside(StoreError):
 
 
 class EnrolledMeanwhile(StoreError):
-    """Another enrolment took a user code or a card first; the transaction left nothing behind."""
+    """Others took a user code or a card first, or held a row: the transaction left nothing."""
 
     def __init__(self) -> None:
-        super().__init__("another enrolment came first: nothing was written, try again")
+        super().__init__("others came first, or hold a row: nothing was written, try again")
 
 
 class SchemaMismatch(StoreError):

@@ -1,0 +1,120 @@
+"""Enrolment on PostgreSQL, beside steps of strangers on the same user codes: no circle."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+import asyncpg
+import pytest
+
+from sesame.store.buckets import bucket_of
+from sesame.store.customers import NewCustomerRow, Refusal, insert_customers
+from sesame.store.engine import Database, open_database
+from sesame.store.errors import EnrolledMeanwhile
+from sesame.store.options import StoreOptions
+from sesame.store.steps import Fate
+from tests.places import Place
+from tests.store.databases import customer, step
+
+pytestmark = pytest.mark.needs("postgresql")
+
+# In key order; strangers tried all but the first.
+_NEW, _TRIED, _LAST = sorted(("NEMO3333", "NEMO4444", "NEMO5555"), key=lambda c: (bucket_of(c), c))
+_HOLD = "SELECT 1 FROM access WHERE user_code = $1 FOR UPDATE"
+
+
+@pytest.fixture
+async def database(server: Place) -> AsyncIterator[Database]:
+    """A database on which strangers tried two user codes."""
+    for user_code in (_TRIED, _LAST):
+        server.swap_group([step(user_code, 0, enrolled=False)])
+    database = open_database(server.url, StoreOptions(lock_timeout=4.0))
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def other(server: Place) -> AsyncIterator[asyncpg.Connection]:
+    """Another program's connection."""
+    connection = await asyncpg.connect("postgresql://" + server.url.partition("://")[2])
+    yield connection
+    await connection.close()
+
+
+def _deadlocks(server: Place) -> int:
+    server.execute("SELECT pg_stat_force_next_flush()")
+    query = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+    return int(server.execute(query)[0][0])
+
+
+async def _until_waiting(server: Place, tasks: Sequence[asyncio.Task[object]]) -> None:
+    """Each of *tasks* waits for a lock, or has come to its end."""
+    query = (
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    while sum(not task.done() for task in tasks) > server.execute(query)[0][0]:  # noqa: ASYNC110 -- nobody else tells us
+        await asyncio.sleep(0.01)
+
+
+def _enrolment(
+    database: Database, rows: Sequence[NewCustomerRow]
+) -> asyncio.Task[dict[int, Refusal]]:
+    return asyncio.create_task(database.write(lambda c: insert_customers(c, rows)))
+
+
+async def test_enrolment_makes_no_row_before_it_holds_what_is_there(
+    server: Place, database: Database, other: asyncpg.Connection
+) -> None:
+    """A group locks what is there and then begins rows: in that order the two make no circle."""
+    before = _deadlocks(server)
+    rows = [customer(_NEW), customer(_TRIED, version=2), customer(_LAST, version=2)]
+    transaction = other.transaction()
+    await transaction.start()
+    await other.execute(_HOLD, _TRIED)
+    enrolment = _enrolment(database, rows)
+    await _until_waiting(server, [enrolment])
+    steps = [step(_NEW, 0, enrolled=False), step(_LAST, 1, enrolled=False)]
+    group = asyncio.create_task(database.swap_group(steps))
+    await _until_waiting(server, [enrolment, group])
+    await transaction.rollback()
+    assert await enrolment == {2: Refusal.MOVED_ON}  # the first is not seen before it is made
+    assert await group == [Fate.WON, Fate.WON]
+    assert _deadlocks(server) == before
+    again = [customer(_NEW, version=2), customer(_TRIED, version=2), customer(_LAST, version=3)]
+    assert await _enrolment(database, again) == {}
+
+
+async def test_enrolment_that_a_circle_ends(
+    server: Place, database: Database, other: asyncpg.Connection
+) -> None:
+    """Another program locks in an order of its own; who was ended may ask again."""
+    transaction = other.transaction()
+    await transaction.start()
+    await other.execute(_HOLD, _LAST)
+    rows = [customer(_TRIED, version=2), customer(_LAST, version=2)]
+    enrolment = _enrolment(database, rows)
+    await _until_waiting(server, [enrolment])
+    await other.execute("SET LOCAL deadlock_timeout = '60s'")  # not the other one
+    await other.execute(_HOLD, _TRIED)
+    with pytest.raises(EnrolledMeanwhile) as ended:
+        await enrolment
+    assert ended.value.__cause__ is None
+    await transaction.rollback()
+    assert await _enrolment(database, rows) == {}
+
+
+async def test_enrolment_that_waited_for_long_enough(
+    server: Place, other: asyncpg.Connection
+) -> None:
+    """A row that somebody holds for too long: nothing was written, ask again."""
+    server.swap_group([step(_TRIED, 0, enrolled=False)])
+    database = open_database(server.url, StoreOptions(lock_timeout=0.1))
+    rows = [customer(_NEW), customer(_TRIED, version=2)]
+    before = server.everything()
+    async with other.transaction():
+        await other.execute(_HOLD, _TRIED)
+        with pytest.raises(EnrolledMeanwhile):
+            await _enrolment(database, rows)
+    assert server.everything() == before
+    assert await _enrolment(database, rows) == {}
+    await database.close()
