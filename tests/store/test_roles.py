@@ -119,6 +119,7 @@ async def test_a_server_alters_no_audit_line(
         ("UPDATE access SET version = 0", asyncpg.RestrictViolationError),
         ("DELETE FROM access", asyncpg.RestrictViolationError),
         ("UPDATE access SET enrolled_at = NULL", asyncpg.InsufficientPrivilegeError),
+        ("INSERT INTO access (enrolled_at) VALUES (1)", asyncpg.InsufficientPrivilegeError),
         ("UPDATE access SET user_code = 'ADA22222'", asyncpg.InsufficientPrivilegeError),
         ("UPDATE sessions SET user_code = 'ADA22222'", asyncpg.InsufficientPrivilegeError),
         ("SELECT address FROM audit_personal", asyncpg.InsufficientPrivilegeError),

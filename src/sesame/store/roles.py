@@ -14,7 +14,8 @@ WEB_ROLE = "sesame_web"
 # What a server does, and no more; `*` are all columns but those of `_FIXED`. Enrolment is the
 # owner's until there is a desk.
 GRANTS: Mapping[str, str] = {
-    "access": "SELECT, INSERT, UPDATE (*), DELETE",  # a stranger's row begins, and is forgotten
+    # A stranger's row begins, and is forgotten.
+    "access": "SELECT, INSERT (bucket, user_code, *), UPDATE (*), DELETE",
     "cards": "SELECT, UPDATE (last_atc)",
     "customers": "SELECT",
     "sessions": "SELECT, INSERT, UPDATE (seen_at), DELETE",
