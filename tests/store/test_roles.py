@@ -138,6 +138,47 @@ async def test_a_server_turns_nothing_back(
     assert owner.everything() == before
 
 
+@pytest.fixture
+def clerk(cluster: Cluster, owned: str) -> Iterator[str]:
+    """A role that may do what a server's may."""
+    cluster.psql(f"CREATE ROLE clerk LOGIN IN ROLE {WEB_ROLE}")
+    cluster.psql(f"GRANT TEMPORARY ON DATABASE {owned} TO clerk")
+    yield "clerk"
+    cluster.psql("DROP OWNED BY clerk", database=owned)
+    cluster.psql("DROP ROLE clerk")
+
+
+_OWN_CATALOGUE = (
+    "CREATE TEMPORARY TABLE pg_class AS "
+    "SELECT oid, current_user::regrole::oid AS relowner FROM pg_catalog.pg_class"
+)
+
+
+@pytest.mark.parametrize(
+    "before_it",
+    ["SELECT 1", _OWN_CATALOGUE],
+    ids=["plainly", "with a catalogue of their own"],
+)
+async def test_who_may_what_a_server_may_takes_no_customer_away(
+    cluster: Cluster, owned: str, owner: Place, clerk: str, before_it: str
+) -> None:
+    """Whatever the role is called; but the owner's own and an administrator may."""
+    before = owner.everything()
+    connection = await asyncpg.connect(cluster.url(owned, user=clerk).replace("+asyncpg", ""))
+    await connection.execute(before_it)
+    with pytest.raises(asyncpg.RestrictViolationError, match="a customer stays"):
+        await connection.execute("DELETE FROM access")
+    await connection.close()
+    assert owner.everything() == before
+    cluster.psql(f"GRANT {_OWNER} TO {clerk}")
+    connection = await asyncpg.connect(cluster.url(owned, user=clerk).replace("+asyncpg", ""))
+    assert await connection.execute("DELETE FROM access") == "DELETE 1"
+    await connection.close()
+    enrol(owner, "ADA22222")
+    cluster.psql("DELETE FROM access", database=owned)
+    assert owner.everything()["access"] == []
+
+
 @pytest.mark.parametrize(
     "statement",
     ["UPDATE cards SET last_atc = last_atc - 1", "UPDATE access SET version = version - 1"],

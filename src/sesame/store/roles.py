@@ -2,7 +2,7 @@
 
 The second is `WEB_ROLE`, where there is one. It cannot change a table, nor alter or take away an
 audit line, a card or a customer. What no right can say triggers do (migration 0004): nobody lowers
-a last ATC or a version, and this role takes only rows of nobody away.
+a last ATC or a version, and no role but the owner takes a customer's row away.
 """
 
 from collections.abc import Mapping
