@@ -164,6 +164,15 @@ def test_enrolment_loses_against_a_strangers_step(place: Place) -> None:
     assert place.everything() == before
 
 
+def test_enrolment_goes_on_where_the_row_stands(place: Place) -> None:
+    """It was planned on version 2; the row was forgotten meanwhile, or has begun anew."""
+    late = customer(STRANGER, version=3)
+    assert _insert(place, customer(), late) == {1: Refusal.MOVED_ON}
+    place.swap_group([step(STRANGER, 0)])
+    assert _insert(place, customer(), late) == {1: Refusal.MOVED_ON}
+    assert not place.everything()["customers"]
+
+
 def test_enrolment_after_a_stranger_was_forgotten(place: Place) -> None:
     """What the forgotten stranger left does not stand in the way of the same versions."""
     place.swap_group([step(STRANGER, 0)])

@@ -10,6 +10,7 @@ import pytest
 from sesame.store import postgresql
 from sesame.store.access import names_attempt
 from sesame.store.audit import attempt_of, cap_stranger_lines, delete_stranger_lines, has_line
+from sesame.store.buckets import bucket_of
 from sesame.store.customers import insert_customers
 from sesame.store.devices import delete_expired_devices
 from sesame.store.engine import Store, open_store
@@ -112,11 +113,20 @@ async def test_a_server_alters_no_audit_line(
     assert owner.everything() == before
 
 
+_BEGUN = (
+    "INSERT INTO access (bucket, user_code, version, head, open_failures, session_epoch, "  # noqa: S608 -- of the tests
+    f"stepped_at) VALUES ({bucket_of('ADA22222')}, 'ADA22222', {{}}, '', 0, 0, 0)"
+)
+
+
 @pytest.mark.parametrize(
     ("statement", "refusal"),
     [
         ("UPDATE cards SET last_atc = 0", asyncpg.RestrictViolationError),
         ("UPDATE access SET version = 0", asyncpg.RestrictViolationError),
+        ("UPDATE access SET version = 9223372036854775807", asyncpg.RestrictViolationError),
+        ("UPDATE access SET version = version + 2", asyncpg.RestrictViolationError),
+        (_BEGUN.format(2), asyncpg.RestrictViolationError),
         ("DELETE FROM access", asyncpg.RestrictViolationError),
         ("UPDATE access SET enrolled_at = NULL", asyncpg.InsufficientPrivilegeError),
         ("INSERT INTO access (enrolled_at) VALUES (1)", asyncpg.InsufficientPrivilegeError),
@@ -181,14 +191,36 @@ async def test_who_may_what_a_server_may_takes_no_customer_away(
 
 @pytest.mark.parametrize(
     "statement",
-    ["UPDATE cards SET last_atc = last_atc - 1", "UPDATE access SET version = version - 1"],
+    [
+        "UPDATE cards SET last_atc = last_atc - 1",
+        "UPDATE access SET version = version - 1",
+        "UPDATE access SET version = version + 2",
+    ],
 )
 def test_nobody_turns_a_counter_back(owner: Place, statement: str) -> None:
-    """Not the owner of the tables either, by whatever statement: the invariant is the table's."""
+    """Not the owner of the tables either, by whatever statement: the invariant is the table's.
+
+    Nor does anybody take a version so far that no step could go on from it.
+    """
     before = owner.everything()
     with pytest.raises(StatementFailed, match="RestrictViolation"):
         owner.execute(statement)
     assert owner.everything() == before
+
+
+def test_a_version_goes_on_by_one(cluster: Cluster, owned: str, owner: Place) -> None:
+    """Of a server's row as of a row that enrolment takes over; the owner may bring rows along."""
+    for statement in (
+        _BEGUN.format(1),
+        "UPDATE access SET version = version + 1 WHERE user_code = 'ADA22222'",
+        "UPDATE access SET version = version WHERE user_code = 'ADA22222'",
+    ):
+        cluster.psql(statement, database=owned, user=WEB_ROLE)
+    row = customer("ADA22222", version=3)
+    assert owner.write(lambda connection: insert_customers(connection, [row])) == {}
+    assert owner.row_of("ADA22222")["version"] == 3
+    owner.execute("DELETE FROM access WHERE user_code = 'ADA22222'")
+    owner.execute(_BEGUN.format(7))
 
 
 async def test_a_server_that_serves_as_the_owner(

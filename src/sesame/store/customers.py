@@ -58,7 +58,7 @@ class Refusal(StrEnum):
 
     USER_CODE_TAKEN = "somebody has the user code"
     CARD_TAKEN = "somebody has a card with this PAN and PSN"
-    MOVED_ON = "a stranger tried the user code after its version was read"
+    MOVED_ON = "strangers tried the user code, or were forgotten, after its version was read"
 
 
 def read_versions(connection: Connection, keys: Sequence[Key]) -> dict[Key, int]:
@@ -143,7 +143,7 @@ _ACCESS_COLUMNS = (*_KEY, *_WRITTEN)
 _TAKE_OVER = f"""
 ON CONFLICT (bucket, user_code) DO UPDATE
 SET {", ".join(f"{name} = excluded.{name}" for name in _WRITTEN)}
-WHERE access.enrolled_at IS NULL AND access.version < excluded.version
+WHERE access.enrolled_at IS NULL AND access.version = excluded.version - 1
 """
 
 
@@ -168,7 +168,7 @@ def _refused(connection: Connection, rows: Sequence[NewCustomerRow]) -> dict[int
         own = [(card.pan_hash, card.psn) for card in row.cards]
         if row.key in given or enrolled_at is not None:
             refused[place] = Refusal.USER_CODE_TAKEN
-        elif version >= row.line.version:
+        elif version != row.line.version - 1:
             refused[place] = Refusal.MOVED_ON
         elif len(set(own)) < len(own) or cards.intersection(own):
             refused[place] = Refusal.CARD_TAKEN

@@ -2,7 +2,8 @@
 
 The second is `WEB_ROLE`, where there is one. It cannot change a table, nor alter or take away an
 audit line, a card or a customer. What no right can say triggers do (migration 0004): nobody lowers
-a last ATC or a version, and no role but the owner takes a customer's row away.
+a last ATC, nor has a version go on but by one, and who has not the owner's rights takes no
+customer's row away.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,8 @@
 """What no statement may do on PostgreSQL, whoever sends it and whatever it says.
 
-A card's last ATC and an access row's version only ever rise. A row that is a customer's is taken
-away by the owner of the tables alone.
+A card's last ATC only ever rises, and so does an access row's version: by one, from one on, so
+that nobody takes it to an end. A row that is a customer's is taken away by the owner of the tables
+alone, who may also bring rows along that stand further.
 """
 
 from alembic import op
@@ -35,11 +36,17 @@ _RISING = {
         "NEW.last_atc < OLD.last_atc",
         "a last ATC does not fall",
     ),
+    # A step's, or enrolment's, which takes a stranger's row over.
     "access": (
         "UPDATE OF version",
-        "NEW.version < OLD.version",
-        "a version does not fall",
+        "NEW.version <> OLD.version AND NEW.version <> OLD.version + 1",
+        "a version goes on by one",
     ),
+}
+# After it: an INSERT that finds a row and takes it over begins none.
+_LEFT_TO_OWNER = {
+    "access_from_one": ("INSERT", "NEW.version <> 1", "a version begins with one"),
+    "access_of_customers": ("DELETE", "OLD.enrolled_at IS NOT NULL", "a customer stays"),
 }
 
 
@@ -54,11 +61,11 @@ def upgrade() -> None:
             f"CREATE TRIGGER {table}_only_forwards BEFORE {event} ON {table} FOR EACH ROW "
             f"WHEN ({condition}) EXECUTE FUNCTION sesame_refuse('{reason}')"
         )
-    op.execute(
-        "CREATE TRIGGER access_of_customers AFTER DELETE ON access FOR EACH ROW "
-        "WHEN (OLD.enrolled_at IS NOT NULL) "
-        "EXECUTE FUNCTION sesame_leave_to_owner('a customer stays')"
-    )
+    for name, (event, condition, reason) in _LEFT_TO_OWNER.items():
+        op.execute(
+            f"CREATE TRIGGER {name} AFTER {event} ON access FOR EACH ROW "
+            f"WHEN ({condition}) EXECUTE FUNCTION sesame_leave_to_owner('{reason}')"
+        )
 
 
 def downgrade() -> None:
