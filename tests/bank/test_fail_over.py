@@ -4,14 +4,23 @@ No operator waits for anything here, and none has to.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
 from sesame.bank.bank import Bank
 from sesame.bank.old_code import OldCode
+from sesame.bank.sessions import (
+    Session,
+    end_other_sessions,
+    end_session,
+    end_session_of,
+    read_session,
+    token_hash,
+)
 from sesame.bank.verification import Accepted, Attempt, Outcome, Refused, verify_login
 from sesame.cap.token import Code
 from sesame.store.engine import open_store
@@ -25,6 +34,7 @@ from tests.wire import Wire
 pytestmark = pytest.mark.needs("postgresql")
 
 _IMPATIENT = StoreOptions(statement_timeout=0.5, lock_timeout=0.5)
+_PATIENT = StoreOptions(statement_timeout=30.0, lock_timeout=30.0)
 _NEXT_TO_IT = """
 synchronous_standby_names = '*'
 hot_standby = on
@@ -40,10 +50,10 @@ class _Pair:
     link: Wire
     name: str
 
-    def bank(self, cluster: Cluster, name: str = "one") -> Bank:
-        """A bank on one of the two that waits for half a second."""
+    def bank(self, cluster: Cluster, name: str = "one", options: StoreOptions = _IMPATIENT) -> Bank:
+        """A bank on one of the two, which waits for half a second unless *options* say more."""
         bank = open_bank(cluster.url(self.name), name=name)
-        return replace(bank, store=open_store(cluster.url(self.name), _IMPATIENT))
+        return replace(bank, store=open_store(cluster.url(self.name), options))
 
     async def fail_over(self) -> None:
         """The primary is lost with all that it has, and the standby takes its place."""
@@ -79,6 +89,18 @@ class _Pair:
             return None
         finally:
             await bank.store.close()
+
+    async def end_waits(self, how: str, *asked: asyncio.Task[Any]) -> None:
+        """End each wait for the standby, as an operator may, until all is done that was *asked*."""
+        waiting = "pg_stat_activity WHERE wait_event = 'SyncRep'"
+        while not all(one.done() for one in asked):
+            await asyncio.to_thread(self.primary.psql, f"SELECT {how}(pid) FROM {waiting}")  # noqa: S608 -- two names
+
+    async def wait_until(self, count: int, waiting: str) -> None:
+        """Wait until *count* of the primary's sessions are *waiting*, which is a condition."""
+        query = f"SELECT count(*) FROM pg_stat_activity WHERE {waiting}"  # noqa: S608 -- ours
+        while int(await asyncio.to_thread(self.primary.psql, query)) != count:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
 
     async def wait_until_synchronous(self) -> None:
         """Wait until the standby is one that commits wait for."""
@@ -152,19 +174,79 @@ async def test_what_was_answered_is_there_after_a_fail_over(pair: _Pair) -> None
 async def test_a_wait_that_an_operator_ends(pair: _Pair, how: str) -> None:
     """The database calls it a success; we do not, for the standby has it not."""
     mine = attempt(VERA.user_code, VERA.card.code(1))
-    patient = replace(
-        pair.bank(pair.primary),
-        store=open_store(pair.primary.url(pair.name), StoreOptions(statement_timeout=30.0)),
-    )
+    patient = pair.bank(pair.primary, options=_PATIENT)
     pair.link.stall()
     asked = asyncio.create_task(verify_login(patient, mine))
-    while not asked.done():
-        await asyncio.to_thread(
-            pair.primary.psql,
-            f"SELECT {how}(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'",  # noqa: S608 -- two names
-        )
+    await pair.end_waits(how, asked)
     with pytest.raises(StoreUnavailable):
         await asked
     await patient.store.close()
     await pair.fail_over()
     assert isinstance(await pair.say(pair.standby, mine, "third"), Accepted)
+
+
+_End = Callable[[Bank, str, Session], Awaitable[None]]
+_ENDS: dict[str, _End] = {
+    "by who has it": lambda bank, token, _other: end_session(bank, token),
+    "from another": lambda bank, token, other: end_session_of(
+        bank, other.user_code, token_hash(token)
+    ),
+    "from another, with all": lambda bank, _token, other: end_other_sessions(bank, other),
+}
+
+
+async def _sign_in(bank: Bank, atc: int) -> str:
+    accepted = await verify_login(bank, attempt(VERA.user_code, VERA.card.code(atc)))
+    assert isinstance(accepted, Accepted)
+    assert accepted.session_token is not None
+    return accepted.session_token
+
+
+async def _two_sessions(pair: _Pair) -> tuple[str, Session]:
+    """The token of one, and another one of the same customer."""
+    bank = pair.bank(pair.primary)
+    token = await _sign_in(bank, 1)
+    other = await read_session(bank, await _sign_in(bank, 2))
+    assert other is not None
+    await bank.store.close()
+    return token, other
+
+
+@pytest.mark.parametrize("how", _ENDS)
+async def test_the_end_of_a_session_that_the_standby_never_got(pair: _Pair, how: str) -> None:
+    """It is said not to be done, also when it is asked again and there is nothing left to do."""
+    token, other = await _two_sessions(pair)
+    bank = pair.bank(pair.primary)
+    pair.link.stall()
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable):
+            await _ENDS[how](bank, token, other)
+        assert await read_session(bank, token) is None  # on the primary alone
+    await bank.store.close()
+    bank = pair.bank(pair.standby)
+    with pytest.raises(StoreUnavailable, match="read-only transaction"):
+        await _ENDS[how](bank, token, other)
+    await bank.store.close()
+    await pair.fail_over()
+    bank = pair.bank(pair.standby)
+    assert await read_session(bank, token) is not None
+    for _ in range(2):
+        await _ENDS[how](bank, token, other)
+        assert await read_session(bank, token) is None
+    await bank.store.close()
+
+
+async def test_two_who_end_the_same_session(pair: _Pair) -> None:
+    """The second one waits for the first one's row, finds it gone, and waits for the standby."""
+    token, _ = await _two_sessions(pair)
+    bank = pair.bank(pair.primary, options=_PATIENT)
+    pair.link.stall()
+    first = asyncio.create_task(end_session(bank, token))
+    await pair.wait_until(1, "wait_event = 'SyncRep'")
+    second = asyncio.create_task(end_session(bank, token))
+    await pair.wait_until(1, "wait_event_type = 'Lock'")
+    await pair.end_waits("pg_cancel_backend", first, second)
+    for asked in (first, second):
+        with pytest.raises(StoreUnavailable, match="did not wait for its standby"):
+            await asked
+    await bank.store.close()

@@ -6,6 +6,7 @@ from dataclasses import replace
 import asyncpg
 import pytest
 
+from sesame.bank.sessions import end_session, end_session_of
 from sesame.bank.verification import Accepted, Attempt, Outcome, Refused, verify_login
 from sesame.store.postgresql_login import READ_GROUP, SWAP_GROUP
 from tests.bank.branch import VERA, Branch, attempt, open_bank
@@ -27,7 +28,12 @@ async def branch(server: str) -> AsyncIterator[Branch]:
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every statement that is sent, by whatever way; it fills."""
     sent: list[str] = []
+    execute = asyncpg.Connection.execute
     fetch, prepare = asyncpg.Connection.fetch, asyncpg.Connection.prepare
+
+    async def executed(self: asyncpg.Connection, query: str, **how: object) -> object:
+        sent.append(query)
+        return await execute(self, query, **how)
 
     async def fetched(self: asyncpg.Connection, query: str, *values: object) -> object:
         sent.append(query)
@@ -37,6 +43,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         sent.append(query)
         return await prepare(self, query, **how)
 
+    monkeypatch.setattr(asyncpg.Connection, "execute", executed)
     monkeypatch.setattr(asyncpg.Connection, "fetch", fetched)
     monkeypatch.setattr(asyncpg.Connection, "prepare", prepared)  # SQLAlchemy's way
     return sent
@@ -64,3 +71,17 @@ async def test_a_login_is_two_round_trips(branch: Branch, sent: list[str]) -> No
     for origin in (known, first.origin):
         wrong = attempt(VERA.user_code, VERA.card.wrong_code(3), origin=origin)
         assert await login(wrong) == Refused()
+
+
+async def test_the_end_of_a_session_is_three_round_trips(branch: Branch, sent: list[str]) -> None:
+    """What its commit waits for the standby with goes along with its beginning."""
+    accepted = await verify_login(branch.bank, attempt(VERA.user_code, VERA.card.code(1)))
+    assert isinstance(accepted, Accepted)
+    await end_session_of(branch.bank, VERA.user_code, bytes(32))  # so that it is connected
+    sent.clear()
+    await end_session(branch.bank, accepted.session_token or "")
+    begin, change, commit = sent
+    assert begin.startswith("BEGIN")
+    assert "pg_logical_emit_message" in begin
+    assert change.startswith("DELETE FROM sessions")
+    assert commit == "COMMIT;"

@@ -6,8 +6,10 @@ import pytest
 
 from sesame.bank.origin import Door, Origin
 from sesame.bank.rehearsal import rehearse
+from sesame.bank.sessions import end_session
 from sesame.cap.token import Code
 from sesame.portal.routes import build
+from sesame.store.errors import StoreUnavailable
 from tests.portal.browser import Browser, hidden_fields, without_chance
 from tests.portal.town import Town
 
@@ -122,6 +124,24 @@ async def test_signing_out_ends_the_session(signed_in: Browser) -> None:
     assert "<h1>Vous êtes déconnecté</h1>" in page.text
     signed_in.cookies.update(old)
     assert (await signed_in.get("/espace")).status_code == 303
+
+
+async def test_nobody_is_signed_out_until_that_lasts(
+    town: Town, signed_in: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session that is not to be seen may be there after a fail-over: the page does not say so."""
+    cookies = dict(signed_in.cookies)
+    await end_session(town.bank, cookies["sesame_session"])
+
+    async def not_now(_change: object) -> None:
+        raise StoreUnavailable("bank.db")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(town.bank.store, "write", not_now)
+        answer = await signed_in.get("/deconnexion")
+    assert answer.status_code == 503
+    assert "Vous êtes déconnecté" not in answer.text
+    assert "Vous êtes déconnecté" in (await signed_in.get("/deconnexion")).text
 
 
 async def test_a_form_sent_again_after_signing_out_opens_nothing(

@@ -18,6 +18,7 @@ from sesame.store.errors import SchemaMismatch, StatementFailed, StoreUnavailabl
 from sesame.store.metadata import METADATA
 from sesame.store.roles import GRANTS, WEB_ROLE
 from sesame.store.schema import make_ready, migrate
+from sesame.store.sessions import delete_session
 from sesame.store.steps import Fate
 from tests.places import Place
 from tests.postgresql import Cluster
@@ -85,6 +86,31 @@ async def test_a_server_may_do_what_a_server_does(web: Store, owner: Place) -> N
         0,
         0,
     ]
+
+
+async def test_a_server_that_may_write_no_record(
+    cluster: Cluster, owned: str, web: Store, owner: Place
+) -> None:
+    """It changes nothing, says why, and goes on once it may; no transaction stays behind."""
+    opened = accepted()
+    assert opened.session is not None
+    assert await web.swap_access(opened) is Fate.WON
+    token_hash = opened.session.token_hash
+
+    async def end() -> None:
+        await web.write(lambda connection: delete_session(connection, opened.bucket, token_hash))
+
+    record = "EXECUTE ON FUNCTION pg_logical_emit_message(boolean, text, text)"
+    cluster.psql(f"REVOKE {record} FROM PUBLIC", database=owned)
+    try:
+        for _ in range(2):
+            with pytest.raises(StoreUnavailable, match="permission denied for function"):
+                await end()
+    finally:
+        cluster.psql(f"GRANT {record} TO PUBLIC", database=owned)
+    assert len(owner.everything()["sessions"]) == 1
+    await end()
+    assert not owner.everything()["sessions"]
 
 
 @pytest.mark.parametrize("table", ["audit_lines", "audit_personal"])

@@ -39,6 +39,9 @@ _LOST = (
 )
 _LATE = 1.0  # seconds that an answer may come after the server's own bound
 _WAITS_FOR_STANDBY = "syncrep.c"  # the part of PostgreSQL that does
+# A record for the standby, which a commit then waits for whatever else it has. A server that is
+# a standby itself cannot write one: there the first change says what is wrong.
+_RECORD = "SELECT pg_logical_emit_message(true, 'sesame', '') WHERE NOT pg_is_in_recovery()"
 _log = logging.getLogger("sesame.store")
 
 # A login looks rows up by their keys and does nothing else. Said to the planner, so that no
@@ -124,7 +127,7 @@ class PostgresqlDatabase:
         return await self._core(self._reader, query)
 
     async def write(self, change: Callable[[Connection], Answer]) -> Answer:
-        """Run *change* in a transaction of its own."""
+        """Run *change* in a transaction of its own; see `_Writing`."""
         return await self._core(self._writer, change)
 
     async def close(self) -> None:
@@ -170,7 +173,8 @@ class PostgresqlDatabase:
 
     def _engine(self, size: int, *, reads: bool, **how: str) -> AsyncEngine:
         async def connect() -> asyncpg.Connection:
-            connection = await connect_to_one(**self._arguments({}))
+            kind = asyncpg.Connection if reads else _Writing
+            connection = await connect_to_one(**self._arguments({}), connection_class=kind)
             if reads:
                 # Not among its arguments: the driver takes such a session's server for a standby.
                 await connection.execute("SET default_transaction_read_only = on")
@@ -371,6 +375,29 @@ def _cause(error: BaseException) -> BaseException:
             break
         error = below
     return error
+
+
+class _Writing(asyncpg.Connection):  # type: ignore[misc]  # it has no types
+    """A connection whose every commit waits for the standby, also where it changed nothing.
+
+    PostgreSQL lets a commit without a record go at once. What it found done already, and
+    answers, may be on the primary alone: the end of a session whose first commit nobody
+    confirmed. Whether a transaction will write is not known before its end, and not by its
+    number either: a row that another one deletes meanwhile gives it a number and no record.
+    """
+
+    async def execute(self, query: str, *values: object, timeout: float | None = None) -> str:  # noqa: ASYNC109 -- the driver's own
+        """Run *query*; a transaction begins with a record, in the same round trip."""
+        begins = query.startswith("BEGIN")
+        try:
+            said: str = await super().execute(
+                f"{query} {_RECORD}" if begins else query, *values, timeout=timeout
+            )
+        except BaseException:
+            if begins:
+                self.terminate()  # it may stand in a transaction that nobody knows of
+            raise
+        return said
 
 
 class _Ear:
