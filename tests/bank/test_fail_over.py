@@ -170,9 +170,19 @@ async def test_what_was_answered_is_there_after_a_fail_over(pair: _Pair) -> None
     assert await pair.say(pair.standby, replace(mine, id=bytes(16)), "third") == Refused()
 
 
+@pytest.mark.parametrize("quiet", [False, True])
 @pytest.mark.parametrize("how", ["pg_cancel_backend", "pg_terminate_backend"])
-async def test_a_wait_that_an_operator_ends(pair: _Pair, how: str) -> None:
-    """The database calls it a success; we do not, for the standby has it not."""
+async def test_a_wait_that_an_operator_ends(pair: _Pair, how: str, *, quiet: bool) -> None:
+    """The database calls it a success; we do not, for the standby has it not.
+
+    Also where its warning is not to be said to clients, by what stands in file and role.
+    """
+    if quiet:
+        pair.primary.set("client_min_messages = error\n")
+        await asyncio.to_thread(pair.primary.reload)
+        await asyncio.to_thread(
+            pair.primary.psql, "ALTER ROLE postgres SET client_min_messages = error"
+        )
     mine = attempt(VERA.user_code, VERA.card.code(1))
     patient = pair.bank(pair.primary, options=_PATIENT)
     pair.link.stall()

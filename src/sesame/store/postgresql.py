@@ -317,6 +317,7 @@ def connection_arguments(
             "idle_in_transaction_session_timeout": _milliseconds(options.statement_timeout),
             "default_transaction_isolation": "read committed",
             "synchronous_commit": "on",  # a commit that was answered is on disk
+            "client_min_messages": "warning",  # that a wait for the standby was cut short
             **settings,
         },
     }
