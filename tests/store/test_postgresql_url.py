@@ -58,3 +58,44 @@ def test_a_url_that_will_not_do(url: str) -> None:
 async def test_a_url_that_will_do(url: str) -> None:
     """On this machine nobody listens on the way; elsewhere it says how it is kept safe."""
     await open_store(url).close()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "url", "why"),
+    [
+        ("PGHOST", "db.example", "/bank", "names no server, and PGHOST does"),
+        ("PGHOST", "/a,/b", "/bank?user=ada", "names no server, and PGHOST does"),
+        ("PGHOST", "db.example", "/bank?host=", "names no server, and PGHOST does"),
+        ("PGSERVICE", "bank", "/bank", "names no server, and PGSERVICE does"),
+        ("PGTARGETSESSIONATTRS", "standby", "localhost/bank", "ask for the server that writes"),
+        ("PGTARGETSESSIONATTRS", "any", "/bank?host=/a,/b", "ask for the server that writes"),
+    ],
+)
+def test_what_the_environment_would_say(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, url: str, why: str
+) -> None:
+    """The driver would follow it past every look at the URL."""
+    monkeypatch.setenv(variable, value)
+    for opened in (open_store, migrate, make_ready):
+        with pytest.raises(StoreError, match=why) as refused:
+            opened(f"postgresql+asyncpg://{url}")
+        assert value not in str(refused.value).split()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "url"),
+    [
+        ("PGHOST", "db.example", "localhost/bank"),
+        ("PGHOST", "db.example", "/bank?host=/run/postgresql"),
+        ("PGHOST", "", "/bank"),
+        ("PGSERVICE", "bank", "localhost/bank"),
+        ("PGTARGETSESSIONATTRS", "read-write", "/bank?host=/a,/b"),
+        ("PGTARGETSESSIONATTRS", "any", "localhost/bank?target_session_attrs=primary"),
+    ],
+)
+async def test_what_the_environment_may_say(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, url: str
+) -> None:
+    """Where the URL says it itself, or it is what the URL would have to say."""
+    monkeypatch.setenv(variable, value)
+    await open_store(f"postgresql+asyncpg://{url}").close()

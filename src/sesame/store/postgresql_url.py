@@ -3,6 +3,7 @@
 What is wrong with it is said without it: any part may hold a password, or a piece of one.
 """
 
+import os
 import re
 from ipaddress import ip_address
 from urllib.parse import parse_qsl
@@ -14,6 +15,7 @@ _PORT = re.compile(r"[0-9]{1,5}")
 _UNSEEN = re.compile(r"[#\s\x00-\x1f]")
 _MODES = frozenset({"disable", "allow", "prefer", "require", "verify-ca", "verify-full"})
 _WRITING = frozenset({"primary", "read-write"})
+_NAMING = ("PGHOST", "PGSERVICE")  # variables that name a server where the URL does not
 
 
 def dsn_of(url: str) -> str:
@@ -35,7 +37,7 @@ def dsn_of(url: str) -> str:
         )
     said = _said(query)
     servers = _servers(authority.rpartition("@")[2], said)
-    attributes = said.get("target_session_attrs")
+    attributes = said.get("target_session_attrs", os.environ.get("PGTARGETSESSIONATTRS") or None)
     if attributes not in (_WRITING if len(servers) > 1 else {*_WRITING, None}):
         raise _wrong(
             "does not ask for the server that writes", "add target_session_attrs=read-write"
@@ -62,7 +64,13 @@ def _said(query: str) -> dict[str, str]:
 
 def _servers(named: str, said: dict[str, str]) -> list[str]:
     """Each server that is named, or a socket's folder."""
-    servers = (named or said.get("host", "")).split(",")
+    listed = named or said.get("host", "")
+    if not listed and (variable := next(filter(os.environ.get, _NAMING), None)):
+        raise _wrong(
+            f"names no server, and {variable} does",
+            "write the server into the URL, or take that variable out of the environment",
+        )
+    servers = listed.split(",")
     ports = said.get("port", "").split(",")
     good = all(server.startswith("/") or _SERVER.fullmatch(server) for server in servers)
     if not good or not all(_PORT.fullmatch(port) for port in ports if port):
