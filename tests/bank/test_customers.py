@@ -190,9 +190,11 @@ async def test_somebody_enrols_the_same_meanwhile(branch: Branch) -> None:
 
 
 def test_a_new_customer_does_not_print_the_card() -> None:
-    """The number stays out of every repr."""
+    """The number stays out of every repr, and so does the old code's hash."""
     newcomer: NewCustomer = new_customer(VERA)
     assert VERA.card.record.pan.digits not in repr(newcomer)
+    assert newcomer.old_code is not None
+    assert "argon2" not in repr(newcomer)
 
 
 @pytest.mark.parametrize(

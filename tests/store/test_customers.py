@@ -53,6 +53,14 @@ def test_a_customer_is_written_whole(place: Place) -> None:
     assert written["audit_personal"] == [(*key, 1, 1_000, first.salt, "192.0.2.1")]
 
 
+def test_a_customer_does_not_print_what_proves_it() -> None:
+    """Neither the old code's hash, nor a card's seal, nor what its number is found by."""
+    shown = repr(customer())
+    assert "argon2" not in shown
+    assert repr(card(1).sealed) not in shown
+    assert repr(card(1).pan_hash) not in shown
+
+
 def _insert(place: Place, *rows: NewCustomerRow) -> dict[int, Refusal]:
     """Who of *rows* was refused."""
     return place.write(lambda connection: insert_customers(connection, rows))

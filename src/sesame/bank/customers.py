@@ -1,7 +1,7 @@
 """Enrolment: people become customers, with a user code and the cards that may sign in."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum, unique
 from itertools import islice
 
@@ -52,7 +52,7 @@ class NewCustomer:
     user_code: UserCode
     name: str
     language: Language
-    old_code: str | None
+    old_code: str | None = field(repr=False)
     cards: Sequence[NewCard]
 
 

@@ -1,7 +1,7 @@
 """Cards: what the bank knows of each, and the last ATC it accepted."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum, unique
 
 import msgspec
@@ -79,9 +79,9 @@ class NewCardRow:
     card_number: int
     kind: str
     profile: str
-    sealed: bytes
+    sealed: bytes = field(repr=False)
     last4: str
-    pan_hash: bytes  # 32 bytes
+    pan_hash: bytes = field(repr=False)  # 32 bytes
     psn: str
     last_atc: int
 

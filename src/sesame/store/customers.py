@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum, unique
 
 from sqlalchemy import (
@@ -42,7 +42,7 @@ class NewCustomerRow:
     user_code: str
     name: str
     language: str
-    old_code: str | None  # argon2id
+    old_code: str | None = field(repr=False)  # argon2id
     cards: Sequence[NewCardRow]
     line: AuditRow  # the first of the customer's chain
 
