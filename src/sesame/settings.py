@@ -167,7 +167,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     ] = msgspec.field(default_factory=dict)
     largest_group: Annotated[
         int,
-        msgspec.Meta(description="How many attempts one commit may carry.", ge=1, le=1024),
+        msgspec.Meta(
+            description="How many attempts one commit may carry; 1 is as many commits at once "
+            "as there are connections for.",
+            ge=1,
+            le=1024,
+        ),
     ] = 64
     postgresql: Annotated[
         PostgresqlSettings, msgspec.Meta(description="Connections to PostgreSQL, and their waits.")

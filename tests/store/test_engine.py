@@ -1,6 +1,7 @@
 """`sesame.store.engine`: the same store on either database."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -130,37 +131,65 @@ async def test_what_reads_cannot_write(store: Store, place: Place) -> None:
     assert place.row_of(STRANGER)
 
 
+class _Watched:
+    """The database at *place*, which writes down what each group is of."""
+
+    first_steps_wait = True
+
+    def __init__(self, place: Place, *, at_once_alone: int = 1) -> None:
+        self.at_once_alone = at_once_alone
+        self.read, self.write = place.database.read, place.database.write
+        self.swap_alone = place.database.swap_alone
+        self.groups: list[list[int]] = []
+        self.on_their_way = Counter[str]()
+        self.most = Counter[str]()
+
+    async def read_group(self, asked: Sequence[AccessQuestion]) -> list[Access]:
+        await self._pass("reads", [question.bucket for question in asked])
+        return [Access(question.user_code) for question in asked]
+
+    async def swap_group(self, steps: Sequence[Step]) -> list[Fate]:
+        first = not all(step.read_version for step in steps)
+        await self._pass("first steps" if first else "steps", [step.bucket for step in steps])
+        return [Fate.WON for _ in steps]
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+    async def _pass(self, what: str, buckets: list[int]) -> None:
+        self.groups.append(buckets)
+        self.on_their_way[what] += 1
+        self.most[what] = max(self.most[what], self.on_their_way[what])
+        await asyncio.sleep(0)
+        self.on_their_way[what] -= 1
+
+
+_USER_CODES = [f"NOBO{n:04d}" for n in range(300)]
+
+
 async def test_a_group_is_of_one_bucket_where_that_is_asked_for(place: Place) -> None:
     """For a database that is spread by bucket: each group runs on one part of it."""
-    groups: list[list[int]] = []
-
-    class Watched:
-        """The database, which writes down what each group is of."""
-
-        def __init__(self) -> None:
-            self.at_once_alone = 1
-            self.first_steps_wait = True
-            self.read, self.write = place.database.read, place.database.write
-            self.swap_alone = place.database.swap_alone
-
-        async def read_group(self, asked: Sequence[AccessQuestion]) -> list[Access]:
-            groups.append([question.bucket for question in asked])
-            return [Access(question.user_code) for question in asked]
-
-        async def swap_group(self, steps: Sequence[Step]) -> list[Fate]:
-            groups.append([step.bucket for step in steps])
-            return [Fate.WON for _ in steps]
-
-        async def close(self) -> None:
-            """Nothing to let go of."""
-
-    user_codes = [f"NOBO{n:04d}" for n in range(300)]
-    wanted = {bucket_of(user_code) for user_code in user_codes}
+    wanted = {bucket_of(user_code) for user_code in _USER_CODES}
     for one_bucket in (True, False):
-        store = Store(Watched(), StoreOptions(groups_of_one_bucket=one_bucket))
+        database = _Watched(place)
+        store = Store(database, StoreOptions(groups_of_one_bucket=one_bucket))
         for asked in (store.read_access, lambda code: store.swap_access(step(code, 0))):  # noqa: B023 -- asked at once
-            groups.clear()
-            await asyncio.gather(*map(asked, user_codes))
-            assert {bucket for group in groups for bucket in group} == wanted
-            assert sum(map(len, groups)) == 300
-            assert (max(len(set(group)) for group in groups) == 1) is one_bucket
+            database.groups.clear()
+            await asyncio.gather(*map(asked, _USER_CODES))
+            assert {bucket for group in database.groups for bucket in group} == wanted
+            assert sum(map(len, database.groups)) == 300
+            assert (max(len(set(group)) for group in database.groups) == 1) is one_bucket
+
+
+@pytest.mark.parametrize(("largest", "at_once"), [(1, 3), (2, 1), (64, 1)])
+async def test_who_wants_no_groups_has_many_on_their_way(
+    place: Place, largest: int, at_once: int
+) -> None:
+    """As many as there are connections for; of user codes that nobody has, one as ever."""
+    database = _Watched(place, at_once_alone=3)
+    store = Store(database, StoreOptions(largest_group=largest))
+    for version in (0, 1):
+        await asyncio.gather(*(store.swap_access(step(code, version)) for code in _USER_CODES))
+    await asyncio.gather(*map(store.read_access, _USER_CODES))
+    assert max(map(len, database.groups)) == largest
+    assert database.most == {"reads": at_once, "steps": at_once, "first steps": 1}

@@ -73,26 +73,30 @@ class Store:
     def __init__(self, database: Database, options: StoreOptions = DEFAULTS) -> None:
         self._database = database
         one_bucket = options.groups_of_one_bucket
+        # Who wants no groups has as many steps on their way as there are connections for.
+        at_once = database.at_once_alone if options.largest_group == 1 else 1
         self._reads: Groups[AccessQuestion, Access] = Groups(
             database.read_group,
             key=lambda asked: (asked.bucket, asked.user_code),
             apart=(lambda asked: asked.bucket) if one_bucket else None,
             largest=options.largest_group,
+            at_once=at_once,
             for_all=StoreUnavailable,
         )
 
-        def swaps() -> Groups[Step, Fate]:
+        def swaps(at_once: int) -> Groups[Step, Fate]:
             return Groups(
                 database.swap_group,
                 key=_key,
                 apart=(lambda step: step.bucket) if one_bucket else None,
                 largest=options.largest_group,
+                at_once=at_once,
                 for_all=StoreUnavailable,
             )
 
-        self._swaps = swaps()
+        self._swaps = swaps(at_once)
         # Of user codes that nobody has. Who waits there keeps no customer waiting.
-        self._first_steps = swaps() if database.first_steps_wait else self._swaps
+        self._first_steps = swaps(1) if database.first_steps_wait else self._swaps
         self._left_over: Groups[tuple[Step, float], Fate] = Groups(
             self._swap_alone,
             key=lambda left: _key(left[0]),
