@@ -1,6 +1,6 @@
 """What bare batches come to: asyncpg, 64 logins a batch, two round trips, nothing worked out.
 
-    python -m bench.batches URL SECONDS
+    python -m bench.batches URL SECONDS CUSTOMERS LINE
 
 Runs on the floor's database, two batches in flight, and prints the logins a second. It is
 a program of its own, so that nothing of a bank takes its processor time.
@@ -78,6 +78,8 @@ async def _batches(url: str, rows: range, ends: float, line: bytes) -> int:
             [line] * BATCH,
             [bytes(32)] * BATCH,
         )
+        if swap.get_statusmsg() != f"INSERT 0 {BATCH}":
+            raise RuntimeError(f"a batch did not take all of its steps: {swap.get_statusmsg()}")
         done += BATCH
     await connection.close()
     return done

@@ -80,7 +80,7 @@ def cluster(folder: Path) -> Iterator[Cluster]:
         PostgresMissing: there is none on this machine.
         CalledProcessError: it could not be made or started.
     """
-    programs = _programs()
+    programs = find_programs()
     data = folder / "postgresql"
     data.mkdir(mode=0o700)
     user = _unprivileged()
@@ -116,7 +116,7 @@ def _unprivileged() -> str | None:
     return next(name for name in _UNPRIVILEGED if name in known)
 
 
-def _programs() -> Path:
+def find_programs() -> Path:
     """The folder of the newest PostgreSQL's programs."""
     versions = sorted(
         (path for path in Path("/usr/lib/postgresql").glob("*/bin") if (path / "initdb").exists()),
