@@ -1,6 +1,7 @@
 """A load generator: so many clients, each sends its next request when the last is answered."""
 
 import asyncio
+import math
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -21,9 +22,17 @@ class Timed:
         return len(self.latencies) / self.seconds
 
     def percentile(self, part: float) -> float:
-        """The latency in milliseconds that *part* (0 to 1) of the answers did not exceed."""
-        ordered = sorted(self.latencies)
-        return 1000 * ordered[min(len(ordered) - 1, int(part * len(ordered)))]
+        """The latency in milliseconds that *part* (0 to 1) of the answers did not exceed.
+
+        The nearest rank: of a hundred, the 99th percentile is the 99th.
+
+        Raises:
+            ValueError: there was no answer.
+        """
+        if not self.latencies:
+            raise ValueError("no answer came, so none has a latency")
+        rank = max(1, math.ceil(part * len(self.latencies)))
+        return 1000 * sorted(self.latencies)[rank - 1]
 
 
 @dataclass(slots=True)

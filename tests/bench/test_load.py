@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from bench.load import run
+from bench.load import Timed, run
 
 _REQUESTS = [b"GET /%d HTTP/1.1\r\n\r\n" % number for number in range(20)]
 
@@ -50,3 +50,19 @@ async def test_a_server_that_goes_away_is_an_error() -> None:
         port = server.sockets[0].getsockname()[1]
         with pytest.raises(ConnectionError, match="closed"):
             await run(port, _REQUESTS, 1)
+
+
+@pytest.mark.parametrize(
+    ("answers", "part", "wanted"),
+    [(100, 0.99, 99), (100, 0.5, 50), (100, 1, 100), (100, 0, 1), (4, 0.5, 2), (5, 0.5, 3)],
+)
+def test_a_percentile_is_the_nearest_rank(answers: int, part: float, wanted: int) -> None:
+    """Of a hundred answers, one is longer than the 99th percentile."""
+    timed = Timed(1.0, [number / 1000 for number in range(answers, 0, -1)])
+    assert timed.percentile(part) == pytest.approx(wanted)
+
+
+def test_no_answer_has_no_percentile() -> None:
+    """And that is said."""
+    with pytest.raises(ValueError, match="no answer"):
+        Timed(1.0).percentile(0.5)
