@@ -4,8 +4,9 @@
 
 Measures the capacity first, with as many clients as later. Then logins come at their own times,
 whether those before were answered or not, so that a server that stands still is seen in the
-latencies. Ends with 1 where a code was not accepted, or the load was too much. Without --database
-the bank is a new SQLite file; a PostgreSQL database is empty before, and holds the bank afterwards.
+latencies. Ends with 1 where a code was not accepted, or the load was too much, and with the server
+where that ends. Without --database the bank is a new SQLite file; a PostgreSQL database is empty
+before, and holds the bank afterwards.
 """
 
 import argparse
@@ -17,14 +18,15 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
 from bench.load import Timed
 from bench.population import API_KEY, Holder, Premises, populate, settings_file
-from bench.servers import free_port, running
+from bench.servers import Server, free_port, last_lines, running
 from sesame.store.groups import LARGEST_GROUP
 
 _HOLDERS = 1000
@@ -33,6 +35,7 @@ _CAPACITY = 20.0  # seconds in which it is measured
 _WARM = 20.0  # seconds of load before memory is looked at
 _KEPT_UP = 0.98  # of the rate that was sent
 _LOOK = 5.0  # seconds between two looks
+_FEWEST_LOOKS = 2  # between which memory grows or not
 _MB = 1 << 20
 _PAGE = 4096
 
@@ -66,24 +69,26 @@ class Client:
         said = ""
         # A connection that was idle may be closed by now: then nothing was read of the request.
         for _ in range(2):
-            if self._streams is None:
-                self._streams = await asyncio.open_connection("127.0.0.1", self._port)
-            reader, writer = self._streams
             try:
+                if self._streams is None:
+                    self._streams = await asyncio.open_connection("127.0.0.1", self._port)
+                reader, writer = self._streams
                 writer.write(request)
                 head = await reader.readuntil(b"\r\n\r\n")
                 length = head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0]
                 return (await reader.readexactly(int(length))).decode()
-            except (ConnectionError, asyncio.IncompleteReadError) as error:
-                self.close()
+            except (OSError, asyncio.IncompleteReadError) as error:
+                await self.close()
                 said = type(error).__name__
         return said
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Let go of the connection."""
         if self._streams is not None:
-            self._streams[1].close()
-            self._streams = None
+            (_, writer), self._streams = self._streams, None
+            writer.close()
+            with suppress(OSError):  # it may have broken before
+                await writer.wait_closed()
 
 
 def requests(holders: Sequence[Holder], port: int) -> Iterator[bytes]:
@@ -99,13 +104,15 @@ def requests(holders: Sequence[Holder], port: int) -> Iterator[bytes]:
             ).encode() + body
 
 
-async def as_many_as_possible(clients: Sequence[Client], todo: Iterator[bytes]) -> Seen:
-    """Each client sends its next one when the last is answered."""
+async def as_many_as_possible(
+    clients: Sequence[Client], todo: Iterator[bytes], ended: Callable[[], bool]
+) -> Seen:
+    """Each client sends its next one when the last is answered, until the server has *ended*."""
     seen = Seen()
     started = time.perf_counter()
 
     async def one(client: Client) -> None:
-        while time.perf_counter() < started + _CAPACITY:
+        while time.perf_counter() < started + _CAPACITY and not ended():
             began = time.perf_counter()
             _note(seen, await client.ask(next(todo)), time.perf_counter() - began)
 
@@ -115,30 +122,38 @@ async def as_many_as_possible(clients: Sequence[Client], todo: Iterator[bytes]) 
 
 
 async def at_their_times(
-    clients: Sequence[Client], todo: Iterator[bytes], rate: float, seconds: float
+    clients: Sequence[Client],
+    todo: Iterator[bytes],
+    ended: Callable[[], bool],
+    *,
+    rate: float,
+    seconds: float,
 ) -> Seen:
-    """*rate* a second, whatever becomes of them; a latency counts from when it was due."""
+    """*rate* a second, whatever becomes of them, until the server has *ended*.
+
+    A latency counts from when the login was due.
+    """
     seen = Seen()
     free: asyncio.LifoQueue[Client] = asyncio.LifoQueue()
     for client in clients:
         free.put_nowait(client)
-    under_way: set[asyncio.Task[None]] = set()
     started = time.perf_counter()
 
     async def one(due: float) -> None:
         client = await free.get()
-        said = await client.ask(next(todo))
-        free.put_nowait(client)
-        _note(seen, said, time.perf_counter() - due)
+        try:
+            _note(seen, await client.ask(next(todo)), time.perf_counter() - due)
+        finally:
+            free.put_nowait(client)
 
-    for number in range(int(rate * seconds)):
-        due = started + number / rate
-        if (early := due - time.perf_counter()) > 0:
-            await asyncio.sleep(early)
-        task = asyncio.create_task(one(due))
-        under_way.add(task)
-        task.add_done_callback(under_way.discard)
-    await asyncio.gather(*under_way)
+    async with asyncio.TaskGroup() as under_way:
+        for number in range(int(rate * seconds)):
+            if ended():
+                break
+            due = started + number / rate
+            if (early := due - time.perf_counter()) > 0:
+                await asyncio.sleep(early)
+            under_way.create_task(one(due))
     seen.seconds = time.perf_counter() - started
     return seen
 
@@ -168,39 +183,72 @@ def resident(process: int) -> int:
     return pages * _PAGE + sum(resident(int(child)) for child in below.split())
 
 
-async def measure(process: int, port: int, holders: Sequence[Holder], said: Settings) -> bool:
-    """Measure, print, and say whether every code was accepted, and at its time."""
+async def measure(server: Server, port: int, holders: Sequence[Holder], said: Settings) -> bool:
+    """Measure, print, and say whether every code was accepted, and at its time.
+
+    Raises:
+        ServerEnded: the server did, meanwhile.
+    """
     clients = [Client(port) for _ in range(_CLIENTS)]
-    todo = requests(holders, port)
-    capacity = await as_many_as_possible(clients, todo)
+    try:
+        return await _measure(server, clients, requests(holders, port), said)
+    finally:
+        for client in clients:
+            await client.close()
+
+
+async def _measure(
+    server: Server, clients: Sequence[Client], todo: Iterator[bytes], said: Settings
+) -> bool:
+    capacity = await as_many_as_possible(clients, todo, server.ended)
+    server.check()
+    if not capacity.latencies:
+        print(f"not one login was accepted: {dict(capacity.errors)}")
+        return False
     print(
         f"capacity: {capacity.rate:.0f} logins a second with {_CLIENTS} clients, "
         f"p99 {capacity.percentile(0.99):.1f} ms; {capacity.errors.total()} errors",
         flush=True,
     )
     rate = said.part * capacity.rate
-    warm = await at_their_times(clients, todo, rate, _WARM)
+    warm = await at_their_times(clients, todo, server.ended, rate=rate, seconds=_WARM)
+    server.check()
     looks: list[tuple[float, float]] = []
-    watching = asyncio.create_task(watch(process, looks))
-    steady = await at_their_times(clients, todo, rate, 60 * said.minutes)
+    watching = asyncio.create_task(watch(server.process.pid, looks))
+    steady = await at_their_times(clients, todo, server.ended, rate=rate, seconds=60 * said.minutes)
     watching.cancel()
-    for client in clients:
-        client.close()
+    server.check()
     errors = capacity.errors + warm.errors + steady.errors
-    slope = statistics.linear_regression(*zip(*looks, strict=True)).slope * 3600
     print(
-        f"load: {said.minutes:g} minutes at {rate:.0f} a second, {len(steady.latencies)} accepted, "
-        f"{steady.rate:.0f} a second\n"
-        f"latency from when each was due: p50 {steady.percentile(0.50):.1f} ms, "
-        f"p99 {steady.percentile(0.99):.1f} ms, longest {steady.percentile(1):.0f} ms\n"
-        f"memory of the servers: {looks[0][1]:.1f} MB at the start, {looks[-1][1]:.1f} MB at the "
-        f"end, at most {max(mb for _, mb in looks):.1f} MB; {slope:+.1f} MB an hour\n"
-        f"errors: {dict(errors) or 'none'}"
+        f"load: {said.minutes:g} minutes at {rate:.0f} a second\n{latencies(steady)}\n"
+        f"memory of the servers: {memory(looks)}\nerrors: {dict(errors) or 'none'}"
     )
     kept_up = steady.rate > _KEPT_UP * rate
     if not kept_up:
         print("the servers did not keep up: they can do less than when that was measured")
     return kept_up and not errors
+
+
+def latencies(seen: Seen) -> str:
+    """How many logins were accepted, and how long after they were due."""
+    if not seen.latencies:
+        return "not one login was accepted"
+    return (
+        f"{len(seen.latencies)} accepted, {seen.rate:.0f} a second\n"
+        f"latency from when each was due: p50 {seen.percentile(0.50):.1f} ms, "
+        f"p99 {seen.percentile(0.99):.1f} ms, longest {seen.percentile(1):.0f} ms"
+    )
+
+
+def memory(looks: Sequence[tuple[float, float]]) -> str:
+    """What the *looks* (seconds, MB) say; whether it grows takes two of them."""
+    if len(looks) < _FEWEST_LOOKS:
+        return f"too short to say; it is looked at every {_LOOK:g} s"
+    slope = statistics.linear_regression(*zip(*looks, strict=True)).slope * 3600
+    return (
+        f"{looks[0][1]:.1f} MB at the start, {looks[-1][1]:.1f} MB at the end, "
+        f"at most {max(mb for _, mb in looks):.1f} MB; {slope:+.1f} MB an hour"
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -218,8 +266,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         holders = asyncio.run(populate(at, _HOLDERS))
         settings = settings_file(at, port=port, largest_group=LARGEST_GROUP)
         serve = [sys.executable, "-m", "sesame", "serve", "--settings", str(settings)]
-        with running([*serve, "--workers", str(said.workers)], port) as process:
-            all_accepted = asyncio.run(measure(process, port, holders, said))
+        command = [*serve, "--workers", str(said.workers)]
+        log = folder / "server.log"
+        with running(command, port, log=log) as server:
+            all_accepted = asyncio.run(measure(server, port, holders, said))
+        if not all_accepted:
+            print(last_lines(log))
     finally:
         shutil.rmtree(folder)
     return 0 if all_accepted else 1
