@@ -13,9 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.servers import free_port
+from bench.servers import free_port, last_lines
 
 OWNER = "bench"  # the role that everybody connects as
+_LOG = "server.log"
 _UNPRIVILEGED = ("postgres", "nobody")  # PostgreSQL refuses to run as root
 _SETTINGS: Mapping[str, str] = {
     "listen_addresses": "127.0.0.1",
@@ -78,7 +79,7 @@ def cluster(folder: Path) -> Iterator[Cluster]:
 
     Raises:
         PostgresMissing: there is none on this machine.
-        CalledProcessError: it could not be made or started.
+        RuntimeError: it could not be made or started; with the last lines of its logs.
     """
     programs = find_programs()
     data = folder / "postgresql"
@@ -88,24 +89,32 @@ def cluster(folder: Path) -> Iterator[Cluster]:
         shutil.chown(data, user)
         folder.chmod(0o711)  # so that it reaches its data
     port = free_port()
-    log = data / "server.log"
     made = ["-D", str(data), "-U", OWNER, "-A", "trust", "-E", "UTF8", "--locale=C"]
     _as(user, [str(programs / "initdb"), *made], data)
     settings = {**_SETTINGS, "port": str(port)}
     with (data / "postgresql.conf").open("a") as file:
         file.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
-    _as(user, [programs / "pg_ctl", "-D", data, "-l", log, "-w", "start"], data)
+    _as(user, [programs / "pg_ctl", "-D", data, "-l", data / _LOG, "-w", "start"], data)
     try:
         yield Cluster(programs, port, data)
     finally:
-        _as(user, [programs / "pg_ctl", "-D", data, "-m", "fast", "-w", "stop"], data)
+        # The data is thrown away: nothing of it is worth a wait.
+        _as(user, [programs / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop"], data)
 
 
 def _as(user: str | None, command: Sequence[str | Path], folder: Path) -> None:
-    """Run *command* as *user*; what it prints is kept for its failure."""
+    """Run *command* as *user* on the data in *folder*; what it prints is kept for its failure."""
     # pg_ctl's server would hold on to a pipe, so its words go to a file.
-    with (folder.parent / "postgresql-setup.log").open("ab") as said:
-        subprocess.run(command, user=user, cwd="/", check=True, stdout=said, stderr=said)
+    setup = folder.parent / "postgresql-setup.log"
+    with setup.open("ab") as said:
+        done = subprocess.run(
+            command, user=user, cwd="/", check=False, stdout=said, stderr=subprocess.STDOUT
+        )
+    if done.returncode != 0:
+        raise RuntimeError(
+            f"{Path(command[0]).name} ended with status {done.returncode}; "
+            f"{last_lines(setup)}\n{last_lines(folder / _LOG)}"
+        )
 
 
 def _unprivileged() -> str | None:
