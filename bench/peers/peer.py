@@ -1,6 +1,7 @@
 """What every peer has: tokens, requests, and a gunicorn that is tried until it does most."""
 
 import os
+import statistics
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,7 +25,10 @@ _GUNICORNS: Sequence[tuple[str, ...]] = (
     ("--workers", "2", "--worker-class", "gthread", "--threads", "8"),
     ("--workers", "4", "--worker-class", "gthread", "--threads", "8"),
 )
-_WARM, _TRIED_WITH, _TRIED_BY = 64, 300, 32  # requests, requests, clients
+# Where workers beat, as in privacyIDEA's container: memory, so that no beat waits for the disk.
+_BEATS = "/dev/shm"  # noqa: S108 -- gunicorn opens files of its own there, without names
+_WARM, _TRIED_WITH, _TRIED_BY = 64, 128, 32  # requests, requests, clients
+_TRIALS = 2  # of each gunicorn: one by itself differs from the next by a quarter
 
 
 @dataclass(slots=True)
@@ -44,6 +48,7 @@ class Peer:
         """A port on which the peer answers, its workers warm or not."""
         port = free_port()
         bind = ["--bind", f"127.0.0.1:{port}", "--no-control-socket", "--log-level", "warning"]
+        bind += ["--worker-tmp-dir", _BEATS]
         command = [str(program("gunicorn")), *bind, *self.arguments, self.application]
         with running(command, port, environment=self.environment, log=self.log):
             yield port
@@ -58,21 +63,25 @@ class Peer:
         if measured.saying_yes != requests:
             raise RuntimeError(
                 f"{self.name}: {requests - measured.saying_yes} of {requests} codes were "
-                f"answered otherwise ({dict(measured.statuses)}): see {self.log}"
+                f"answered otherwise ({dict(measured.statuses)})"
             )
         return measured
 
     async def tune(self) -> None:
-        """Try each gunicorn and keep the one that does most."""
-        rates = {}
-        for arguments in _GUNICORNS:
-            self.arguments = arguments
-            with self.serving() as port:
-                await self.warm(port)
-                measured = await self.measure(port, _TRIED_WITH, clients=_TRIED_BY)
-            rates[arguments] = measured.rate
-        self.arguments = max(rates, key=lambda arguments: rates[arguments])
+        """Try each gunicorn, in turn and again, and keep the one that does most on average."""
+        rates: dict[tuple[str, ...], list[float]] = {arguments: [] for arguments in _GUNICORNS}
+        for _ in range(_TRIALS):
+            for arguments, found in rates.items():
+                found.append(await self._try(arguments))
+        self.arguments = max(rates, key=lambda arguments: statistics.mean(rates[arguments]))
         print(f"{self.name}: gunicorn {' '.join(self.arguments)} of {len(rates)} tried", flush=True)
+
+    async def _try(self, arguments: tuple[str, ...]) -> float:
+        """Verifications a second with such a gunicorn."""
+        self.arguments = arguments
+        with self.serving() as port:
+            await self.warm(port)
+            return (await self.measure(port, _TRIED_WITH, clients=_TRIED_BY)).rate
 
 
 def program(name: str) -> Path:

@@ -2,9 +2,10 @@
 
 From its page "Performance considerations" and its configuration file's: processes and
 threads tried out (`peer.py`), log level ERROR, signatures of the audit log and of the
-answers off, the configuration read again every minute only, the connections of the audit
-kept in a pool, no users' store to look into. The audit itself stays on. The tokens have no
-PIN, so that no password hash is computed. Its server is gunicorn, as in its own container.
+answers off, answers without details (`no_detail_on_success`), the configuration read again
+every minute only, the connections of the audit kept in a pool, no users' store to look into.
+The audit itself stays on. The tokens have no PIN, so that no password hash is computed. Its
+server is gunicorn, and its workers beat in memory, as in its own container.
 """
 
 import secrets
@@ -16,6 +17,7 @@ from bench.peers.peer import TOKENS, Peer, post, program, python_path, set_up
 from bench.postgres import Cluster
 
 DATABASE = "privacyidea"
+_LOG = "server.log"  # its own, and gunicorn's
 
 
 def prepare(cluster: Cluster, folder: Path) -> Peer:
@@ -32,14 +34,14 @@ def prepare(cluster: Cluster, folder: Path) -> Peer:
     environment = {**python_path(), "PRIVACYIDEA_CONFIGFILE": str(settings)}
     for step in ("create_enckey", "create_audit_keys", "create_tables"):
         set_up([program("pi-manage"), "setup", step], environment, folder)
-    make_tokens = ["-m", "bench.peers.privacyidea_tokens", str(TOKENS)]
-    set_up([program("python"), *make_tokens], environment, folder)
+    populate = ["-m", "bench.peers.privacyidea_tokens", str(TOKENS)]
+    set_up([program("python"), *populate], environment, folder)
     cluster.run(DATABASE, "VACUUM ANALYZE")
     return Peer(
         name="privacyIDEA",
         application="bench.peers.privacyidea_tokens:application()",
         environment=environment,
-        log=folder / "server.log",
+        log=folder / _LOG,
         tokens=Tokens(TOKENS, _request),
         yes=b'"authentication": "ACCEPT"',
     )
@@ -64,7 +66,7 @@ def _settings(cluster: Cluster, folder: Path) -> str:
         "PI_NO_RESPONSE_SIGN": True,
         "PI_ENGINE_REGISTRY_CLASS": "shared",
         "PI_CHECK_RELOAD_CONFIG": 60,
-        "PI_LOGFILE": str(folder / "privacyidea.log"),
+        "PI_LOGFILE": str(folder / _LOG),
         "PI_LOGLEVEL": 40,  # ERROR
         "PI_UUID_FILE": str(folder / "uuid.txt"),
     }

@@ -1,9 +1,11 @@
-"""Runs in the peers' environment: makes privacyIDEA's tokens, and is its WSGI application."""
+"""Runs in the peers' environment: sets privacyIDEA up, and is its WSGI application."""
 
 import os
 import sys
 
 from privacyidea.app import create_app
+from privacyidea.lib.policies.actions import PolicyAction
+from privacyidea.lib.policy import SCOPE, set_policy
 from privacyidea.lib.token import init_token
 
 from bench.hotp import DIGITS, key
@@ -14,10 +16,11 @@ def application() -> object:
     return create_app("production", os.environ["PRIVACYIDEA_CONFIGFILE"], silent=True)
 
 
-def make_tokens(count: int) -> None:
-    """Enrol *count* HOTP tokens without a PIN."""
+def populate(count: int) -> None:
+    """Enrol *count* HOTP tokens without a PIN; have acceptances answered without details."""
     app = create_app("production", os.environ["PRIVACYIDEA_CONFIGFILE"], silent=True)
     with app.app_context():
+        set_policy("short_answers", scope=SCOPE.AUTHZ, action=PolicyAction.NODETAILSUCCESS)
         for number in range(count):
             init_token(
                 {
@@ -31,4 +34,4 @@ def make_tokens(count: int) -> None:
 
 
 if __name__ == "__main__":
-    make_tokens(int(sys.argv[1]))
+    populate(int(sys.argv[1]))
