@@ -4,9 +4,9 @@
 
 Measures the capacity first, with as many clients as later. Then logins come at their own times,
 whether those before were answered or not, so that a server that stands still is seen in the
-latencies. Ends with 1 where a code was not accepted, or the load was too much, and with the server
-where that ends. Without --database the bank is a new SQLite file; a PostgreSQL database is empty
-before, and holds the bank afterwards.
+latencies. Ends with 1 where a code was not accepted, or the load was too much, and before its time
+where the server ends, or stands still for a minute. Without --database the bank is a new SQLite
+file; a PostgreSQL database is empty before, and holds the bank afterwards.
 """
 
 import argparse
@@ -34,6 +34,7 @@ _CLIENTS = 32
 _CAPACITY = 20.0  # seconds in which it is measured
 _WARM = 20.0  # seconds of load before memory is looked at
 _KEPT_UP = 0.98  # of the rate that was sent
+_PATIENCE = 60.0  # seconds without an answer, after which the run ends
 _LOOK = 5.0  # seconds between two looks
 _FEWEST_LOOKS = 2  # between which memory grows or not
 _MB = 1 << 20
@@ -65,7 +66,18 @@ class Client:
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def ask(self, request: bytes) -> str:
-        """The short body of the answer, or what was wrong."""
+        """The short body of the answer, or what was wrong.
+
+        Raises:
+            TimeoutError: the server stands still.
+        """
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                return await self._ask(request)
+        except TimeoutError:
+            raise TimeoutError(f"the server has not answered for {_PATIENCE:g} s") from None
+
+    async def _ask(self, request: bytes) -> str:
         said = ""
         # A connection that was idle may be closed by now: then nothing was read of the request.
         for _ in range(2):
@@ -116,7 +128,9 @@ async def as_many_as_possible(
             began = time.perf_counter()
             _note(seen, await client.ask(next(todo)), time.perf_counter() - began)
 
-    await asyncio.gather(*map(one, clients))
+    async with asyncio.TaskGroup() as group:
+        for client in clients:
+            group.create_task(one(client))
     seen.seconds = time.perf_counter() - started
     return seen
 

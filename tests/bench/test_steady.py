@@ -66,6 +66,24 @@ async def test_an_answer_that_is_none_ends_the_load() -> None:
     assert failure.group_contains(ValueError, match="invalid literal")
 
 
+async def test_a_server_that_stands_still_ends_the_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or the load would wait for ever."""
+    monkeypatch.setattr(steady, "_PATIENCE", 0.1)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server, asyncio.timeout(60):
+        clients = [steady.Client(server.sockets[0].getsockname()[1])]
+        with pytest.raises(ExceptionGroup) as failure:
+            await steady.at_their_times(
+                clients, repeat(_REQUEST), lambda: False, rate=1000, seconds=0.01
+            )
+        await clients[0].close()
+    assert failure.group_contains(TimeoutError, match="has not answered")
+
+
 @pytest.mark.usefixtures("short")
 @pytest.mark.parametrize("answers", [0, 20])
 async def test_a_server_that_ends_ends_the_run(answers: int) -> None:
