@@ -12,7 +12,7 @@ from typing import Self
 
 from sesame.bank.bank import Bank
 from sesame.bank.customers import CardKind, NewCard, NewCustomer, enrol_all
-from sesame.bank.user_code import UserCode, generate_user_code
+from sesame.bank.user_code import ALPHABET, UserCode, check_character
 from sesame.cap.profiles import BANK_CARD
 from sesame.cap.token import Code
 from sesame.catalogue import Language
@@ -31,6 +31,8 @@ API_KEY = secrets.token_urlsafe(32)
 _DKI = 1
 _BATCH = 500  # customers of one commit
 _CLERKS = 2
+# Odd, so that no two numbers become one; the golden part of 2³⁵, so that they spread evenly.
+STRIDE, USER_CODES = 21_235_486_155, 2**35
 _CHEAP = Cost(time=1, memory_kib=64, lanes=1)  # opening the keystore is not what we measure
 
 
@@ -114,7 +116,7 @@ async def found(premises: Premises) -> None:
 
 
 async def enrol_holders(premises: Premises, numbers: range) -> list[Holder]:
-    """Enrol a customer with a bank card for each of *numbers*, which their PANs are made of."""
+    """Enrol a customer with a bank card for each of *numbers*, which make user codes and PANs."""
     bank = open_population_bank(premises)
     custodian = bank.custodian
     if not isinstance(custodian, KeystoreIssuingCustodian):
@@ -140,17 +142,24 @@ async def enrol_in_batches(bank: Bank, customers: Sequence[NewCustomer]) -> None
 
 
 def new_customer(number: int) -> NewCustomer:
-    """A customer with a bank card, to be enrolled; *number* makes the PAN."""
+    """A customer with a bank card, to be enrolled; *number* makes user code and PAN."""
     record = CardRecord(
         pan=_pan(number), psn="00", profile=BANK_CARD.name, key=KeyRef("dpa-01"), dki=_DKI
     )
     return NewCustomer(
-        user_code=generate_user_code(secrets.token_bytes),
+        user_code=user_code(number),
         name="Mesure",
         language=Language.FRENCH,
         old_code=None,
         cards=[NewCard(kind=CardKind.BANK, record=record)],
     )
+
+
+def user_code(number: int) -> UserCode:
+    """The user code of *number*: no other's below `USER_CODES`, and far from its neighbours'."""
+    place = number * STRIDE % USER_CODES
+    digits = "".join(ALPHABET[place >> shift & 31] for shift in range(30, -1, -5))
+    return UserCode(digits + check_character(digits))
 
 
 def _pan(number: int) -> Pan:
