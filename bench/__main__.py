@@ -15,6 +15,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable, Iterator, Mapping
 
 from bench import crypto, growth, login, page, side_by_side
 from bench.targets import table
@@ -25,13 +26,7 @@ _BUSY = 0.5  # load average from which a figure says little
 
 def main() -> None:
     """Measure, and print a line a figure; or make the page."""
-    parser = argparse.ArgumentParser(prog="python -m bench")
-    parser.add_argument("what", nargs="?", choices=_WHAT, default="alone")
-    parser.add_argument("--store", choices=("postgresql", "sqlite"), default="postgresql")
-    parser.add_argument(
-        "--cards", type=int, default=growth.CARDS_ENROLLED[1], help="how far growth goes"
-    )
-    asked = parser.parse_args()
+    asked = _asked()
     if asked.what == "page":
         page.write()
         return
@@ -40,23 +35,53 @@ def main() -> None:
     load = os.getloadavg()[0]
     if load > _BUSY:
         print(f"Something else runs on this machine (load average {load:.1f}): figures will be off")
+    about = page.machine(load)
     figures: dict[str, float] = {}
-    if asked.what in {"alone", "peers"}:
-        figures |= crypto.measure()
+    for part in _parts(asked):
+        figures |= part()
+        # At once: the next part takes long, and may not come to its end.
+        if asked.what == "peers":
+            page.keep(figures, about)
+        _tell(figures, targets=asked.what != "alone")
+    print(json.dumps({"figures": figures}))
+
+
+def _asked() -> argparse.Namespace:
+    """The command line; growth that cannot be is refused before anything is started."""
+    parser = argparse.ArgumentParser(prog="python -m bench")
+    parser.add_argument("what", nargs="?", choices=_WHAT, default="alone")
+    parser.add_argument("--store", choices=("postgresql", "sqlite"), default="postgresql")
+    parser.add_argument(
+        "--cards", type=int, default=growth.CARDS_ENROLLED[1], help="how far growth goes"
+    )
+    asked = parser.parse_args()
+    if _grows(asked):
+        try:
+            growth.check(asked.cards)
+        except growth.CannotGrow as error:
+            parser.error(str(error))
+    return asked
+
+
+def _grows(asked: argparse.Namespace) -> bool:
+    return asked.what == "growth" or (asked.what, asked.store) == ("peers", "postgresql")
+
+
+def _parts(asked: argparse.Namespace) -> Iterator[Callable[[], dict[str, float]]]:
     if asked.what == "alone":
-        figures |= login.measure()
+        yield lambda: crypto.measure() | login.measure()
     if asked.what == "peers":
-        figures |= side_by_side.measure(asked.store)
-    if asked.what == "growth" or (asked.what == "peers" and asked.store == "postgresql"):
-        figures |= growth.measure(asked.cards)
+        yield lambda: crypto.measure() | side_by_side.measure(asked.store)
+    if _grows(asked):
+        yield lambda: growth.measure(asked.cards)
+
+
+def _tell(figures: Mapping[str, float], *, targets: bool) -> None:
     for name, value in figures.items():
         print(f"{name:40} {value:12,.3f}")
-    if asked.what == "peers":
-        page.keep(figures, page.machine(load))
-    if asked.what != "alone":
+    if targets:
         print("\nLimits by source address were off: the load comes from one address.\n")
-        print(table(figures))
-    print(json.dumps({"figures": figures}))
+        print(table(figures), flush=True)
 
 
 if __name__ == "__main__":

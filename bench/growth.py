@@ -51,6 +51,8 @@ _ENROLMENTS = 3  # rounds
 _TIMED = 20_000  # enrolments a round
 _NUMBERS = _TIMED + 1  # one before opens the connections
 _COPIED = 100_000  # cards, so that what a statement costs by itself does not count
+# Bytes on the disk: a card's rows, with indexes, written and logged; what the logins log besides.
+_ROOM, _ROOM_BESIDE = 4_000, 4_000_000_000
 # The largest first, for two are filled at a time.
 _TABLES: Sequence[Table] = (ACCESS, AUDIT_LINES, CARDS, PAN_INDEX, AUDIT_PERSONAL, CUSTOMERS)
 _SESSIONS = 2  # that fill at once
@@ -82,8 +84,36 @@ class Grown:
     enrolments: list[float] = field(default_factory=list)  # seconds
 
 
+class CannotGrow(ValueError):
+    """Not so far, or not here; the message says what to do."""
+
+
+def check(cards: int) -> None:
+    """See to it that a growth to *cards* says something, and ends.
+
+    Raises:
+        CannotGrow: there is nothing smaller to compare with, or too little room on the disk.
+    """
+    if cards <= CARDS_ENROLLED[0]:
+        raise CannotGrow(
+            f"{cards} cards: growth is measured against {CARDS_ENROLLED[0]} cards; ask for more"
+        )
+    folder = tempfile.gettempdir()
+    needed = sum(_sizes(cards)) * _ROOM + _ROOM_BESIDE
+    missing = needed - shutil.disk_usage(folder).free
+    if missing > 0:
+        raise CannotGrow(
+            f"{cards} cards take {_gigabytes(needed)} in {folder}, {_gigabytes(missing)} more than "
+            "are free: make room, name a folder on a larger disk in TMPDIR, or ask for fewer cards"
+        )
+
+
 def _sizes(cards: int) -> list[int]:
     return [size for size in CARDS_ENROLLED if size < cards] + [cards]
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:.1f} GB"
 
 
 def measure(cards: int) -> dict[str, float]:
