@@ -80,7 +80,7 @@ def _tell(figures: Mapping[str, float], *, targets: bool) -> None:
     for name, value in figures.items():
         print(f"{name:40} {value:12,.3f}")
     if targets:
-        print("\nLimits by source address were off: the load comes from one address.\n")
+        print("\nNo limit by source address is on: the load comes from one address.\n")
         print(table(figures), flush=True)
 
 

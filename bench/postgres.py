@@ -25,6 +25,7 @@ _SETTINGS: Mapping[str, str] = {
     "fsync": "on",
     "synchronous_commit": "on",
     "full_page_writes": "on",
+    "wal_compression": "lz4",  # of whole pages, after each checkpoint the most of it
     "shared_buffers": "2GB",
     "effective_cache_size": "8GB",
     "maintenance_work_mem": "1GB",
