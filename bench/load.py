@@ -53,8 +53,7 @@ async def run(port: int, requests: Sequence[bytes], clients: int, *, yes: bytes 
     measured = Measured()
     todo = iter(requests)
     callers = [_Client(port, todo, measured, yes) for _ in range(clients)]
-    for caller in callers:
-        await caller.connect()
+    await asyncio.gather(*(caller.connect() for caller in callers))
     started, own = time.perf_counter(), time.process_time()
     await asyncio.gather(*(caller.go() for caller in callers))
     measured.seconds = time.perf_counter() - started
