@@ -18,6 +18,7 @@ from sesame.bank.sessions import (
     end_other_sessions,
     end_session,
     end_session_of,
+    open_sessions,
     read_session,
     token_hash,
 )
@@ -231,7 +232,13 @@ async def test_the_end_of_a_session_that_the_standby_never_got(pair: _Pair, how:
     for _ in range(2):
         with pytest.raises(StoreUnavailable):
             await _ENDS[how](bank, token, other)
-        assert await read_session(bank, token) is None  # on the primary alone
+        # It is to be seen on the primary, and nobody is told of it.
+        ended = "SELECT count(*) FROM sessions"
+        assert int(pair.primary.psql(ended, database=pair.name)) == 1
+        with pytest.raises(StoreUnavailable):
+            await read_session(bank, token)
+        with pytest.raises(StoreUnavailable):
+            await open_sessions(bank, other.user_code)
     await bank.store.close()
     bank = pair.bank(pair.standby)
     with pytest.raises(StoreUnavailable, match="read-only transaction"):

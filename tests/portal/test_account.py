@@ -1,16 +1,18 @@
 """Signed in: what the space shows, how long, and how one leaves."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
+from sqlalchemy import Connection, insert, select
 
 from sesame.bank.origin import Door, Origin
 from sesame.bank.rehearsal import rehearse
-from sesame.bank.sessions import end_session
 from sesame.cap.token import Code
 from sesame.portal.routes import build
 from sesame.store.errors import StoreUnavailable
-from tests.portal.browser import Browser, hidden_fields, without_chance
+from sesame.store.sessions import SESSIONS
+from tests.portal.browser import Browser, fields_of, hidden_fields, without_chance
 from tests.portal.town import Town
 
 
@@ -129,19 +131,51 @@ async def test_signing_out_ends_the_session(signed_in: Browser) -> None:
 async def test_nobody_is_signed_out_until_that_lasts(
     town: Town, signed_in: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A session that is not to be seen may be there after a fail-over: the page does not say so."""
-    cookies = dict(signed_in.cookies)
-    await end_session(town.bank, cookies["sesame_session"])
+    """A session that is not to be seen may be back after a fail-over: no page says it has ended.
 
-    async def not_now(_change: object) -> None:
+    The browser keeps its token, by which it ends the session then.
+    """
+    page = (await signed_in.get("/espace/connexions")).text
+    cookies = dict(signed_in.cookies)
+    store = town.bank.store
+    write, kept = store.write, await store.read(_sessions)
+
+    async def cut_short(change: Callable[[Connection], object]) -> None:
+        await write(change)
         raise StoreUnavailable("bank.db")
 
     with monkeypatch.context() as patched:
-        patched.setattr(town.bank.store, "write", not_now)
-        answer = await signed_in.get("/deconnexion")
-    assert answer.status_code == 503
-    assert "Vous êtes déconnecté" not in answer.text
+        patched.setattr(store, "write", cut_short)
+        for method, address, button in _AFTER_A_SIGN_OUT:
+            fields = fields_of(page, button) if button else None
+            answer = await signed_in.request(method, address, data=fields)
+            assert (address, answer.status_code) == (address, 503)
+            assert "set-cookie" not in answer.headers
+            assert "Vous êtes déconnecté" not in answer.text
+    assert await store.read(_sessions) == []
+    await store.write(lambda connection: connection.execute(insert(SESSIONS), kept))
+    assert dict(signed_in.cookies) == cookies
+    assert (await signed_in.get("/deconnexion")).headers["location"] == "/espace"
+    answer = await signed_in.post("/deconnexion", data=fields_of(page, "/deconnexion"))
+    assert answer.headers["location"] == "/deconnexion"
     assert "Vous êtes déconnecté" in (await signed_in.get("/deconnexion")).text
+    assert await store.read(_sessions) == []
+
+
+_AFTER_A_SIGN_OUT = (
+    ("POST", "/deconnexion", "/deconnexion"),
+    ("GET", "/espace", None),
+    ("GET", "/espace/connexions", None),
+    ("GET", "/espace/reste", None),
+    ("GET", "/premier-essai/verifier", None),
+    ("POST", "/espace/connexions/toutes", "/espace/connexions/toutes"),
+    ("GET", "/deconnexion", None),
+    ("POST", "/deconnexion", "/deconnexion"),
+)
+
+
+def _sessions(connection: Connection) -> list[dict[str, object]]:
+    return [dict(row) for row in connection.execute(select(SESSIONS)).mappings()]
 
 
 async def test_a_form_sent_again_after_signing_out_opens_nothing(

@@ -226,6 +226,17 @@ async def test_the_database_takes_nothing(
     assert await is_open(there)
 
 
+async def test_the_list_leaves_out_nothing_that_may_come_back(
+    town: Town, here: Browser, there: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the end of one was seen and may be lost, there is no list."""
+    await there.press(_PAGE, "/deconnexion")
+    with monkeypatch.context() as patched:
+        patched.setattr(town.bank.store, "write", _no_database)
+        _is_unavailable(await here.get(_PAGE), "60")
+    assert "Aucune autre connexion n’est ouverte." in (await here.get(_PAGE)).text
+
+
 def _is_unavailable(answer: httpx.Response, retry_after: str) -> None:
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == retry_after

@@ -95,20 +95,24 @@ def token_hash(token: str) -> bytes:
 
 
 async def read_session(bank: Bank, token: str, *, touch: bool = True) -> Session | None:
-    """The session of *token*, its idle time begun anew; None once it has ended.
+    """The session of *token*, its idle time begun anew; None once it has ended, for good.
 
     Without *touch* the idle time runs on: looking how long is left is no activity.
+
+    Raises:
+        StoreUnavailable: it cannot be told now; nobody is to be told that it has ended.
     """
     if not _TOKEN.fullmatch(token):
         return None
     bucket, hashed, now = int(token[:2]), token_hash(token), bank.now()
     row = await bank.store.read(lambda connection: find_session(connection, bucket, hashed))
-    if row is None:
-        return None
-    ends_at, seen_at = from_row(row.ends_at), from_row(row.seen_at)
-    if now >= min(ends_at, seen_at + bank.limits.session_idle):
+    idle = bank.limits.session_idle
+    if row is None or now >= min(from_row(row.ends_at), from_row(row.seen_at) + idle):
+        # Not to be seen is not enough: its end may stand on this server alone, and be gone with
+        # it. What is written here lasts only together with all that was there to be seen.
         await end_session(bank, token)
         return None
+    ends_at, seen_at = from_row(row.ends_at), from_row(row.seen_at)
     if touch and now - seen_at > _TOUCHED:
         at = to_row(now)
         # A page is worth more than its few minutes: what cannot be written is not counted.
@@ -124,16 +128,21 @@ async def read_session(bank: Bank, token: str, *, touch: bool = True) -> Session
         erased_old_code=bool(row.erased_old_code),
         opened_at=from_row(row.opened_at),
         last_login=_moment(row.previous_login_at),
-        idle_until=min(seen_at + bank.limits.session_idle, ends_at),
+        idle_until=min(seen_at + idle, ends_at),
         ends_at=ends_at,
         replayed_at=_moment(row.replayed_at) if replayed else None,
     )
 
 
 async def open_sessions(bank: Bank, user_code: UserCode) -> list[SessionInList]:
-    """The customer's open sessions, newest first."""
+    """The customer's open sessions, newest first; what is not among them has ended for good.
+
+    Raises:
+        StoreUnavailable: that cannot be told now.
+    """
     now = bank.now()
-    rows = await bank.store.read(
+    # A list that leaves out what is not there says that it has ended: see `read_session`.
+    rows = await bank.store.write(
         lambda connection: list_sessions(
             connection,
             bucket_of(user_code),

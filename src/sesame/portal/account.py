@@ -64,11 +64,8 @@ async def get_space(portal: Portal, request: Request) -> Response:
 async def get_signed_out(portal: Portal, request: Request) -> Response:
     """`GET /deconnexion`: where the sign-out button leads; back to the space if one is in."""
     token = portal.session_cookie.read(request)
-    if token is not None:
-        if await read_session(portal.bank, token, touch=False) is not None:
-            return RedirectResponse(SPACE, status_code=303)
-        # Not to be seen is not enough: its end must last before the page says so.
-        await end_session(portal.bank, token)
+    if token is not None and await read_session(portal.bank, token, touch=False) is not None:
+        return RedirectResponse(SPACE, status_code=303)
     return portal.page(request, "signed_out.html", SignedOutPage())
 
 

@@ -78,8 +78,9 @@ async def get_connections(portal: Portal, request: Request) -> Response:
     session = await signed_in(portal, request)
     if session is None:
         return to_login(portal, request)
-    sessions = await open_sessions(portal.bank, session.user_code)
+    # The list last: what it says is for good, and with it what was seen before.
     devices = await known_devices(portal.bank, session.user_code)
+    sessions = await open_sessions(portal.bank, session.user_code)
     page = _connections_page(portal, request, session, sessions, devices)
     return show(portal, request, "connections.html", page)
 
