@@ -8,6 +8,7 @@ from sqlalchemy import Connection, insert, select
 
 from sesame.bank.origin import Door, Origin
 from sesame.bank.rehearsal import rehearse
+from sesame.bank.sessions import end_session
 from sesame.cap.token import Code
 from sesame.portal.routes import build
 from sesame.store.errors import StoreUnavailable
@@ -160,6 +161,31 @@ async def test_nobody_is_signed_out_until_that_lasts(
     assert answer.headers["location"] == "/deconnexion"
     assert "Vous êtes déconnecté" in (await signed_in.get("/deconnexion")).text
     assert await store.read(_sessions) == []
+
+
+@pytest.mark.parametrize("cookie", ["ended", "idle", "01" + "A" * 43, "x"])
+async def test_a_session_that_is_over_is_ended_once(
+    town: Town, signed_in: Browser, monkeypatch: pytest.MonkeyPatch, cookie: str
+) -> None:
+    """One commit where there may be something to end; the page is then opened again for none."""
+    if cookie == "idle":
+        town.clock.advance(minutes=5)
+    elif cookie == "ended":
+        await end_session(town.bank, signed_in.cookies["sesame_session"])
+    else:
+        signed_in.cookies.set("sesame_session", cookie, domain="bank.test", path="/")
+    write, writes = town.bank.store.write, []
+
+    async def counted(change: Callable[[Connection], object]) -> object:
+        writes.append(change)
+        return await write(change)
+
+    monkeypatch.setattr(town.bank.store, "write", counted)
+    for _ in range(2):
+        assert "Vous êtes déconnecté" in (await signed_in.get("/deconnexion")).text
+        assert "sesame_session" not in signed_in.cookies
+        assert "sesame_browser" not in signed_in.cookies
+        assert len(writes) == (cookie != "x")
 
 
 _AFTER_A_SIGN_OUT = (

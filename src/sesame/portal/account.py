@@ -66,7 +66,10 @@ async def get_signed_out(portal: Portal, request: Request) -> Response:
     token = portal.session_cookie.read(request)
     if token is not None and await read_session(portal.bank, token, touch=False) is not None:
         return RedirectResponse(SPACE, status_code=303)
-    return portal.page(request, "signed_out.html", SignedOutPage())
+    response = portal.page(request, "signed_out.html", SignedOutPage())
+    if token is not None:
+        _take_along(portal, response)
+    return response
 
 
 async def post_sign_out(portal: Portal, request: Request) -> Response:
@@ -84,10 +87,14 @@ def to_signed_out(portal: Portal, *, had_session: bool = True) -> Response:
     """Lead to the page that says so, and take along what this browser had."""
     response = RedirectResponse("/deconnexion", status_code=303)
     if had_session:
-        portal.session_cookie.delete(response)
-        # Forms that were opened before are void: who comes next to this computer starts anew.
-        portal.browser_cookie.delete(response)
+        _take_along(portal, response)
     return response
+
+
+def _take_along(portal: Portal, response: Response) -> None:
+    portal.session_cookie.delete(response)
+    # Forms that were opened before are void: who comes next to this computer starts anew.
+    portal.browser_cookie.delete(response)
 
 
 def _space_page(portal: Portal, request: Request, session: Session) -> SpacePage:
