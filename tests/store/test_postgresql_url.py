@@ -7,6 +7,7 @@ from sesame.store.errors import StoreError
 from sesame.store.schema import make_ready, migrate
 
 _SECRET = "s3cr3t-w0rd"
+_ANY = "target_session_attrs=primary"
 _ADA = f"postgresql+asyncpg://ada:{_SECRET}@"
 _WRONG = {
     f"postgresql://ada@db/bank?password={_SECRET}": "none that is known",
@@ -21,6 +22,9 @@ _WRONG = {
     f"postgresql+asyncpg://ada:s3c {_SECRET}@db/bank": "holds a # or a blank",
     f"{_ADA}localhost/bank?{_SECRET}": "no name=value",
     f"{_ADA}localhost/bank?service={_SECRET}": "names a service",
+    f"{_ADA}/bank?host={_SECRET}&host=": "says a name behind [?] twice",
+    f"{_ADA}/bank?host=&ho%73t={_SECRET}": "says a name behind [?] twice",
+    f"{_ADA}localhost/bank?{_SECRET}=1&{_SECRET}=1": "says a name behind [?] twice",
     f"{_ADA}db.example/bank": "how the connection is kept safe",
     f"{_ADA}192.0.2.1:5432/bank": "how the connection is kept safe",
     f"{_ADA}[2001:db8::1]:5432/bank": "how the connection is kept safe",
@@ -69,6 +73,20 @@ async def test_a_url_that_will_do(url: str) -> None:
         ("PGSERVICE", "bank", "/bank", "names no server, and PGSERVICE does"),
         ("PGTARGETSESSIONATTRS", "standby", "localhost/bank", "ask for the server that writes"),
         ("PGTARGETSESSIONATTRS", "any", "/bank?host=/a,/b", "ask for the server that writes"),
+        ("PGPORT", "6432", "localhost/bank", "names no port, and PGPORT does"),
+        ("PGPORT", "6432", "ada@[::1]/bank", "names no port, and PGPORT does"),
+        ("PGPORT", "6432", "/bank", "names no port, and PGPORT does"),
+        ("PGPORT", "6432", "/bank?host=/run/postgresql", "names no port, and PGPORT does"),
+        ("PGPORT", "6432", "/bank?host=localhost&port=", "names no port, and PGPORT does"),
+        ("PGPORT", "6432", "localhost/bank?port=5433", "names no port, and PGPORT does"),
+        ("PGPORT", "6432", f"localhost,[::1]:1/bank?{_ANY}", "names no port, and PGPORT does"),
+        (
+            "PGPORT",
+            "6432,5432",
+            f"/bank?host=localhost:1,/b&{_ANY}",
+            "names no port, and PGPORT does",
+        ),
+        ("PGPORT", "6432", "/bank?host=/a:1", "names no port, and PGPORT does"),
     ],
 )
 def test_what_the_environment_would_say(
@@ -91,6 +109,13 @@ def test_what_the_environment_would_say(
         ("PGSERVICE", "bank", "localhost/bank"),
         ("PGTARGETSESSIONATTRS", "read-write", "/bank?host=/a,/b"),
         ("PGTARGETSESSIONATTRS", "any", "localhost/bank?target_session_attrs=primary"),
+        ("PGPORT", "6432", "localhost:5433/bank"),
+        ("PGPORT", "6432", f"localhost:5433,[::1]:5433/bank?{_ANY}"),
+        ("PGPORT", "6432", "/bank?host=localhost:5433"),
+        ("PGPORT", "6432", f"/bank?host=/a,/b&port=5433&{_ANY}"),
+        ("PGPORT", "6432", "/bank?port=5433"),
+        ("PGPORT", "5432", "localhost/bank"),
+        ("PGPORT", "", "/bank"),
     ],
 )
 async def test_what_the_environment_may_say(

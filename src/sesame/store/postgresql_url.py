@@ -16,6 +16,7 @@ _UNSEEN = re.compile(r"[#\s\x00-\x1f]")
 _MODES = frozenset({"disable", "allow", "prefer", "require", "verify-ca", "verify-full"})
 _WRITING = frozenset({"primary", "read-write"})
 _NAMING = ("PGHOST", "PGSERVICE")  # variables that name a server where the URL does not
+_USUAL = frozenset({None, "", "5432"})  # what PGPORT may say where the URL has no port
 
 
 def dsn_of(url: str) -> str:
@@ -54,9 +55,13 @@ def dsn_of(url: str) -> str:
 def _said(query: str) -> dict[str, str]:
     """What stands behind `?`, by name."""
     try:
-        said = dict(parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)))
+        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
     except ValueError:
         raise _wrong("has something behind ? that is no name=value", "join them by &") from None
+    said = dict(pairs)
+    if len(said) < len(pairs):
+        # A blank one is nothing to the driver, which then takes the one before.
+        raise _wrong("says a name behind ? twice", "leave one of the two out")
     if "service" in said:
         raise _wrong("names a service", "write its server, database and role out")
     return said
@@ -78,7 +83,19 @@ def _servers(named: str, said: dict[str, str]) -> list[str]:
             "names as its server what is none",
             "write a name or address, with :5432 or another number behind it if need be",
         )
+    # To the driver `port=…` is nothing beside a server that stands before the database.
+    every = bool(said.get("port")) and not named
+    if not every and not all(map(_has_port, servers)) and os.environ.get("PGPORT") not in _USUAL:
+        raise _wrong(
+            "names no port, and PGPORT does",
+            "write the port into the URL, or take that variable out of the environment",
+        )
     return servers
+
+
+def _has_port(server: str) -> bool:
+    found = _SERVER.fullmatch(server)
+    return bool(found and found[2]) and not server.startswith("/")  # a folder's name may end so
 
 
 def _is_far(server: str) -> bool:
