@@ -351,17 +351,22 @@ _SECRET = "s3cr3t-w0rd"
 
 async def test_no_error_shows_a_password(cluster: Cluster) -> None:
     """Whatever is wrong with the server or the role; nor the server and the role."""
-    for url in (
-        f"postgresql+asyncpg://ada:{_SECRET}@127.0.0.1:1/bank",
-        f"postgresql+asyncpg://ada:{_SECRET}@/bank?host={cluster.folder}",
-        f"postgresql+asyncpg://ada:{_SECRET}@/bank?host=/nowhere",
-        f"postgresql+asyncpg://ada:{_SECRET}@127.0.0.1:1,[::1]:1/bank?target_session_attrs=primary",
-    ):
+    folder = str(cluster.folder)
+    for server, why in {
+        "127.0.0.1:1/bank": "Connect call failed …",
+        "localhost:1/bank": "Connect call failed …",
+        f"/bank?host={folder}": "role … does not exist",
+        "/bank?host=/nowhere": "No such file",
+        "127.0.0.1:1,[::1]:1/bank?target_session_attrs=primary": "Connect call failed …",
+    }.items():
+        url = f"postgresql+asyncpg://ada:{_SECRET}@{server}"
         store = open_store(url, StoreOptions(connect_timeout=2))
         for asked in (lambda: store.read_access(USER_CODE), lambda: store.read(lambda _: None)):  # noqa: B023 -- called at once
-            with pytest.raises(StoreUnavailable) as unavailable:
+            with pytest.raises(StoreUnavailable, match=why) as unavailable:
                 await asked()
-            assert _SECRET not in f"{unavailable.value!r} {unavailable.value.__cause__!r}"
+            said = f"{unavailable.value!r} {unavailable.value.__cause__!r}"
+            for shown in (_SECRET, "ada", "127.0.0.1", "localhost", "::1", folder, "/nowhere"):
+                assert shown not in said
             assert "bank" in str(unavailable.value)
         await store.close()
         assert _SECRET not in repr(store)

@@ -155,6 +155,7 @@ async def test_nobody_else_is_spoken_to(
             await asked
         assert "certificate" in str(refused.value)
         assert str(tmp_path) not in f"{refused.value} {refused.value!r}"
+        assert at not in f"{refused.value} {refused.value!r}"
     await store.close()
 
 
@@ -166,8 +167,9 @@ async def test_nothing_is_said_in_clear(elsewhere: Elsewhere, tmp_path: Path) ->
         for mode in ("require", "verify-ca", "verify-full"):
             url = elsewhere.url(tmp_path, at=elsewhere.named, mode=mode, trust=elsewhere.authority)
             store = open_store(url)
-            with pytest.raises(StoreUnavailable):
+            with pytest.raises(StoreUnavailable, match="rejected SSL") as refused:
                 await store.read_access(USER_CODE)
+            assert elsewhere.named not in str(refused.value)
             await store.close()
     finally:
         elsewhere.cluster.psql("ALTER SYSTEM SET ssl = on")

@@ -7,6 +7,7 @@ names PostgreSQL.
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from ssl import SSLError
@@ -42,6 +43,9 @@ _WAITS_FOR_STANDBY = "syncrep.c"  # the part of PostgreSQL that does
 # A record for the standby, which a commit then waits for whatever else it has. A server that is
 # a standby itself cannot write one: there the first change says what is wrong.
 _RECORD = "SELECT pg_logical_emit_message(true, 'sesame', '') WHERE NOT pg_is_in_recovery()"
+# What an error of the connection itself quotes: server, port, role. The server's own may be in
+# any language.
+_QUOTED = re.compile(r"""['"(«“„].*['")»”“]""", re.DOTALL)
 _log = logging.getLogger("sesame.store")
 
 # A login looks rows up by their keys and does nothing else. Said to the planner, so that no
@@ -338,13 +342,15 @@ def answered(name: str) -> Iterator[None]:
         sqlstate = getattr(cause, "sqlstate", None)
         if isinstance(cause, asyncpg.PostgresError):
             said = str(cause.args[0]) if cause.args else type(cause).__name__
+            if isinstance(cause, asyncpg.InvalidAuthorizationSpecificationError):
+                said = _QUOTED.sub("…", said)
             if not (sqlstate in _UNAVAILABLE or str(sqlstate)[:2] in _UNAVAILABLE_CLASSES):
                 constraint = getattr(cause, "constraint_name", None) or "none named"
                 raise StatementFailed(type(cause).__name__, str(sqlstate), constraint) from None
         elif isinstance(cause, asyncpg.DataError):
             raise StatementFailed(type(cause).__name__, "before it was sent", "none") from None
         else:
-            said = str(cause) or "no answer in time"
+            said = _QUOTED.sub("…", str(cause)) or "no answer in time"
         raise StoreUnavailable(
             f"the database {name} did not answer ({said}): "
             "is the server up, its disk full, is it read-only, another program holding the row?"
