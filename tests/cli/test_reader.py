@@ -59,6 +59,9 @@ def piped(*arguments: object, typed: str, **environ: str) -> "subprocess.Complet
 
 # ── On the full screen ───────────────────────────────────────────────────────────────────────────
 
+# In the place of the terminal library's companion, to which it would send all that it logs.
+_COMPANION = "from pathlib import Path; Path('companion.log').touch()"
+
 
 @pytest.mark.parametrize(
     "telltale",
@@ -73,10 +76,14 @@ def piped(*arguments: object, typed: str, **environ: str) -> "subprocess.Complet
 def test_no_file_holds_what_is_typed_or_shown(
     card: Path, monkeypatch: pytest.MonkeyPatch, telltale: dict[str, str]
 ) -> None:
-    """The terminal library has ways to write both down; none is left on."""
+    """The terminal library has ways to write both down, or to send them; none is left on."""
+    companion = card.parent / "elsewhere" / "textual_dev"
+    companion.mkdir(parents=True)
+    (companion / "__init__.py").write_text(_COMPANION)
     monkeypatch.chdir(card.parent)
     before = set(card.parent.iterdir())
-    with terminal(card, columns=24, rows=10, **telltale) as screen:
+    environ = {**telltale, "PYTHONPATH": str(companion.parent), "PYTHONDONTWRITEBYTECODE": "1"}
+    with terminal(card, columns=24, rows=10, **environ) as screen:
         screen.sees("CHOISISSEZ")
         screen.type("c")
         screen.sees("CODE SECRET")

@@ -70,9 +70,14 @@ async def test_a_url_that_will_do(url: str) -> None:
         ("PGHOST", "db.example", "/bank", "names no server, and PGHOST does"),
         ("PGHOST", "/a,/b", "/bank?user=ada", "names no server, and PGHOST does"),
         ("PGHOST", "db.example", "/bank?host=", "names no server, and PGHOST does"),
-        ("PGSERVICE", "bank", "/bank", "names no server, and PGSERVICE does"),
+        ("PGSERVICE", "coopnet", "/bank", "names no server, and PGSERVICE does"),
         ("PGTARGETSESSIONATTRS", "standby", "localhost/bank", "ask for the server that writes"),
-        ("PGTARGETSESSIONATTRS", "any", "/bank?host=/a,/b", "ask for the server that writes"),
+        (
+            "PGTARGETSESSIONATTRS",
+            "prefer-standby",
+            "/bank?host=/a,/b",
+            "ask for the server that writes",
+        ),
         ("PGPORT", "6432", "localhost/bank", "names no port, and PGPORT does"),
         ("PGPORT", "6432", "ada@[::1]/bank", "names no port, and PGPORT does"),
         ("PGPORT", "6432", "/bank", "names no port, and PGPORT does"),
@@ -97,7 +102,7 @@ def test_what_the_environment_would_say(
     for opened in (open_store, migrate, make_ready):
         with pytest.raises(StoreError, match=why) as refused:
             opened(f"postgresql+asyncpg://{url}")
-        assert value not in str(refused.value).split()
+        assert value not in str(refused.value)
 
 
 @pytest.mark.parametrize(
