@@ -21,6 +21,7 @@ from sesame.custody.custodian import (
     PairQuestion,
     Question,
     Reach,
+    Registered,
 )
 from sesame.custody.errors import (
     KeyMissing,
@@ -315,3 +316,16 @@ def test_records_and_inquiries_keep_their_secrets() -> None:
     """The number and the code are in no repr."""
     assert CARD.pan.digits not in repr(CARD)
     assert BANK_CODE.digits not in repr(Inquiry(BANK_CODE))
+
+
+def test_nothing_prints_a_seal() -> None:
+    """Nor the hash that finds a PAN: a trace shows what was asked, and of nobody's card."""
+    seal, pan_hash = b"a seal", b"a hash"
+    question = Question(seal, b"context", (7,))
+    pair = PairQuestion(seal, b"context", ((7, 8),))
+    registered = Registered(seal, pan_hash)
+    printed = repr([question, pair, registered, Inquiry(Code("12345678"), (question,))])
+    assert "Question(context=b'context', atcs=(7,))" in printed
+    assert "Registered()" in printed
+    for secret in (seal, pan_hash):
+        assert repr(secret) not in printed

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from sesame.store.buckets import bucket_of
-from sesame.store.cards import SealedCardRow, any_card, insert_cards, seal_context
+from sesame.store.cards import CardRow, SealedCardRow, any_card, insert_cards, seal_context
 from sesame.store.errors import EnrolledMeanwhile
 from tests.places import Place
 from tests.store.databases import USER_CODE, card, enrol
@@ -55,3 +55,16 @@ def test_a_seal_holds_for_one_row() -> None:
     }
     assert len(contexts) == 9
     assert seal_context(USER_CODE, 2) == f"{bucket_of(USER_CODE)}|VERA2222|2".encode()
+
+
+def test_no_row_prints_its_seal() -> None:
+    """Nor the hash that finds its PAN; but which card it is."""
+    seal = card(1).sealed
+    rows = {
+        CardRow(1, "active", "sesame-card-1", seal, 7): "CardRow(1, active, sesame-card-1, 7)",
+        SealedCardRow(USER_CODE, 1, seal): f"SealedCardRow(user_code={USER_CODE!r}, card_number=1)",
+    }
+    for row, printed in rows.items():
+        assert (repr(row), str([row])) == (printed, f"[{printed}]")
+    for secret in (seal, card(1).pan_hash):
+        assert repr(secret) not in repr(card(1))

@@ -8,7 +8,7 @@ be an oracle that gives a cryptogram away bit by bit (docs/reference/emv-cap.md,
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum, unique
 from typing import Protocol
 
@@ -80,15 +80,15 @@ class CardRecord:
 class Registered:
     """A card as the bank stores it."""
 
-    sealed: bytes
-    pan_hash: bytes  # 32 bytes, as `pan_index` gives it
+    sealed: bytes = field(repr=False)
+    pan_hash: bytes = field(repr=False)  # 32 bytes, as `pan_index` gives it
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
     """One card and the ATCs that the code can claim for it."""
 
-    sealed: bytes  # as `register` gave it
+    sealed: bytes = field(repr=False)  # as `register` gave it
     context: bytes  # as it was given to `register`
     atcs: tuple[int, ...]  # 1 to 65535, at most two
 
@@ -135,7 +135,7 @@ class Reach(IntEnum):
 class PairQuestion:
     """One card and the pairs of ATCs that two codes can claim for it."""
 
-    sealed: bytes  # as `register` gave it
+    sealed: bytes = field(repr=False)  # as `register` gave it
     context: bytes  # as it was given to `register`
     pairs: tuple[Pair, ...]  # each ATC 1 to 65535
 

@@ -71,6 +71,9 @@ class CardRow(msgspec.Struct, frozen=True):
     sealed: bytes
     last_atc: int
 
+    def __repr__(self) -> str:
+        return f"CardRow({self.card_number}, {self.state}, {self.profile}, {self.last_atc})"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewCardRow:
@@ -92,7 +95,7 @@ class SealedCardRow:
 
     user_code: str
     card_number: int
-    sealed: bytes
+    sealed: bytes = field(repr=False)
 
 
 def seal_context(user_code: str, card_number: int) -> bytes:
