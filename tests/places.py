@@ -83,11 +83,13 @@ class Place:
         """What becomes of the steps of one group; those that it leaves over are taken alone."""
 
         async def swap() -> list[Fate]:
-            fates = await self._database.swap_group(steps)
-            return [
-                await self._database.swap_alone(step) if fate is Fate.HELD_UP else fate
-                for step, fate in zip(steps, fates, strict=True)
-            ]
+            fates = []
+            for step, fate in zip(steps, await self._database.swap_group(steps), strict=True):
+                if isinstance(fate, Exception):
+                    raise fate
+                held_up = fate is Fate.HELD_UP
+                fates.append(await self._database.swap_alone(step) if held_up else fate)
+            return fates
 
         return self.run(swap())
 

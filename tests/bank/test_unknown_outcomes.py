@@ -4,20 +4,26 @@ On PostgreSQL, by a wire that breaks and a standby that never answers. What a de
 it on any database stands in test_verification.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
+import asyncpg
 import pytest
 
 from sesame.bank.sessions import end_all_sessions, read_session, token_hash
+from sesame.bank.settling import Change, settle
 from sesame.bank.turnstile import Turnstile
 from sesame.bank.user_code import UserCode
 from sesame.bank.verification import Accepted, Refused, verify_login
+from sesame.store.access import State
 from sesame.store.engine import open_store
 from sesame.store.errors import StoreUnavailable
 from sesame.store.options import StoreOptions
-from tests.bank.branch import ADDRESS, NOBODY, VERA, Branch, attempt, open_bank
+from sesame.store.postgresql_login import SWAP_FIRST, SWAP_GROUP
+from sesame.store.steps import Fate
+from tests.bank.branch import ADDRESS, NINE, NOBODY, VERA, Branch, attempt, open_bank
 from tests.bank.stranger import chain_is_whole
 from tests.postgresql import Cluster
 from tests.wire import Break, Wire, wired
@@ -91,6 +97,49 @@ async def test_a_login_that_did_not_arrive_costs_nothing(
         await verify_login(other.bank, form)
     assert branch.place.everything() == before
     assert isinstance(await verify_login(other.bank, form), Accepted)
+
+
+@pytest.mark.parametrize("written", [True, False], ids=["after its commit", "before it arrives"])
+@pytest.mark.parametrize("lost", [SWAP_GROUP, SWAP_FIRST], ids=["customer", "nobody"])
+async def test_one_of_two_statements_of_a_group_that_is_lost(
+    branch: Branch,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    lost: str,
+    written: bool,  # noqa: FBT001 -- a parameter
+) -> None:
+    """The other's answer stands; the lost one's is found by its line, or said to be unknown."""
+    fetch, sent = asyncpg.Connection.fetch, []
+
+    async def broken(connection: asyncpg.Connection, query: str, *values: object) -> object:
+        sent.append(query)
+        rows = await fetch(connection, query, *values) if written or query != lost else []
+        if query == lost:
+            raise asyncpg.ConnectionDoesNotExistError
+        return rows
+
+    accesses = [await branch.bank.store.read_access(code) for code in (VERA.user_code, NOBODY)]
+    monkeypatch.setattr(asyncpg.Connection, "fetch", broken)
+    with caplog.at_level(logging.WARNING, "sesame"):
+        became = await asyncio.gather(
+            *(settle(branch.bank, access, _refused(access.state), NINE) for access in accesses),
+            return_exceptions=True,
+        )
+    assert sorted(sent) == sorted([SWAP_GROUP, SWAP_FIRST])
+    assert caplog.text.count("found by its line") == written
+    versions = [branch.row(code).get("version", 0) for code in (VERA.user_code, NOBODY)]
+    for access, version, fate, statement in zip(
+        accesses, versions, became, (SWAP_GROUP, SWAP_FIRST), strict=True
+    ):
+        if written or statement != lost:
+            assert (fate, version) == (Fate.WON, access.version + 1)
+        else:
+            assert isinstance(fate, StoreUnavailable)
+            assert version == access.version
+
+
+def _refused(state: State) -> Change:
+    return Change(event="login", state=state, facts={}, address=ADDRESS, attempt=bytes(15) + b"1")
 
 
 async def test_the_end_of_all_sessions_whose_answer_was_lost(

@@ -134,13 +134,12 @@ async def test_what_reads_cannot_write(store: Store, place: Place) -> None:
 class _Watched:
     """The database at *place*, which writes down what each group is of."""
 
-    first_steps_wait = True
-
     def __init__(self, place: Place, *, at_once_alone: int = 1) -> None:
         self.at_once_alone = at_once_alone
         self.read, self.write = place.database.read, place.database.write
         self.swap_alone = place.database.swap_alone
         self.groups: list[list[int]] = []
+        self.steps: list[list[Step]] = []
         self.on_their_way = Counter[str]()
         self.most = Counter[str]()
 
@@ -149,8 +148,8 @@ class _Watched:
         return [Access(question.user_code) for question in asked]
 
     async def swap_group(self, steps: Sequence[Step]) -> list[Fate]:
-        first = not all(step.read_version for step in steps)
-        await self._pass("first steps" if first else "steps", [step.bucket for step in steps])
+        self.steps.append(list(steps))
+        await self._pass("steps", [step.bucket for step in steps])
         return [Fate.WON for _ in steps]
 
     async def close(self) -> None:
@@ -185,11 +184,23 @@ async def test_a_group_is_of_one_bucket_where_that_is_asked_for(place: Place) ->
 async def test_who_wants_no_groups_has_many_on_their_way(
     place: Place, largest: int, at_once: int
 ) -> None:
-    """As many as there are connections for; of user codes that nobody has, one as ever."""
+    """As many as there are connections for."""
     database = _Watched(place, at_once_alone=3)
     store = Store(database, StoreOptions(largest_group=largest))
     for version in (0, 1):
         await asyncio.gather(*(store.swap_access(step(code, version)) for code in _USER_CODES))
     await asyncio.gather(*map(store.read_access, _USER_CODES))
     assert max(map(len, database.groups)) == largest
-    assert database.most == {"reads": at_once, "steps": at_once, "first steps": 1}
+    assert database.most == {"reads": at_once, "steps": at_once}
+
+
+async def test_a_stranger_and_a_customer_wait_in_one_queue(place: Place) -> None:
+    """However many first steps or others wait: who comes at the same time leaves together."""
+    for version in (0, 1):
+        database = _Watched(place)
+        store = Store(database)
+        waiting = [step(code, version) for code in _USER_CODES]
+        both = [step(USER_CODE, 1), step(STRANGER, 0)]
+        await asyncio.gather(*map(store.swap_access, waiting + both))
+        assert [len(group) for group in database.steps] == [64, 64, 64, 64, 46]
+        assert all(one in database.steps[-1] for one in both)

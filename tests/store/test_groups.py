@@ -128,6 +128,25 @@ async def test_an_error_for_all_is_not_tried_again_one_by_one() -> None:
     assert len(work.groups) == 2
 
 
+async def test_an_error_in_the_place_of_a_result_is_that_items() -> None:
+    """One for all is handed over, another is tried again alone; the rest have their results."""
+    groups: list[list[str]] = []
+
+    async def work(items: Sequence[Key]) -> list[str | Exception]:
+        groups.append([name for _, name in items])
+        became: dict[str, str | Exception] = {"gone": TimeoutError(), "bad": ValueError()}
+        if len(items) > 1:
+            became["doubtful"] = ValueError()
+        return [became.get(name, f"done {name}") for _, name in items]
+
+    of_many: Groups[Key, str] = Groups(work, key=lambda item: item, for_all=TimeoutError)
+    names = ["bad", "doubtful", "gone", "good"]
+    tasks = [asyncio.create_task(of_many.submit((1, name))) for name in names]
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(result) for result in results] == [ValueError, str, TimeoutError, str]
+    assert groups == [names, ["bad"], ["doubtful"]]
+
+
 async def test_after_a_failure_the_next_group_goes_its_way() -> None:
     """An error ends its own group only."""
     work = Work(fails=lambda items: ValueError("a is bad") if (1, "a") in items else None)

@@ -9,6 +9,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from msgspec.structs import replace
 
 from sesame.store import postgresql, postgresql_login
 from sesame.store.access import AccessQuestion
@@ -16,11 +17,11 @@ from sesame.store.buckets import bucket_of
 from sesame.store.engine import Store, open_store
 from sesame.store.errors import RowHeld, StatementFailed, StoreError, StoreUnavailable
 from sesame.store.options import StoreOptions
-from sesame.store.postgresql_login import READ_GROUP, SWAP_ALONE, SWAP_GROUP
+from sesame.store.postgresql_login import READ_GROUP, SWAP_ALONE, SWAP_FIRST, SWAP_GROUP
 from sesame.store.steps import Fate, Step
 from tests.places import Place
 from tests.postgresql import Cluster
-from tests.store.databases import STRANGER, USER_CODE, accepted, enrol, step
+from tests.store.databases import STRANGER, USER_CODE, accepted, enrol, line, step
 
 pytestmark = pytest.mark.needs("postgresql")
 
@@ -141,26 +142,26 @@ _MADE = (
 async def test_a_stranger_whom_somebody_enrols_delays_no_customer(
     server: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither those beside whom they come nor those who come later; nobody is sent twice."""
+    """For longer than a moment: not those of the same group, nor those who come later."""
     for user_code in (USER_CODE, *_OTHERS):
         enrol(server, user_code)
-    store = server.open_store(StoreOptions(lock_timeout=4.0))
+    store = server.open_store(StoreOptions(lock_timeout=60.0, statement_timeout=60.0))
     alone = _counted(monkeypatch)
-    async with _held(server, _MADE):
+    async with _held(server, _MADE), asyncio.timeout(20.0):
         stranger = asyncio.create_task(store.swap_access(step(STRANGER, 0)))
         beside = [store.swap_access(accepted(user_code)) for user_code in _OTHERS]
         assert await asyncio.gather(*beside) == [Fate.WON, Fate.WON]
         for version in range(1, 6):
             assert await store.swap_access(step(USER_CODE, version)) is Fate.WON
         assert not stranger.done()
-        assert alone == []
+        assert alone == [STRANGER]
     assert await stranger is Fate.WON
-    assert alone == []
+    assert alone == [STRANGER]
     await store.close()
 
 
 async def test_a_stranger_whom_somebody_enrols_for_too_long(store: Store, server: Place) -> None:
-    """Other strangers wait with them, and are taken; the one is told that nothing was written."""
+    """Other strangers are taken; the one is told that nothing was written."""
     async with _held(server, _MADE):
         stranger = asyncio.create_task(store.swap_access(step(STRANGER, 0)))
         others = [store.swap_access(step(f"NOBO{n:04d}", 0, enrolled=False)) for n in range(5)]
@@ -169,6 +170,74 @@ async def test_a_stranger_whom_somebody_enrols_for_too_long(store: Store, server
             await stranger
     assert server.row_of(STRANGER) == {}
     assert await store.swap_access(step(STRANGER, 0)) is Fate.WON
+
+
+async def test_a_first_step_that_waits_for_a_count(
+    server: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everybody does, a customer too, for as long as for a row: only new rows are given up soon."""
+    store, alone = server.open_store(StoreOptions(lock_timeout=4.0)), _counted(monkeypatch)
+    counts = (
+        f"INSERT INTO stranger_failures SELECT {bucket_of(STRANGER)}, 8, writer, 1 "  # noqa: S608 -- numbers
+        f"FROM generate_series(0, {postgresql_login._WRITERS - 1}) AS writer"  # noqa: SLF001 -- whichever it is
+    )
+    async with _held(server, counts):
+        asked = asyncio.create_task(store.swap_access(step(STRANGER, 0, failed_hour=8)))
+        await asyncio.wait([asked], timeout=0.3)
+        assert not asked.done()
+    assert await asked is Fate.WON
+    assert alone == []
+    await store.close()
+
+
+@pytest.mark.parametrize("held", [SWAP_GROUP, SWAP_FIRST], ids=["customers", "strangers"])
+async def test_customers_and_strangers_of_a_group_are_answered_together(
+    server: Place, monkeypatch: pytest.MonkeyPatch, held: str
+) -> None:
+    """Two statements on two connections: whichever is back first waits for the other."""
+    user_codes = [f"CUST{n:04d}" for n in range(25)]
+    for user_code in user_codes:
+        enrol(server, user_code)
+    store = server.open_store()
+    fetch, let_go, back = asyncpg.Connection.fetch, asyncio.Event(), asyncio.Event()
+    sent: list[str] = []
+
+    async def slow(connection: asyncpg.Connection, query: str, *values: object) -> object:
+        sent.append(query)
+        rows = await fetch(connection, query, *values)
+        if query == held:
+            await let_go.wait()
+        else:
+            back.set()
+        return rows
+
+    monkeypatch.setattr(asyncpg.Connection, "fetch", slow)
+    refused = [step(code, failed_hour=7) for code in user_codes]
+    first = [step(f"NEMO{n:04d}", 0, enrolled=False, failed_hour=7) for n in range(25)]
+    asked = [asyncio.create_task(store.swap_access(one)) for one in refused + first]
+    await back.wait()
+    await asyncio.wait(asked, timeout=0.1)
+    assert not any(one.done() for one in asked)
+    order: list[str] = []
+    for one in asked:
+        one.add_done_callback(lambda _: order.append("answered"))
+    let_go.set()
+    await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.sleep(0)
+    assert len(order) == len(asked)
+    assert {await one for one in asked} == {Fate.WON}
+    assert sorted(sent) == sorted([SWAP_GROUP, SWAP_FIRST])
+    await store.close()
+
+
+async def test_a_statement_that_one_first_step_fails(store: Store, server: Place) -> None:
+    """Its trouble stays its own: neither the strangers beside it nor the customers hear of it."""
+    wrong = replace(step(STRANGER, 0), line=replace(line(1), at=2**63))
+    steps = [step(), wrong, step("NEMO2222", 0, enrolled=False), step(_OTHERS[0])]
+    fates = await asyncio.gather(*map(store.swap_access, steps), return_exceptions=True)
+    assert isinstance(fates.pop(1), StatementFailed)
+    assert fates == [Fate.WON] * 3
+    assert server.row_of(STRANGER) == {}
 
 
 async def test_many_held_rows_leave_a_connection_for_the_others(
@@ -212,10 +281,18 @@ async def test_a_group_is_two_round_trips(store: Store, monkeypatch: pytest.Monk
     await asyncio.gather(*map(store.read_access, user_codes))
     first = [step(code, 0, enrolled=False) for code in user_codes]
     assert set(await asyncio.gather(*map(store.swap_access, first))) == {Fate.WON}
-    assert sent == [READ_GROUP, SWAP_GROUP]
+    assert sent == [READ_GROUP, SWAP_FIRST]
+    later = [step(code, 1, enrolled=False) for code in user_codes]
+    assert set(await asyncio.gather(*map(store.swap_access, later))) == {Fate.WON}
+    assert sent == [READ_GROUP, SWAP_FIRST, SWAP_GROUP]
 
 
-_STATEMENTS = {"read": READ_GROUP, "group": SWAP_GROUP, "alone": SWAP_ALONE}
+_STATEMENTS = {
+    "read": READ_GROUP,
+    "group": SWAP_GROUP,
+    "first": SWAP_FIRST,
+    "alone": SWAP_ALONE,
+}
 
 
 @pytest.fixture(params=["new", "looked at while empty"])
@@ -231,6 +308,7 @@ def planned(server: Place, request: pytest.FixtureRequest) -> dict[str, dict[str
     values = {
         "read": postgresql_login._question(asked[0]),  # noqa: SLF001 -- what is sent
         "group": postgresql_login._columns(steps[0]),  # noqa: SLF001 -- likewise
+        "first": postgresql_login._columns(steps[0]),  # noqa: SLF001 -- likewise
         "alone": postgresql_login._columns(steps[0]),  # noqa: SLF001 -- likewise
     }
 
@@ -304,17 +382,25 @@ async def test_a_row_that_each_login_writes_anew_stays_on_its_page(
     store: Store, server: Place
 ) -> None:
     """No index is touched: updates of access and cards are HOT, but for a page that is full."""
+    before = {table: _updated(server, table) for table in ("access", "cards")}
     for user_code in (USER_CODE, *_OTHERS):
         for version in range(1, 40):
             atcs = tuple((number, 10 + version) for number in (1, 2))
             assert await store.swap_access(accepted(user_code, version, atcs=atcs)) is Fate.WON
     await store.close()  # a connection tells what it did when it ends
-    for table in ("access", "cards"):
-        ((updated, hot),) = server.execute(
-            "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = ?", table
+    for table, counted in before.items():
+        updated, hot = (
+            now - then for now, then in zip(_updated(server, table), counted, strict=True)
         )
         assert updated >= 3 * 39
         assert hot > updated * 0.9
+
+
+def _updated(server: Place, table: str) -> tuple[int, int]:
+    """How many rows of *table* were updated up to now, and how many of them HOT."""
+    query = "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = ?"
+    ((updated, hot),) = server.execute(query, table)
+    return int(updated), int(hot)
 
 
 @pytest.mark.parametrize("table", ["access", "cards", "sessions", "stranger_failures"])

@@ -30,14 +30,16 @@ class Database(Protocol):
     """What the store asks of a database. Every method raises StoreUnavailable, and soon."""
 
     at_once_alone: int  # how many steps that were left over it takes at the same time
-    first_steps_wait: bool  # whether a row that is to begin may be another's that is being made
 
     async def read_group(self, asked: Sequence[AccessQuestion]) -> list[Access]:
         """Read the access rows that are *asked* for, in that order."""
         ...
 
-    async def swap_group(self, steps: Sequence[Step]) -> list[Fate]:
-        """Take *steps*, of different rows and in key order, in one commit."""
+    async def swap_group(self, steps: Sequence[Step]) -> Sequence[Fate | Exception]:
+        """Take *steps*, of different rows and in key order, and answer them together.
+
+        An error in the place of a fate is that step's, as if it had been raised for it alone.
+        """
         ...
 
     async def swap_alone(self, step: Step) -> Fate:
@@ -83,20 +85,15 @@ class Store:
             at_once=at_once,
             for_all=StoreUnavailable,
         )
-
-        def swaps(at_once: int) -> Groups[Step, Fate]:
-            return Groups(
-                database.swap_group,
-                key=_key,
-                apart=(lambda step: step.bucket) if one_bucket else None,
-                largest=options.largest_group,
-                at_once=at_once,
-                for_all=StoreUnavailable,
-            )
-
-        self._swaps = swaps(at_once)
-        # Of user codes that nobody has. Who waits there keeps no customer waiting.
-        self._first_steps = swaps(1) if database.first_steps_wait else self._swaps
+        # One queue for all: whoever could leave sooner would be known by their time.
+        self._swaps: Groups[Step, Fate] = Groups(
+            database.swap_group,
+            key=_key,
+            apart=(lambda step: step.bucket) if one_bucket else None,
+            largest=options.largest_group,
+            at_once=at_once,
+            for_all=StoreUnavailable,
+        )
         self._left_over: Groups[tuple[Step, float], Fate] = Groups(
             self._swap_alone,
             key=lambda left: _key(left[0]),
@@ -116,15 +113,14 @@ class Store:
         return await self._reads.submit(AccessQuestion(user_code, devices))
 
     async def swap_access(self, step: Step) -> Fate:
-        """Take *step*, together with those that wait beside it, in one commit.
+        """Take *step*, together with those that wait beside it.
 
         Raises:
             RowHeld: another program holds the row, or so many that its turn did not come.
             StoreUnavailable: the database did not take it. Whether the commit reached the
                 disk is then unknown; if it did, the step's audit line is there.
         """
-        groups = self._swaps if step.read_version else self._first_steps
-        fate = await groups.submit(step)
+        fate = await self._swaps.submit(step)
         if fate is Fate.HELD_UP:
             # Whoever holds the row keeps nobody waiting but those who want it.
             until = asyncio.get_running_loop().time() + self._patience
@@ -159,7 +155,6 @@ class Store:
         """Let the groups on their way arrive, then let go of the database."""
         await self._reads.drain()
         await self._swaps.drain()
-        await self._first_steps.drain()
         await self._left_over.drain()
         await self._database.close()
 

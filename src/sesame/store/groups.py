@@ -18,10 +18,11 @@ LARGEST_GROUP = 64
 class Groups(Generic[Item, Result]):
     """Hands items to *work* in groups and gives each caller their own result.
 
-    *work* takes the items of a group and returns their results in the same order. A
-    group holds one item a key at most, in key order; the next of that key waits until that
-    group is back. When a group of several fails it is tried again one by one, so that one
-    item's trouble stays its own; not so after an error of *for_all*, which is no item's.
+    *work* takes the items of a group and returns their results in the same order; an error in
+    the place of a result is as if it had been raised for that item. A group holds one item a key
+    at most, in key order; the next of that key waits until that group is back. The items of a
+    group that fail are tried again one by one, so that one item's trouble stays its own; not so
+    after an error of *for_all*, which is no item's.
 
     At most *at_once* groups are on their way. Items share a group only where *apart* gives
     the same for them.
@@ -29,7 +30,7 @@ class Groups(Generic[Item, Result]):
 
     def __init__(  # noqa: PLR0913 -- what a group is, by name
         self,
-        work: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]],
+        work: Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]],
         *,
         key: Callable[[Item], Hashable],
         apart: Callable[[Item], Hashable] | None = None,
@@ -88,18 +89,21 @@ class Groups(Generic[Item, Result]):
         return group
 
     async def _one_group(self, group: Sequence[tuple[Item, asyncio.Future[Result]]]) -> None:
+        results: Sequence[Result | Exception]
         try:
             results = await self._work([item for item, _ in group])
         except Exception as error:  # noqa: BLE001 -- handed to each caller
-            alone = len(group) == 1 or isinstance(error, self._for_all)
-            for entry in group:
-                if alone:
-                    _settle(entry[1], error=error)
-                else:
-                    await self._one_group([entry])
-            return
-        for (_, future), result in zip(group, results, strict=True):
-            _settle(future, result)
+            results = [error] * len(group)
+        again = []
+        for entry, result in zip(group, results, strict=True):
+            if not isinstance(result, Exception):
+                _settle(entry[1], result)
+            elif len(group) == 1 or isinstance(result, self._for_all):
+                _settle(entry[1], error=result)
+            else:
+                again.append(entry)
+        for entry in again:
+            await self._one_group([entry])
 
 
 def _settle(

@@ -68,6 +68,9 @@ _UNAVAILABLE_CLASSES = frozenset({"08", "28", "3D", "40", "53", "57", "58", "F0"
 _UNAVAILABLE = frozenset({"25006", "25P03", "25P04", "55P03", "42P01", "42703", "42501"})
 
 
+_Take = Callable[[asyncpg.Connection, Sequence[Step]], Awaitable[list[Fate]]]
+
+
 class _Stale(Exception):
     """The connection was lost before the commit was asked for: nothing was written."""
 
@@ -75,11 +78,9 @@ class _Stale(Exception):
 class PostgresqlDatabase:
     """A database, by three pools: what a login runs, what else reads, what else writes."""
 
-    first_steps_wait = True
-
     def __init__(self, url: str, options: StoreOptions) -> None:
         self.name = database_name(url)
-        # Beside one group that reads, one that swaps, and one of first steps.
+        # Beside one group that reads and one that swaps, which is two statements at most.
         self.at_once_alone = max(1, _share(options) - 3)
         self._dsn = dsn_of(url)
         self._options = options
@@ -100,19 +101,24 @@ class PostgresqlDatabase:
         # Where a connection had died unseen, to read again does no harm.
         return await self._ask(ask, lost=_LOST)
 
-    async def swap_group(self, steps: Sequence[Step]) -> list[Fate]:
-        """Take the steps of a group in one statement, which is its own commit."""
+    async def swap_group(self, steps: Sequence[Step]) -> Sequence[Fate | Exception]:
+        """Take the steps of a group in one statement, which is its own commit.
 
-        async def ask() -> list[Fate]:
-            try:
-                async with self._connection() as connection:
-                    return await postgresql_login.swap_group(connection, steps)
-            except (asyncpg.LockNotAvailableError, asyncpg.TransactionRollbackError):
-                # Nothing was written: a row that others make was waited for, as first steps do.
-                # Each by itself waits for nobody else's row.
-                return [Fate.HELD_UP] * len(steps)
-
-        return await self._ask(ask)
+        First steps wait for rows that others make, so they are a second statement: no other row
+        is held meanwhile. All are answered when both are back, or the time would tell who is a
+        customer. Where one of the two fails, that is an error of its own steps.
+        """
+        first = [step for step in steps if not step.read_version]
+        later = [step for step in steps if step.read_version]
+        if not first:
+            return await self._swap(postgresql_login.swap_group, later)
+        if not later:
+            return await self._swap(postgresql_login.swap_first, first)
+        of_first, of_later = await asyncio.gather(
+            _for_each(first, self._swap(postgresql_login.swap_first, first)),
+            _for_each(later, self._swap(postgresql_login.swap_group, later)),
+        )
+        return [(of_later if step.read_version else of_first).pop(0) for step in steps]
 
     async def swap_alone(self, step: Step) -> Fate:
         """Take one step, once whoever holds its row has let go of it."""
@@ -144,6 +150,18 @@ class PostgresqlDatabase:
                 self._pool.terminate()
         await self._reader.dispose()
         await self._writer.dispose()
+
+    async def _swap(self, take: _Take, steps: Sequence[Step]) -> list[Fate]:
+        async def ask() -> list[Fate]:
+            try:
+                async with self._connection() as connection:
+                    return await take(connection, steps)
+            except (asyncpg.LockNotAvailableError, asyncpg.TransactionRollbackError):
+                # Nothing was written: a row that others make was waited for, as first steps do.
+                # Each by itself waits for nobody else's row.
+                return [Fate.HELD_UP] * len(steps)
+
+        return await self._ask(ask)
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[asyncpg.Connection]:
@@ -325,6 +343,14 @@ def connection_arguments(
             **settings,
         },
     }
+
+
+async def _for_each(steps: Sequence[Step], fates: Awaitable[list[Fate]]) -> list[Fate | Exception]:
+    """The *fates* of *steps*, or the error that came in their place, for each of them."""
+    try:
+        return [*await fates]
+    except Exception as error:  # noqa: BLE001 -- handed to each caller
+        return [error] * len(steps)
 
 
 @contextmanager

@@ -106,12 +106,31 @@ _HELD_STEP = ", ".join(f"held.{column}" for column in _STEP)
 _TAKEN_STEP = ", ".join(f"step.{column}" for column in _STEP)
 
 
-def _swap(*, skip: str) -> str:
-    """The statement of a group; *skip* says what becomes of a row that another program holds."""
+_FIRST_WAIT = 100  # milliseconds in which a group of first steps gets each row, or goes back
+# The session's lock_timeout is for table locks and counts, which everybody waits for.
+_IMPATIENT = f"""
+patience AS MATERIALIZED (
+    SELECT current_setting('lock_timeout') AS usual,
+           set_config('lock_timeout', least(extract(epoch FROM
+               current_setting('lock_timeout')::interval) * 1000, {_FIRST_WAIT})::text, TRUE)
+),"""  # noqa: S608 -- a number
+
+
+def _swap(*, skip: str = "", impatient: bool = False) -> str:
+    """The statement of a group.
+
+    *skip* says what becomes of a row that another program holds. An *impatient* one waits for a
+    row that another program makes for `_FIRST_WAIT` at most.
+    """
+    patience, hurried, as_usual = "", "", ""
+    if impatient:
+        patience = _IMPATIENT
+        hurried = "CROSS JOIN patience"
+        as_usual = "CROSS JOIN (SELECT set_config('lock_timeout', usual, TRUE) FROM patience) AS p"
     return f"""
 WITH step AS MATERIALIZED (
     SELECT * FROM unnest({_ARRAYS}) AS step({", ".join(_STEP)})
-),
+),{patience}
 -- Each row is locked in key order, and after it the cards that the step may move: what is
 -- decided below stays true until the commit. Nothing of a row that another program holds is
 -- touched: one blocked row delays its own customer only.
@@ -147,11 +166,11 @@ swapped AS (
 ),
 -- A user code that nobody has gets its row by the same statement; a row that was read and has
 -- gone meanwhile does not come back. A row that another program makes or changes just now is
--- waited for, with all that is held above: the store sends such steps in groups of their own.
+-- waited for, with all that is held above: such steps are a statement of their own.
 begun AS (
     INSERT INTO access (bucket, user_code, version, head, {_STATE_COLUMNS})
     SELECT bucket, user_code, 1, head, {_STATE_COLUMNS}
-    FROM step WHERE read_version = 0 AND cards = 0
+    FROM step {hurried} WHERE read_version = 0 AND cards = 0
     ORDER BY bucket, user_code
     ON CONFLICT (bucket, user_code) DO NOTHING
     RETURNING bucket, user_code
@@ -216,7 +235,7 @@ known AS (
 counted AS (
     INSERT INTO stranger_failures (bucket, hour, writer, failures)
     SELECT bucket, failed_hour, pg_backend_pid() % {_WRITERS}, count(*)
-    FROM taken WHERE failed_hour IS NOT NULL
+    FROM taken {as_usual} WHERE failed_hour IS NOT NULL
     GROUP BY bucket, failed_hour ORDER BY bucket, failed_hour
     ON CONFLICT (bucket, hour, writer) DO UPDATE
     SET failures = stranger_failures.failures + excluded.failures
@@ -228,7 +247,8 @@ SELECT bucket, user_code, FALSE FROM held WHERE version <> read_version
 
 
 SWAP_GROUP = _swap(skip="SKIP LOCKED")
-SWAP_ALONE = _swap(skip="")  # waits for whoever holds the row, for as long as lock_timeout says
+SWAP_FIRST = _swap(skip="SKIP LOCKED", impatient=True)
+SWAP_ALONE = _swap()  # waits for whoever holds the row, for as long as lock_timeout says
 
 
 async def read_group(connection: Fetching, asked: Sequence[AccessQuestion]) -> list[Access]:
@@ -245,9 +265,24 @@ async def read_group(connection: Fetching, asked: Sequence[AccessQuestion]) -> l
 
 
 async def swap_group(connection: Fetching, steps: Sequence[Step]) -> list[Fate]:
-    """Take *steps* in one statement and commit; one that is not taken leaves nothing behind."""
+    """Take *steps* in one statement and commit; one that is not taken leaves nothing behind.
+
+    Its row or card may be held, or have gone, or a card may have moved aside: alone it will be
+    seen.
+    """
     decided = await _run(connection, SWAP_GROUP, steps)
-    return [decided.get((step.bucket, step.user_code)) or _undecided(step) for step in steps]
+    return [decided.get((step.bucket, step.user_code), Fate.HELD_UP) for step in steps]
+
+
+async def swap_first(connection: Fetching, steps: Sequence[Step]) -> list[Fate]:
+    """Take *steps* that begin their rows, likewise; one that is not taken has lost.
+
+    Raises:
+        LockNotAvailableError: asyncpg's; another program is making one of the rows. Nothing
+            was written.
+    """
+    decided = await _run(connection, SWAP_FIRST, steps)
+    return [decided.get((step.bucket, step.user_code), Fate.LOST) for step in steps]
 
 
 async def swap_alone(connection: Fetching, step: Step) -> Fate:
@@ -261,15 +296,6 @@ async def _run(
 ) -> dict[tuple[int, str], Fate]:
     rows = await connection.fetch(statement, *zip(*map(_columns, steps), strict=True))
     return {(bucket, user_code): Fate.WON if won else Fate.LOST for bucket, user_code, won in rows}
-
-
-def _undecided(step: Step) -> Fate:
-    """Of a step that was neither taken nor found overtaken.
-
-    Its row or card is held, or has gone, or a card moved aside: alone it will be seen. A first
-    step waits by itself, so somebody else's stands in its place.
-    """
-    return Fate.HELD_UP if step.read_version else Fate.LOST
 
 
 def _question(asked: AccessQuestion) -> tuple[object, ...]:

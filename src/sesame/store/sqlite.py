@@ -44,7 +44,6 @@ class SqliteDatabase:
     """A file, by two threads."""
 
     at_once_alone = 1
-    first_steps_wait = False  # one writes at a time
 
     def __init__(self, path: Path) -> None:
         self._reader = _Side(path, "store-read", writes=False)
