@@ -168,8 +168,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     largest_group: Annotated[
         int,
         msgspec.Meta(
-            description="How many attempts one commit may carry; 1 is as many commits at once "
-            "as there are connections for.",
+            description="How many attempts one commit may carry. 1 is a commit for each, a "
+            "fifth of `pool_size` of them at once; on SQLite one.",
             ge=1,
             le=1024,
         ),

@@ -134,8 +134,10 @@ async def test_what_reads_cannot_write(store: Store, place: Place) -> None:
 class _Watched:
     """The database at *place*, which writes down what each group is of."""
 
-    def __init__(self, place: Place, *, at_once_alone: int = 1) -> None:
-        self.at_once_alone = at_once_alone
+    at_once_alone = 1
+
+    def __init__(self, place: Place, *, at_once: int = 1) -> None:
+        self.at_once = at_once
         self.read, self.write = place.database.read, place.database.write
         self.swap_alone = place.database.swap_alone
         self.groups: list[list[int]] = []
@@ -180,12 +182,12 @@ async def test_a_group_is_of_one_bucket_where_that_is_asked_for(place: Place) ->
             assert (max(len(set(group)) for group in database.groups) == 1) is one_bucket
 
 
-@pytest.mark.parametrize(("largest", "at_once"), [(1, 3), (2, 1), (64, 1)])
-async def test_who_wants_no_groups_has_many_on_their_way(
+@pytest.mark.parametrize(("largest", "at_once"), [(1, 3), (2, 1), (64, 2)])
+async def test_so_many_groups_are_on_their_way_as_the_database_takes(
     place: Place, largest: int, at_once: int
 ) -> None:
-    """As many as there are connections for."""
-    database = _Watched(place, at_once_alone=3)
+    """Of reads and of steps each."""
+    database = _Watched(place, at_once=at_once)
     store = Store(database, StoreOptions(largest_group=largest))
     for version in (0, 1):
         await asyncio.gather(*(store.swap_access(step(code, version)) for code in _USER_CODES))

@@ -240,6 +240,61 @@ async def test_a_statement_that_one_first_step_fails(store: Store, server: Place
     assert server.row_of(STRANGER) == {}
 
 
+@pytest.mark.parametrize("largest", [1, 64])
+@pytest.mark.parametrize("pool_size", [8, 10, 12, 13])
+async def test_no_login_queues_for_a_connection(
+    server: Place, monkeypatch: pytest.MonkeyPatch, pool_size: int, largest: int
+) -> None:
+    """Reads, steps of both kinds and those that wait alone have one each, whatever the groups."""
+    held = [f"HELD{n:04d}" for n in range(12)]
+    for user_code in held:
+        enrol(server, user_code)
+    options = StoreOptions(
+        pool_size=pool_size, largest_group=largest, lock_timeout=60.0, statement_timeout=60.0
+    )
+    store, used, most = server.open_store(options), 0, 0
+    connection = postgresql.PostgresqlDatabase._connection  # noqa: SLF001 -- where one would queue
+
+    @asynccontextmanager
+    async def counted(database: postgresql.PostgresqlDatabase) -> AsyncIterator[asyncpg.Connection]:
+        nonlocal used, most
+        used += 1
+        most = max(most, used)
+        try:
+            async with connection(database) as one:
+                yield one
+        finally:
+            used -= 1
+
+    monkeypatch.setattr(postgresql.PostgresqlDatabase, "_connection", counted)
+    nobodies = [f"NEMO{n:04d}" for n in range(100)]
+    begun = [step(code, 0, enrolled=False) for code in nobodies]
+    await asyncio.gather(*map(store.swap_access, begun))
+    mixed = [
+        step(code, version, enrolled=False)
+        for later in nobodies
+        for code, version in ((later, 1), (later.replace("NEMO", "NOVA"), 0))
+    ]
+    async with _held(server, "SELECT 1 FROM access WHERE user_code LIKE 'HELD%' FOR UPDATE"):
+        waiting = [asyncio.create_task(store.swap_access(step(code))) for code in held]
+        await _until_waiting(server)
+        reads = [store.read_access(code) for code in nobodies]
+        await asyncio.gather(*map(store.swap_access, mixed), *reads)
+    assert {await one for one in waiting} == {Fate.WON}
+    await store.close()
+    assert most == postgresql._share(options)  # noqa: SLF001 -- as many as there are
+
+
+async def _until_waiting(server: Place) -> None:
+    """Somebody waits for a lock."""
+    query = (
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    while server.execute(query) == [(0,)]:  # noqa: ASYNC110 -- nobody else tells us
+        await asyncio.sleep(0.01)
+
+
 async def test_many_held_rows_leave_a_connection_for_the_others(
     store: Store, server: Place
 ) -> None:

@@ -29,6 +29,7 @@ _POSTGRESQL = "postgresql+asyncpg://"
 class Database(Protocol):
     """What the store asks of a database. Every method raises StoreUnavailable, and soon."""
 
+    at_once: int  # how many groups of reads, and how many of steps, it takes at the same time
     at_once_alone: int  # how many steps that were left over it takes at the same time
 
     async def read_group(self, asked: Sequence[AccessQuestion]) -> list[Access]:
@@ -75,14 +76,12 @@ class Store:
     def __init__(self, database: Database, options: StoreOptions = DEFAULTS) -> None:
         self._database = database
         one_bucket = options.groups_of_one_bucket
-        # Who wants no groups has as many steps on their way as there are connections for.
-        at_once = database.at_once_alone if options.largest_group == 1 else 1
         self._reads: Groups[AccessQuestion, Access] = Groups(
             database.read_group,
             key=lambda asked: (asked.bucket, asked.user_code),
             apart=(lambda asked: asked.bucket) if one_bucket else None,
             largest=options.largest_group,
-            at_once=at_once,
+            at_once=database.at_once,
             for_all=StoreUnavailable,
         )
         # One queue for all: whoever could leave sooner would be known by their time.
@@ -91,7 +90,7 @@ class Store:
             key=_key,
             apart=(lambda step: step.bucket) if one_bucket else None,
             largest=options.largest_group,
-            at_once=at_once,
+            at_once=database.at_once,
             for_all=StoreUnavailable,
         )
         self._left_over: Groups[tuple[Step, float], Fate] = Groups(

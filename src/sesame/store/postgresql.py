@@ -80,8 +80,7 @@ class PostgresqlDatabase:
 
     def __init__(self, url: str, options: StoreOptions) -> None:
         self.name = database_name(url)
-        # Beside one group that reads and one that swaps, which is two statements at most.
-        self.at_once_alone = max(1, _share(options) - 3)
+        self.at_once, self.at_once_alone = _at_once(options)
         self._dsn = dsn_of(url)
         self._options = options
         self._pool: asyncpg.Pool | None = None
@@ -486,6 +485,18 @@ async def _left_as_it_is(_connection: object) -> None:
 def _share(options: StoreOptions) -> int:
     """How many of the connections are for what a login runs."""
     return 2 * options.pool_size // 5 + 1
+
+
+def _at_once(options: StoreOptions) -> tuple[int, int]:
+    """How many groups, of reads and of steps each, and how many steps alone: a connection each.
+
+    Who wants no groups has as many on their way as there are connections for.
+    """
+    share = _share(options)
+    if options.largest_group == 1:
+        groups = max(1, (share - 1) // 2)
+        return groups, max(1, share - 2 * groups)
+    return 1, max(1, share - 3)  # a group of steps is two statements at most
 
 
 def _milliseconds(seconds: float) -> str:

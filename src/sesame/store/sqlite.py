@@ -43,6 +43,7 @@ _NO_ANSWER = (sqlite3.OperationalError, sqlite3.DatabaseError)
 class SqliteDatabase:
     """A file, by two threads."""
 
+    at_once = 1
     at_once_alone = 1
 
     def __init__(self, path: Path) -> None:
