@@ -433,6 +433,17 @@ def test_no_statement_of_a_login_joins_by_less_than_the_key() -> None:
 # ── Pages ────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.parametrize("name", ["group", "first", "alone"])
+def test_rows_are_locked_in_one_order_whatever_the_database_sorts_by(
+    planned: dict[str, dict[str, Any]], name: str
+) -> None:
+    """By bytes: as the groups, and an enrolment, sort them themselves."""
+    sorts = [node["Sort Key"] for node in _nodes(planned[name]) if node["Node Type"] == "Sort"]
+    by_user_code = [key[-1] for key in sorts if "user_code" in key[-1]]
+    assert len(by_user_code) == 2  # rows that are held, and rows that begin
+    assert all(key.endswith('COLLATE "C"') for key in by_user_code)
+
+
 async def test_a_row_that_each_login_writes_anew_stays_on_its_page(
     store: Store, server: Place
 ) -> None:

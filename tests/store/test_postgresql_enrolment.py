@@ -1,7 +1,8 @@
 """Enrolment on PostgreSQL, beside steps of strangers on the same user codes: no circle."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import secrets
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 import asyncpg
 import pytest
@@ -11,8 +12,10 @@ from sesame.store.customers import NewCustomerRow, Refusal, insert_customers
 from sesame.store.engine import Database, open_database
 from sesame.store.errors import EnrolledMeanwhile
 from sesame.store.options import StoreOptions
+from sesame.store.schema import migrate
 from sesame.store.steps import Fate
 from tests.places import Place
+from tests.postgresql import Cluster
 from tests.store.databases import customer, step
 
 pytestmark = pytest.mark.needs("postgresql")
@@ -82,6 +85,50 @@ async def test_enrolment_makes_no_row_before_it_holds_what_is_there(
     assert _deadlocks(server) == before
     again = [customer(_NEW, version=2), customer(_TRIED, version=2), customer(_LAST, version=3)]
     assert await _enrolment(database, again) == {}
+
+
+@pytest.fixture
+def danish(cluster: Cluster) -> Iterator[Place]:
+    """A database that sorts as the Danish do: AA is Å, the last letter of all."""
+    name = f"bank_{secrets.token_hex(6)}"
+    cluster.psql(f"CREATE DATABASE {name} TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'da'")
+    migrate(cluster.url(name))
+    place = Place(cluster.url(name))
+    yield place
+    place.close()
+
+
+async def test_enrolment_in_a_database_of_another_language(danish: Place) -> None:
+    """It locks by bytes, as it and the groups sort: the others wait for it in the same order."""
+    first, last = _of_one_bucket("AA", "ZZ")
+    assert danish.execute("SELECT ? < ?", last, first) == [(True,)]
+    danish.swap_group([step(code, 0, enrolled=False) for code in (first, last)])
+    database = open_database(danish.url, StoreOptions(lock_timeout=4.0))
+    dsn = "postgresql://" + danish.url.partition("://")[2]
+    other, third = await asyncpg.connect(dsn), await asyncpg.connect(dsn)
+    transaction = other.transaction()
+    await transaction.start()
+    await other.execute(_HOLD, first)
+    rows = [customer(code, version=2) for code in (first, last)]
+    enrolment = _enrolment(database, rows)
+    await _until_waiting(danish, [enrolment])
+    await third.execute(f"{_HOLD} NOWAIT", last)
+    await transaction.rollback()
+    assert await enrolment == {}
+    for one in (other, third, database):
+        await one.close()
+
+
+def _of_one_bucket(*beginnings: str) -> list[str]:
+    """A user code with each of *beginnings*, all of the same bucket."""
+    return [
+        next(
+            code
+            for code in map(f"{beginning}NEMO{{:02d}}".format, range(2, 100))
+            if bucket_of(code) == bucket_of("AANEMO22")
+        )
+        for beginning in beginnings
+    ]
 
 
 async def test_enrolment_that_a_circle_ends(

@@ -7,7 +7,7 @@ array a column; SQLite is in the process and gets a row at a time.
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, String, Table
 
 Values = tuple[object, ...]
 
@@ -48,14 +48,15 @@ def find_rows(  # noqa: PLR0913 -- what is asked of which table
 ) -> list[tuple[Any, ...]]:
     """The rows whose *key* columns are one of *asked*: the key, then the columns *wanted*.
 
-    With *hold* they are locked, in key order, until the transaction ends.
+    With *hold* they are locked, in key order (as Python sorts), until the transaction ends.
     """
     if not asked:
         return []
     columns = ", ".join([f"{table.name}.{name}" for name in (*key, *wanted)])
     if connection.dialect.name == "postgresql":
         arrays, names = _arrays(connection, table, key), ", ".join(key)
-        locked = f"ORDER BY {names} FOR NO KEY UPDATE OF {table.name}" if hold else ""
+        order = ", ".join(_by_bytes(table, name) for name in key)
+        locked = f"ORDER BY {order} FOR NO KEY UPDATE OF {table.name}" if hold else ""
         statement = (
             f"SELECT {columns} FROM unnest({arrays}) AS asked({names}) "  # noqa: S608 -- columns
             f"JOIN {table.name} USING ({names}) {locked}"
@@ -85,6 +86,11 @@ def _arrays(connection: Connection, table: Table, columns: Sequence[str]) -> str
     """The parameters of a statement, an array for each of *columns*."""
     kinds = [table.c[name].type.compile(connection.dialect) for name in columns]
     return ", ".join(f"${at}::{kind}[]" for at, kind in enumerate(kinds, 1))
+
+
+def _by_bytes(table: Table, name: str) -> str:
+    """What to order by *name* by: in the same order whatever language a database sorts as."""
+    return f'{name} COLLATE "C"' if isinstance(table.c[name].type, String) else name
 
 
 def _by_column(rows: Sequence[Values]) -> Values:

@@ -106,6 +106,8 @@ _HELD_STEP = ", ".join(f"held.{column}" for column in _STEP)
 _TAKEN_STEP = ", ".join(f"step.{column}" for column in _STEP)
 
 
+# By bytes, as Python sorts groups and enrolments, whatever language the database sorts as.
+_KEY_ORDER = 'bucket, user_code COLLATE "C"'
 _FIRST_WAIT = 100  # milliseconds in which a group of first steps gets each row, or goes back
 # The session's lock_timeout is for table locks and counts, which everybody waits for.
 _IMPATIENT = f"""
@@ -136,7 +138,7 @@ WITH step AS MATERIALIZED (
 -- touched: one blocked row delays its own customer only.
 held AS MATERIALIZED (
     SELECT step.*, found.version, moved.moves
-    FROM (SELECT * FROM step WHERE read_version > 0 ORDER BY bucket, user_code) AS step
+    FROM (SELECT * FROM step WHERE read_version > 0 ORDER BY {_KEY_ORDER}) AS step
     CROSS JOIN LATERAL (
         SELECT access.version FROM access
         WHERE access.bucket = step.bucket AND access.user_code = step.user_code
@@ -171,7 +173,7 @@ begun AS (
     INSERT INTO access (bucket, user_code, version, head, {_STATE_COLUMNS})
     SELECT bucket, user_code, 1, head, {_STATE_COLUMNS}
     FROM step {hurried} WHERE read_version = 0 AND cards = 0
-    ORDER BY bucket, user_code
+    ORDER BY {_KEY_ORDER}
     ON CONFLICT (bucket, user_code) DO NOTHING
     RETURNING bucket, user_code
 ),
