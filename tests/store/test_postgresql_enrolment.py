@@ -165,3 +165,26 @@ async def test_enrolment_that_waited_for_long_enough(
     assert server.everything() == before
     assert await _enrolment(database, rows) == {}
     await database.close()
+
+
+async def test_enrolment_whose_copy_waited_for_long_enough(
+    server: Place, other: asyncpg.Connection
+) -> None:
+    """What COPY meets comes from the driver itself: it is a loss to others all the same."""
+    database = open_database(server.url, StoreOptions(lock_timeout=0.1))
+    before = server.everything()
+    transaction = other.transaction()
+    await transaction.start()
+    await other.execute(
+        "INSERT INTO customers (bucket, user_code, name, language, created_at) "
+        "VALUES ($1, $2, 'Véra Dupont', 'fr', 0)",
+        bucket_of(_NEW),
+        _NEW,
+    )
+    with pytest.raises(EnrolledMeanwhile) as ended:
+        await _enrolment(database, [customer(_NEW)])
+    assert ended.value.__cause__ is None
+    await transaction.rollback()
+    assert server.everything() == before
+    assert await _enrolment(database, [customer(_NEW)]) == {}
+    await database.close()

@@ -13,7 +13,6 @@ from sqlalchemy import (
     String,
     Table,
 )
-from sqlalchemy.exc import DBAPIError
 
 from sesame.store.access import ACCESS, State, state_columns
 from sesame.store.audit import AUDIT_LINES, AUDIT_PERSONAL, AuditRow
@@ -131,8 +130,9 @@ def _others_first() -> Iterator[None]:
     """Say of a transaction that lost to others that it may be asked for again."""
     try:
         yield
-    except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) in _OTHERS_FIRST:
+    except Exception as error:
+        # SQLAlchemy wraps the driver's error, but not that of a COPY.
+        if getattr(getattr(error, "orig", error), "sqlstate", None) in _OTHERS_FIRST:
             raise EnrolledMeanwhile from None
         raise
 
