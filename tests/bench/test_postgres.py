@@ -27,7 +27,7 @@ def test_a_step_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     initdb = tmp_path / "initdb"
     initdb.write_text('#!/bin/sh\necho no room; echo kept > "$2/server.log"; exit 3\n')
     initdb.chmod(0o700)
-    monkeypatch.setattr(postgres, "_programs", lambda: tmp_path)
+    monkeypatch.setattr(postgres, "find_programs", lambda: tmp_path)
     monkeypatch.setattr(postgres, "_unprivileged", lambda: None)
     with (
         pytest.raises(RuntimeError, match=r"(?s)initdb ended with status 3.*no room.*kept"),

@@ -225,19 +225,21 @@ def test_the_last_try(inspect: Inspect, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("answer", "status"), [("oui\n", 0), ("non\n", 1), ("", 1), ("Y\n", 0)])
 def test_the_last_try_at_a_terminal(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    answer: str,
-    status: int,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str, status: int
 ) -> None:
     """It is asked."""
     path = card_file(tmp_path, "sesame", counters=Counters(atc=0, pin_tries_left=1))
     monkeypatch.setattr("sys.stdin", Terminal(""))
     typed = iter([answer, PIN.digits])
-    monkeypatch.setattr(getpass, "getpass", lambda _: next(typed))
+    prompts = []
+
+    def type_next(prompt: str) -> str:
+        prompts.append(prompt)
+        return next(typed)
+
+    monkeypatch.setattr(getpass, "getpass", type_next)
     assert main(["card", "inspect", str(path), "--transaction"]) == status
-    assert "Essayer (oui/non)\u202f?" in capsys.readouterr().err
+    assert prompts[0].endswith("Essayer (oui/non)\u202f? ")
 
 
 def test_no_transaction_on_a_blocked_pin(inspect: Inspect, tmp_path: Path) -> None:

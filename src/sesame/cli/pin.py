@@ -158,8 +158,7 @@ def consent(tries_left: int | None, *, given: bool) -> None:
     if not at_terminal():
         raise NoPin(say(refusal))
     # Unseen, as somebody may type the PIN here; what was typed before the question is forgotten.
-    print(say(question), end="", file=sys.stderr, flush=True)
-    if _unseen("").lower() not in _YES:
+    if _unseen(say(question)).lower() not in _YES:
         raise NoPin(say(_NOTHING_TRIED))
 
 
