@@ -7,12 +7,14 @@ import pytest
 
 from sesame.bank.limits import Limits
 from sesame.bank.moments import from_row
+from sesame.bank.planning import SPEEDS, spray, usual_day
 from sesame.bank.pressure import Pressure, hour_of, under_pressure
 from tests.bank.branch import NINE, Branch
-from tests.bank.campaign import SIZES, SPEEDS, run, usual_day
 
 _LIMITS = Limits()
 _NOW = 100_000  # an hour
+_SIZES = (10_000, 100_000, 1_000_000, 10_000_000)  # customers
+_LUCKY = 2.0**-17  # one guess at a bank card
 _ADR = Path(__file__).parents[2] / "docs/decisions"
 
 
@@ -120,29 +122,27 @@ async def test_hours_of_all_buckets_are_added_up(branch: Branch) -> None:
 # ── Campaigns ────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("customers", SIZES)
+@pytest.mark.parametrize("customers", _SIZES)
 @pytest.mark.parametrize("speed", SPEEDS)
 def test_until_two_codes_are_asked_a_campaign_finds_a_tenth_of_a_login(
     customers: int, speed: str
 ) -> None:
     """Or it is one of those that stay below every threshold: decision 0015 names them."""
-    month = 60 * 24
-    first = run(customers, SPEEDS[speed], longest=month, stop_when_pressed=True, limits=_LIMITS)
+    campaign = spray(customers, SPEEDS[speed], _LIMITS, hours=60 * 24)
     if (customers, speed) == (10_000_000, "year"):
-        assert not first.pressed  # a tenth of what customers mistype there
-        assert first.lucky < 1.3  # in two months
+        assert campaign.until_pressed is None  # a tenth of what customers mistype there
+        assert campaign.guesses * _LUCKY < 1.3  # in two months
     else:
-        assert first.pressed
-        assert first.lucky <= 0.1
+        assert campaign.until_pressed is not None
+        assert campaign.until_pressed * _LUCKY <= 0.1
 
 
 def test_without_the_cap_a_large_bank_would_not_reach_it() -> None:
     """Twice the usual number of a bank of ten million is too much by itself."""
     limits = Limits(most_above_usual=10**9)
-    campaign = run(
-        10_000_000, SPEEDS["month"], longest=24 * 14, stop_when_pressed=True, limits=limits
-    )
-    assert campaign.lucky > 0.1
+    campaign = spray(10_000_000, SPEEDS["month"], limits, hours=24 * 14)
+    assert campaign.until_pressed is not None
+    assert campaign.until_pressed * _LUCKY > 0.1
 
 
 @pytest.mark.parametrize(
@@ -171,9 +171,8 @@ def test_the_table_of_the_decision_is_this_one() -> None:
     """Its first column of guesses, where it does not take a year to compute."""
     (page,) = _ADR.glob("0015-*.md")
     table = page.read_text(encoding="utf-8")
-    for customers in SIZES:
+    for customers in _SIZES:
         for speed in ("hour", "day", "month"):
-            first = run(
-                customers, SPEEDS[speed], longest=720, stop_when_pressed=True, limits=_LIMITS
-            )
-            assert f"| {customers:,} | {speed} | {first.guesses:,} | {first.lucky:.3f} |" in table
+            until = spray(customers, SPEEDS[speed], _LIMITS, hours=720).until_pressed
+            assert until is not None
+            assert f"| {customers:,} | {speed} | {until:,} | {until * _LUCKY:.3f} |" in table

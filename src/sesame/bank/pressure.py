@@ -23,20 +23,31 @@ def hour_of(moment: datetime) -> int:
 
 
 def under_pressure(failures: Mapping[int, int], hour: int, limits: Limits) -> bool:
-    """Whether too much failed within the last day, by the *failures* of each hour up to *hour*.
+    """Whether too much failed within the last day, by the *failures* of each hour up to *hour*."""
+    an_hour, a_day = thresholds(failures, hour, limits)
+    day = [failures.get(at, 0) for at in range(hour - hours_kept(limits), hour + 1)]
+    return any(count > an_hour for count in day) or sum(day) > a_day
+
+
+def thresholds(failures: Mapping[int, int], hour: int, limits: Limits) -> tuple[float, float]:
+    """How many failures of an hour are not too many, and of the day up to *hour*.
 
     The usual number is the median of the hours before that day, those without a failure too:
     an attack of some days does not make itself usual.
     """
-    kept = limits.bank_pressed_for // _HOUR
+    kept = hours_kept(limits)
     before = range(hour - limits.usual_over // _HOUR, hour - kept)
     first = min(failures, default=hour)
     usual = statistics.median([failures.get(at, 0) for at in before if at >= first] or [0])
     above = limits.most_above_usual
     an_hour = max(limits.hour_floor, min(limits.hour_multiple * usual, usual + above))
     a_day = max(limits.day_floor, min(limits.day_multiple * usual * 24, usual * 24 + above))
-    day = [failures.get(at, 0) for at in range(hour - kept, hour + 1)]
-    return any(count > an_hour for count in day) or sum(day) > a_day
+    return an_hour, a_day
+
+
+def hours_kept(limits: Limits) -> int:
+    """For how many whole hours what was too much counts, besides the one that runs."""
+    return limits.bank_pressed_for // _HOUR
 
 
 class Pressure:

@@ -24,6 +24,7 @@ COMMANDS = {
     "keys": "sesame.cli.keys",
     "verify": "sesame.cli.verify",
     "trace": "sesame.cli.trace",
+    "plan": "sesame.cli.plan",
 }
 FAILED = 1
 _INTERRUPTED = 130  # 128 + SIGINT, as shells count
