@@ -2,8 +2,8 @@
 
     python -m bench                            what needs no other server: `make bench`
     python -m bench peers [--store sqlite]     beside PostgreSQL's floor and other servers, then
-          [--cards 10000000]                   the growth: `make bench-peers`
-    python -m bench growth [--cards 10000000]  the growth alone
+          [--cards 100000]                     the growth, to ten million: `make bench-peers`
+    python -m bench growth [--cards 100000]    the growth alone
     python -m bench page                       docs/reference/figures.md from the last `peers`
 
 A measurement wants the machine for itself. It ends with one line of JSON. Absolute rates are
@@ -51,11 +51,11 @@ def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench")
     parser.add_argument("what", nargs="?", choices=_WHAT, default="alone")
     parser.add_argument("--store", choices=("postgresql", "sqlite"), default="postgresql")
-    parser.add_argument(
-        "--cards", type=int, default=growth.CARDS_ENROLLED[1], help="how far growth goes"
-    )
+    parser.add_argument("--cards", type=int, help="how far growth goes; as far as there is room")
     asked = parser.parse_args()
     if _grows(asked):
+        if asked.cards is None:
+            asked.cards = growth.farthest()
         try:
             growth.check(asked.cards)
         except growth.CannotGrow as error:

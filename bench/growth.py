@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,7 +42,7 @@ from sesame.store.audit import AUDIT_LINES, AUDIT_PERSONAL
 from sesame.store.cards import CARDS, PAN_INDEX
 from sesame.store.customers import CUSTOMERS
 
-CARDS_ENROLLED = (10**3, 10**5, 10**7)
+CARDS_ENROLLED: Sequence[int] = (10**3, 10**5, 10**7)
 ROUNDS = 5
 _ATTEMPTS, _CLIENTS = 20_000, 32  # a round
 _HOLDERS = ROUNDS * _ATTEMPTS  # who log in: once each, for a row is warm afterwards; or everybody
@@ -106,6 +106,15 @@ def check(cards: int) -> None:
             f"{cards} cards take {_gigabytes(needed)} in {folder}, {_gigabytes(missing)} more than "
             "are free: make room, name a folder on a larger disk in TMPDIR, or ask for fewer cards"
         )
+
+
+def farthest() -> int:
+    """The largest bank there is room for, of those that are measured; the smallest grown one."""
+    for cards in reversed(CARDS_ENROLLED[1:]):
+        with suppress(CannotGrow):
+            check(cards)
+            return cards
+    return CARDS_ENROLLED[1]
 
 
 def _sizes(cards: int) -> list[int]:

@@ -18,6 +18,7 @@ from bench.servers import free_port, last_lines
 OWNER = "bench"  # the role that everybody connects as
 _LOG = "server.log"
 _UNPRIVILEGED = ("postgres", "nobody")  # PostgreSQL refuses to run as root
+_MEMORY = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 10  # of this machine, kB
 _SETTINGS: Mapping[str, str] = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -26,8 +27,8 @@ _SETTINGS: Mapping[str, str] = {
     "synchronous_commit": "on",
     "full_page_writes": "on",
     "wal_compression": "lz4",  # of whole pages, after each checkpoint the most of it
-    "shared_buffers": "2GB",
-    "effective_cache_size": "8GB",
+    "shared_buffers": f"{_MEMORY // 4}kB",  # as PostgreSQL's manual starts from
+    "effective_cache_size": f"{_MEMORY // 2}kB",
     "maintenance_work_mem": "1GB",
     "wal_buffers": "64MB",
     "max_wal_size": "16GB",

@@ -105,3 +105,24 @@ def test_room_on_the_disk_is_looked_for_first(
     assert "take 44.4 GB in" in said
     assert "0.4 GB more than are free" in said
     assert not kept.exists()
+
+
+@pytest.mark.parametrize(("free", "cards"), [(45_000_000_000, 10**7), (5_000_000_000, 10**5)])
+def test_it_grows_as_far_as_there_is_room(
+    kept: Path, monkeypatch: pytest.MonkeyPatch, free: int, cards: int
+) -> None:
+    """To the ten million, or to what a small disk holds."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    _run(monkeypatch, "peers", grow=lambda asked: {"cards": float(asked)})
+    assert json.loads(kept.read_text())["figures"]["cards"] == cards
+
+
+def test_where_there_is_no_room_at_all(
+    kept: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What even the smaller one lacks is said."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=10**9))
+    with pytest.raises(SystemExit):
+        _run(monkeypatch, "peers")
+    assert "100000 cards take 4.4 GB" in capsys.readouterr().err
+    assert not kept.exists()
