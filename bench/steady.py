@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import json
 import shutil
+import signal
 import statistics
 import sys
 import tempfile
@@ -273,6 +274,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--part", type=float, default=0.8, help="of the capacity")
     said = Settings(**vars(parser.parse_args(arguments)))
+    # Stopped from outside, it still stops its server and takes away what it made.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     folder = Path(tempfile.mkdtemp(prefix="sesame steady "))
     at = Premises.on_sqlite(folder) if said.database is None else Premises(folder, said.database)
     port = free_port()

@@ -1,8 +1,14 @@
 """The steady load ends, whatever becomes of the server."""
 
 import asyncio
+import os
+import socket
+import subprocess
 import sys
+import time
+from contextlib import suppress
 from itertools import repeat
+from pathlib import Path
 
 import pytest
 
@@ -134,3 +140,30 @@ async def _measure(command: list[str], port: int, *, minutes: float) -> bool:
     with running(command, port) as server:
         async with asyncio.timeout(60):
             return await steady.measure(server, port, holders, said)
+
+
+def test_stopped_from_outside_it_leaves_nothing(tmp_path: Path) -> None:
+    """Neither its server nor its folder."""
+    run = subprocess.Popen(
+        [sys.executable, "-m", "bench.steady", "--minutes", "1"],
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        stdout=subprocess.DEVNULL,
+    )
+    end = time.monotonic() + 60
+    while not (serving := list(tmp_path.glob("sesame steady */settings-*.toml"))):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    port = int(serving[0].stem.rpartition("-")[2])
+    while not _answers(port):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    run.terminate()
+    assert run.wait(60) == 1
+    assert not list(tmp_path.iterdir())
+    assert not _answers(port)
+
+
+def _answers(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
+        return True
+    return False
