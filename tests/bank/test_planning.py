@@ -9,9 +9,10 @@ import pytest
 from sesame.bank.limits import Limits
 from sesame.bank.planning import DAYS, Habits, Layout, guessing, lose_step
 from sesame.cap.mode import LOGIN
-from sesame.cap.profiles import BANK_CARD, SESAME_CARD
+from sesame.cap.profiles import BANK_CARD, PROFILES, SESAME_CARD
 from sesame.cap.token import Code
 from sesame.cap.verification import KeyedCard, candidates, match
+from sesame.emv.iad import Cvr
 from sesame.emv.keys import DesKey
 
 _LIMITS = Limits()
@@ -30,6 +31,23 @@ def test_a_window_wider_than_its_bits_is_hit_more_often(window: int, many: int) 
     layout = Layout(constant_bits=1, atc_bits=5, ac_bits=20, window=window)
     assert layout.candidates == many
     assert layout.hit == many / 2**20
+
+
+def test_what_a_bank_cannot_foresee_is_guessed_at_too() -> None:
+    """A profile whose CVR has bits that vary unseen: each doubles what a guess is worth."""
+    layout = Layout.of(replace(BANK_CARD, varying=Cvr.NEW_CARD | Cvr.SCRIPT_FAILED))
+    assert layout.variants == 4
+    assert layout.hit == 4 * BANK.hit
+    assert guessing(layout, 1, _LIMITS).by_pairs == pytest.approx(
+        16 * guessing(BANK, 1, _LIMITS).by_pairs, rel=1e-3
+    )
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_every_profile_is_among_its_others(name: str) -> None:
+    """So that a plan of it can be made and drawn."""
+    layout = Layout.of(PROFILES[name])
+    assert layout in layout.others()
 
 
 def test_what_the_documents_say() -> None:

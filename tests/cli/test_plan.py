@@ -45,6 +45,7 @@ def test_for_a_program(capsys: pytest.CaptureFixture[str]) -> None:
         "atc_bits": 5,
         "ac_bits": 20,
         "window": 31,
+        "variants": 1,
         "candidates": 1,
     }
     assert plan["guessing"]["a_try"] == pytest.approx(2 * 2**-20, rel=1e-5)
@@ -93,8 +94,8 @@ def test_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (["--cards", "3"], "une ou deux"),
         (["--logins", "0"], "plus de 0"),
         (["--logins", "nan"], "plus de 0"),
-        (["--payments", "-1"], "de 0 à 1000"),
-        (["--unused", "inf"], "de 0 à 1000"),
+        (["--payments", "-1"], "de 0 à 100"),
+        (["--unused", "inf"], "de 0 à 100"),
         (["--plot", "/nowhere/at/all.svg"], "ne peut y être écrit"),
     ],
 )

@@ -16,6 +16,7 @@ from sesame.cap.profile import FEWEST_BITS, Profile
 from sesame.cap.verification import REACH
 
 DAYS = 365
+_ANY_DKI = 0x01
 _YEAR = timedelta(days=DAYS)
 
 
@@ -27,15 +28,18 @@ class Layout:
     atc_bits: int
     ac_bits: int
     window: int
+    variants: int = 1  # how many cryptograms of one ATC the bank must take, for it cannot see which
 
     @classmethod
     def of(cls, profile: Profile) -> "Layout":
         """That of *profile*; what is neither of the ATC nor of the AC says nothing."""
+        unseen = profile.iads(_ANY_DKI, bytes(profile.iad_length))
         return cls(
             constant_bits=profile.bits - profile.atc_bits - profile.ac_bits,
             atc_bits=profile.atc_bits,
             ac_bits=profile.ac_bits,
             window=profile.window,
+            variants=sum(1 for _ in unseen),
         )
 
     @property
@@ -46,7 +50,7 @@ class Layout:
     @property
     def hit(self) -> float:
         """The chance that a number fits a card, for who knows how such numbers are made."""
-        return self.candidates * 2.0**-self.ac_bits
+        return self.candidates * self.variants * 2.0**-self.ac_bits
 
     def others(self) -> Iterator["Layout"]:
         """Every layout of as many bits, each window as wide as the ATC's bits allow."""
@@ -102,7 +106,7 @@ def guessing(layout: Layout, cards: int, limits: Limits) -> Guessing:
         a_cycle=_some(a_try, limits.open_side.tries),
         a_month=_some(a_try, limits.pressed_after),
         a_year=_some(a_try, limits.pressed_after * spells),
-        by_pairs=_some(_some(layout.hit * 2.0**-layout.ac_bits, cards), pairs),
+        by_pairs=_some(_some(layout.hit * layout.variants * 2.0**-layout.ac_bits, cards), pairs),
     )
 
 

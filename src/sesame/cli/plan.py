@@ -35,7 +35,7 @@ from sesame.cli.plan_plot import Curve, draw
 
 _LOGINS_LIVED = 400_000  # in the simulation of what is asked for
 _OTHERS_LIVED = 100_000  # in that of each other layout
-_FEWEST_LIVED = 200  # customers, however often they sign in
+_FEWEST_LIVED = 50  # customers, however often they sign in
 _MOST = 100_000_000  # customers
 
 
@@ -128,9 +128,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _plan(arguments: argparse.Namespace) -> Plan:
+    _check(arguments)
     layout = _layout(arguments)
     habits = Habits(logins=arguments.logins, payments=arguments.payments, unused=arguments.unused)
-    _check(arguments)
     customers, cards, limits = arguments.customers, arguments.cards, Limits()
 
     def live(one: Layout, logins: int) -> OutOfStep:
@@ -200,7 +200,7 @@ def _check(arguments: argparse.Namespace) -> None:
         )
 
 
-_OFTEN = 1000  # a day
+_OFTEN = 100  # a day
 
 
 # ── In words ─────────────────────────────────────────────────────────────────────────────────────
