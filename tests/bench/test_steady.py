@@ -54,12 +54,12 @@ async def test_a_server_that_is_not_there_is_counted() -> None:
     assert not seen.latencies
 
 
-async def test_an_answer_that_is_none_ends_the_load() -> None:
-    """An error that nobody thought of is not passed over."""
+async def _load(answer: bytes) -> pytest.ExceptionInfo[ExceptionGroup[Exception]]:
+    """What ends a load on a server that says *answer*, or nothing, to whoever asks."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readline()
-        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        await (reader.readline() if answer else reader.read())
+        writer.write(answer)
         writer.close()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server, asyncio.timeout(60):
@@ -69,24 +69,19 @@ async def test_an_answer_that_is_none_ends_the_load() -> None:
                 clients, repeat(_REQUEST), lambda: False, rate=1000, seconds=0.01
             )
         await clients[0].close()
+    return failure
+
+
+async def test_an_answer_that_is_none_ends_the_load() -> None:
+    """An error that nobody thought of is not passed over."""
+    failure = await _load(b"HTTP/1.1 200 OK\r\n\r\n")
     assert failure.group_contains(ValueError, match="invalid literal")
 
 
 async def test_a_server_that_stands_still_ends_the_load(monkeypatch: pytest.MonkeyPatch) -> None:
     """Or the load would wait for ever."""
     monkeypatch.setattr(steady, "_PATIENCE", 0.1)
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
-        writer.close()
-
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server, asyncio.timeout(60):
-        clients = [steady.Client(server.sockets[0].getsockname()[1])]
-        with pytest.raises(ExceptionGroup) as failure:
-            await steady.at_their_times(
-                clients, repeat(_REQUEST), lambda: False, rate=1000, seconds=0.01
-            )
-        await clients[0].close()
+    failure = await _load(b"")
     assert failure.group_contains(TimeoutError, match="has not answered")
 
 

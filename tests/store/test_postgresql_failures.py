@@ -314,6 +314,17 @@ async def test_a_wire_that_breaks(place: Place, fragile: Cluster, where: Break) 
     assert place.row_of(USER_CODE)["version"] == 2
 
 
+async def _cut_short(fragile: Cluster, asked: "asyncio.Task[object]") -> None:
+    """Cancel whatever waits for the standby, as an operator would, until *asked* is answered."""
+    while not asked.done():
+        await asyncio.to_thread(
+            fragile.psql,
+            "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'",
+        )
+    with pytest.raises(StoreUnavailable, match="did not wait for its standby"):
+        await asked
+
+
 async def test_a_wait_for_a_standby_that_is_cancelled(
     place: Place, fragile: Cluster, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -321,13 +332,7 @@ async def test_a_wait_for_a_standby_that_is_cancelled(
     store = place.open_store(replace(_SHORT, statement_timeout=60))
     with fragile.missing_its_standby(), caplog.at_level(logging.WARNING, "sesame.store"):
         asked = asyncio.create_task(store.swap_access(step()))
-        while not asked.done():
-            await asyncio.to_thread(
-                fragile.psql,
-                "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'",
-            )
-        with pytest.raises(StoreUnavailable, match="did not wait for its standby"):
-            await asked
+        await _cut_short(fragile, asked)
     assert "canceling wait for synchronous replication" in caplog.text
     assert place.row_of(USER_CODE)["version"] == 2
     await store.close()
@@ -338,13 +343,7 @@ async def test_a_change_that_its_standby_may_not_have(place: Place, fragile: Clu
     store = place.open_store(replace(_SHORT, statement_timeout=60))
     with fragile.missing_its_standby():
         asked = asyncio.create_task(store.write(_touch))
-        while not asked.done():
-            await asyncio.to_thread(
-                fragile.psql,
-                "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'",
-            )
-        with pytest.raises(StoreUnavailable, match="did not wait for its standby"):
-            await asked
+        await _cut_short(fragile, asked)
     await store.close()
 
 
