@@ -21,14 +21,14 @@ BANK, SESAME = Layout.of(BANK_CARD), Layout.of(SESAME_CARD)
 
 def test_our_cards() -> None:
     """Twenty-six bits each, one of them constant."""
-    assert Layout(constant_bits=1, atc_bits=8, ac_bits=17, window=255) == BANK
-    assert Layout(constant_bits=1, atc_bits=5, ac_bits=20, window=31) == SESAME
+    assert Layout(other_bits=1, atc_bits=8, ac_bits=17, window=255) == BANK
+    assert Layout(other_bits=1, atc_bits=5, ac_bits=20, window=31) == SESAME
 
 
 @pytest.mark.parametrize(("window", "many"), [(1, 1), (31, 1), (32, 1), (33, 2), (64, 2), (65, 3)])
 def test_a_window_wider_than_its_bits_is_hit_more_often(window: int, many: int) -> None:
     """By each ATC that has the same low bits as another one."""
-    layout = Layout(constant_bits=1, atc_bits=5, ac_bits=20, window=window)
+    layout = Layout(other_bits=1, atc_bits=5, ac_bits=20, window=window)
     assert layout.candidates == many
     assert layout.hit == many / 2**20
 
@@ -112,7 +112,7 @@ def test_step_is_lost_as_often_as_worked_out() -> None:
 
     Before the next login `window` unseen ones come first with q ** window.
     """
-    layout = Layout(constant_bits=1, atc_bits=3, ac_bits=22, window=7)
+    layout = Layout(other_bits=1, atc_bits=3, ac_bits=22, window=7)
     habits = Habits(logins=0.5, payments=1.2, unused=0.3, evenness=1e9)
     lived = lose_step(layout, habits, Random(4), customers=3_000)  # noqa: S311 -- a model
     assert lived.logins == pytest.approx(3_000 * 0.5 * DAYS, rel=0.01)
@@ -123,7 +123,7 @@ def test_step_is_lost_as_often_as_worked_out() -> None:
 
 def test_what_two_codes_do_not_find_is_counted() -> None:
     """The first of them may claim so many windows."""
-    layout = Layout(constant_bits=1, atc_bits=1, ac_bits=24, window=1)
+    layout = Layout(other_bits=1, atc_bits=1, ac_bits=24, window=1)
     habits = Habits(logins=0.5, payments=50.0, unused=0.0, evenness=1e9)
     lived = lose_step(layout, habits, Random(4), customers=400)  # noqa: S311 -- a model
     odds = 1.0 / 1.01
@@ -148,7 +148,7 @@ def test_a_card_with_payments_needs_the_wider_window() -> None:
 def test_nothing_unseen_loses_nothing() -> None:
     """Whatever the window."""
     habits = Habits(logins=1.0, payments=0.0, unused=0.0)
-    layout = Layout(constant_bits=1, atc_bits=1, ac_bits=24, window=1)
+    layout = Layout(other_bits=1, atc_bits=1, ac_bits=24, window=1)
     assert lose_step(layout, habits, Random(1), customers=50).lost == 0  # noqa: S311 -- a model
 
 
@@ -165,13 +165,13 @@ def test_the_same_seed_is_the_same_year() -> None:
 
 def test_a_chance_so_small_that_one_minus_it_is_one() -> None:
     """Is not taken for none."""
-    layout = Layout(constant_bits=0, atc_bits=2, ac_bits=40, window=3)
+    layout = Layout(other_bits=0, atc_bits=2, ac_bits=40, window=3)
     assert guessing(layout, 1, _LIMITS).a_month == pytest.approx(9 * 2.0**-40)
     assert guessing(layout, 1, _LIMITS).by_pairs > 0
 
 
 def test_many_tries_are_not_more_than_certain() -> None:
     """Odds of independent tries: one bit, three tries."""
-    layout = Layout(constant_bits=0, atc_bits=2, ac_bits=1, window=3)
+    layout = Layout(other_bits=0, atc_bits=2, ac_bits=1, window=3)
     assert guessing(layout, 1, _LIMITS).a_cycle == 1 - 0.5**3
     assert guessing(layout, 1, _LIMITS).a_year == pytest.approx(1 - exp(-75), abs=1e-12)

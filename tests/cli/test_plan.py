@@ -17,7 +17,7 @@ def test_in_words(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monkey
     monkeypatch.setenv("LC_ALL", "fr")
     assert main(["plan", *_FEW]) == 0
     said = capsys.readouterr().out
-    assert "8 du compteur, 17 du cryptogramme. Fenêtre\u00a0: 255." in said
+    assert "8 du compteur, 17 du cryptogramme, 1 sans secret. Fenêtre\u00a0: 255." in said
     assert "1 sur 131\u202f072" in said
     assert "1 sur 14\u202f564" in said
     assert len([line for line in said.splitlines() if line.startswith("→")]) == 1
@@ -28,7 +28,7 @@ def test_in_english(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monk
     monkeypatch.setenv("LC_ALL", "en")
     assert main(["plan", *_FEW, "--window", "300"]) == 0
     said = capsys.readouterr().out
-    assert "8 of the counter, 17 of the cryptogram. Window: 300." in said
+    assert "8 of the counter, 17 of the cryptogram, 1 no secret. Window: 300." in said
     assert "1 in 65,536" in said  # two ATCs of such a window share their bits
     assert "2 counters at once" in said
     assert "Guessing" in said
@@ -41,7 +41,7 @@ def test_for_a_program(capsys: pytest.CaptureFixture[str]) -> None:
     first = capsys.readouterr().out
     plan = json.loads(first)
     assert plan["layout"] == {
-        "constant_bits": 1,
+        "other_bits": 1,
         "atc_bits": 5,
         "ac_bits": 20,
         "window": 31,

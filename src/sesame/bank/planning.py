@@ -24,7 +24,7 @@ _YEAR = timedelta(days=DAYS)
 class Layout:
     """The bits of a code, and how many ATCs above the last one it may claim."""
 
-    constant_bits: int
+    other_bits: int  # constant, or taken as they come: they keep nobody out
     atc_bits: int
     ac_bits: int
     window: int
@@ -32,10 +32,10 @@ class Layout:
 
     @classmethod
     def of(cls, profile: Profile) -> "Layout":
-        """That of *profile*; what is neither of the ATC nor of the AC says nothing."""
+        """That of *profile*."""
         unseen = profile.iads(_ANY_DKI, bytes(profile.iad_length))
         return cls(
-            constant_bits=profile.bits - profile.atc_bits - profile.ac_bits,
+            other_bits=profile.bits - profile.atc_bits - profile.ac_bits,
             atc_bits=profile.atc_bits,
             ac_bits=profile.ac_bits,
             window=profile.window,

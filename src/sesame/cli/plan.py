@@ -216,12 +216,12 @@ _SPEED_NAMES = {
 def _lines(plan: Plan) -> Iterator[str]:
     layout, chances, step = plan.layout, plan.guessing, plan.out_of_step
     yield say(
-        "Bits du code\u00a0: {constant} de constants, {atc} du compteur, {ac} du cryptogramme. "
+        "Bits du code\u00a0: {atc} du compteur, {ac} du cryptogramme, {other} sans secret. "
         "Fenêtre\u00a0: {window}."
     ).format(
-        constant=layout.constant_bits,
         atc=layout.atc_bits,
         ac=layout.ac_bits,
+        other=layout.other_bits,
         window=layout.window,
     )
     if layout.candidates > 1:
