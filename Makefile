@@ -21,9 +21,13 @@ WORKERS ?= 1
 STORE ?= postgresql
 # How far it grows: to ten million where the disk has room (45 GB), which takes eight minutes.
 CARDS ?=
+# How many user codes the sprayer knows.
+CUSTOMERS ?= 1000000
+# How many PIN letters a batch has.
+LETTERS ?= 10000
 
 .NOTPARALLEL:
-.PHONY: help demo test check soak bench bench-peers steady catalogue reference locks format clean
+.PHONY: help demo test check soak bench bench-letters bench-peers steady spray catalogue reference locks format clean
 .PHONY: python run-environment test-environment interop-environment peers-environment
 .PHONY: system-packages
 .PHONY: check-format check-lint check-types check-imports check-catalogue check-docs
@@ -37,6 +41,8 @@ help:
 	@echo "make bench      the measurements"
 	@echo "make bench-peers  the same beside PostgreSQL's floor and other servers (CARDS=100000)"
 	@echo "make steady     80 % of the capacity for MINUTES=30 (DATABASE=URL WORKERS=1): memory, errors"
+	@echo "make spray      one code on each of CUSTOMERS=1000000 user codes, while owners sign in"
+	@echo "make bench-letters  LETTERS=10000 PIN letters as one batch: time and memory"
 	@echo "make format     put the source in order"
 	@echo "make catalogue  bring the English catalogue up to the source"
 	@echo "make reference  bring the reference pages up to the source"
@@ -46,9 +52,12 @@ help:
 demo: run-environment
 	@exec .venv/bin/sesame demo --port "$$PORT" --data "$$DATA" $(if $(filter-out 0,$(RESET)),--reset)
 
+# One process more than processors, as many a test waits for a clock, a browser or a server; and
+# what servers and command lines of the tests import is compiled once.
 test: system-packages test-environment interop-environment check
 	rm -rf .cache/coverage
-	$(VENV) -m coverage run -m pytest --numprocesses auto --dist worksteal
+	PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX="$(CURDIR)/.cache/python" \
+		$(VENV) -m coverage run -m pytest --numprocesses $$(($$(nproc) + 1)) --dist worksteal
 	$(VENV) -m coverage combine --quiet
 	$(VENV) -m coverage report
 	$(VENV) tools/pure_cores.py
@@ -87,6 +96,14 @@ bench-peers: test-environment peers-environment
 
 steady: test-environment
 	$(VENV) -m bench.steady --minutes "$(MINUTES)" --workers "$(WORKERS)" $(if $(DATABASE),--database "$(DATABASE)")
+
+# Ten minutes of one processor, with a million.
+spray: test-environment
+	$(VENV) -m bench.spray --customers "$(CUSTOMERS)"
+
+# A minute and a half of one processor, with ten thousand.
+bench-letters: test-environment
+	$(VENV) -m bench.letters --letters "$(LETTERS)"
 
 format: test-environment
 	$(VENV) -m ruff format .

@@ -17,7 +17,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 
-from bench import crypto, growth, login, page, side_by_side
+from bench import apart, crypto, growth, hsm, login, page, side_by_side, simulation
 from bench.targets import table
 
 _WHAT = ("alone", "peers", "growth", "page")
@@ -69,9 +69,11 @@ def _grows(asked: argparse.Namespace) -> bool:
 
 def _parts(asked: argparse.Namespace) -> Iterator[Callable[[], dict[str, float]]]:
     if asked.what == "alone":
-        yield lambda: crypto.measure() | login.measure()
+        yield lambda: crypto.measure() | simulation.measure()
+        yield lambda: login.measure() | apart.measure()
     if asked.what == "peers":
-        yield lambda: crypto.measure() | side_by_side.measure(asked.store)
+        yield lambda: crypto.measure() | simulation.measure()
+        yield lambda: hsm.measure() | side_by_side.measure(asked.store)
     if _grows(asked):
         yield lambda: growth.measure(asked.cards)
 

@@ -230,7 +230,7 @@ async def verify_all(
     """Verify all of *codes* in this process, by so many callers at once as `IN_PROCESS`."""
     sys.setswitchinterval(SWITCH_INTERVAL)  # as a server does
     # Strangers who fail a thousand times in a second would be asked for two codes.
-    limits = Limits(hour_floor=10**9, day_floor=10**9)
+    limits = Limits(hour_floor=10**9, day_floor=10**9, source=None)
     bank = replace(open_population_bank(premises, largest_group=largest_group), limits=limits)
     attempts = [
         Attempt(
@@ -244,6 +244,7 @@ async def verify_all(
     await _verify(bank, attempts[:_WARM], wanted)
     measured = await _verify(bank, attempts[_WARM:], wanted)
     await bank.store.close()
+    await bank.custodian.close()
     return measured
 
 

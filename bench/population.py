@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import os
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,10 +17,11 @@ from sesame.bank.user_code import ALPHABET, UserCode, check_character
 from sesame.cap.profiles import BANK_CARD
 from sesame.cap.token import Code
 from sesame.catalogue import Language
-from sesame.custody.custodian import CardRecord, KeyRef
+from sesame.custody.custodian import CardRecord, Custodian, KeyRef
 from sesame.custody.keystore import Cost, Keystore
 from sesame.custody.keystore_custodian import KeystoreIssuingCustodian
 from sesame.custody.passphrase import Passphrase
+from sesame.custody.service_custodian import ServiceCustodian
 from sesame.emv.cryptogram import Padding, application_cryptogram
 from sesame.emv.keys import DesKey, common_session_key
 from sesame.emv.pan import Pan, luhn_digit
@@ -33,6 +35,7 @@ _BATCH = 500  # customers of one commit
 _CLERKS = 2
 # Odd, so that no two numbers become one; the golden part of 2³⁵, so that they spread evenly.
 STRIDE, USER_CODES = 21_235_486_155, 2**35
+_KEYSTORE, _SECRET = "keystore.json", "passphrase"
 _CHEAP = Cost(time=1, memory_kib=64, lanes=1)  # opening the keystore is not what we measure
 
 
@@ -52,10 +55,14 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Premises:
-    """Where a measured bank keeps its things: its keys in `folder`, its rows in `database`."""
+    """Where a measured bank keeps its things: its keys in `folder`, its rows in `database`.
+
+    With `custody`, the socket of a process that has the keys, it asks that one.
+    """
 
     folder: Path
     database: str  # a URL
+    custody: Path | None = None
 
     @classmethod
     def on_sqlite(cls, folder: Path) -> Self:
@@ -66,29 +73,50 @@ class Premises:
 def settings_file(premises: Premises, *, port: int, largest_group: int) -> Path:
     """Settings for `sesame serve` on the bank of *premises*."""
     path = premises.folder / f"settings-{port}.toml"
+    keys = f'keystore = "{_KEYSTORE}"\nkeystore_passphrase_file = "{_SECRET}"\n'
+    if premises.custody is not None:
+        keys = f"custody = {json.dumps(str(premises.custody))}\n"
     path.write_text(
         f"database = {json.dumps(premises.database)}\n"
-        'keystore = "keystore.json"\n'
-        'keystore_passphrase_file = "passphrase"\n'
+        f"{keys}"
         f'public_url = "http://127.0.0.1:{port}"\n'
         f"port = {port}\n"
         f"largest_group = {largest_group}\n"
         "demonstration = true\n"
+        "source_limits = false\n"
         f'api_keys = {{ bench = "{hashlib.sha256(API_KEY.encode()).hexdigest()}" }}\n'
+    )
+    return path
+
+
+def custody_settings_file(premises: Premises) -> Path:
+    """Settings for `sesame custody serve` with the keys of *premises*, for this user."""
+    path = premises.folder / "custody.toml"
+    path.write_text(
+        f"socket = {json.dumps(str(premises.custody))}\n"
+        f'users = ["{os.getuid()}"]\n'
+        f'keystore = "{_KEYSTORE}"\n'
+        f'keystore_passphrase_file = "{_SECRET}"\n'
+        "demonstration = true\n"
     )
     return path
 
 
 def open_population_bank(premises: Premises, *, largest_group: int = 64) -> Bank:
     """A bank in this process on *premises*."""
-    folder = premises.folder
-    keystore = Keystore.open(folder / "keystore.json", _passphrase(folder))
     return Bank(
         store=open_store(premises.database, StoreOptions(largest_group=largest_group)),
-        custodian=KeystoreIssuingCustodian(keystore),
+        custodian=_custodian(premises),
         now=_now,
         random_bytes=secrets.token_bytes,
     )
+
+
+def _custodian(premises: Premises) -> Custodian:
+    if premises.custody is not None:
+        return ServiceCustodian(premises.custody, demonstration=True)
+    folder = premises.folder
+    return KeystoreIssuingCustodian(Keystore.open(folder / _KEYSTORE, _passphrase(folder)))
 
 
 async def populate(premises: Premises, customers: int) -> list[Holder]:
@@ -100,11 +128,11 @@ async def populate(premises: Premises, customers: int) -> list[Holder]:
 async def found(premises: Premises) -> None:
     """Make keys and tables on *premises*."""
     folder = premises.folder
-    secret = folder / "passphrase"
+    secret = folder / _SECRET
     secret.touch(mode=0o600)
     secret.write_text(secrets.token_urlsafe(32))
     Keystore.create(
-        folder / "keystore.json",
+        folder / _KEYSTORE,
         _passphrase(folder),
         demo=True,
         now=_now(),
@@ -168,7 +196,7 @@ def _pan(number: int) -> Pan:
 
 
 def _passphrase(folder: Path) -> Passphrase:
-    return Passphrase((folder / "passphrase").read_text())
+    return Passphrase((folder / _SECRET).read_text())
 
 
 def _now() -> datetime:

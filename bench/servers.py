@@ -58,12 +58,12 @@ class Server:
 @contextmanager
 def running(
     command: Sequence[str | Path],
-    port: int,
+    port: int | Path,
     *,
     environment: Mapping[str, str] | None = None,
     log: Path | None = None,
 ) -> Iterator[Server]:
-    """The server of *command*, from when it listens on *port*.
+    """The server of *command*, from when it listens on *port*, or on the socket of that path.
 
     What it says goes to *log*, or to a file that is gone afterwards. Where the measurement
     fails, the last lines stand in the failure.
@@ -121,12 +121,13 @@ def _start(command: Sequence[str | Path], environment: Mapping[str, str], log: P
     return Server(" ".join(map(str, command)), process, log)
 
 
-def _wait_for(port: int, server: Server) -> None:
+def _wait_for(port: int | Path, server: Server) -> None:
+    local = isinstance(port, Path)
     deadline = time.monotonic() + _COMES_UP
     while time.monotonic() < deadline:
         server.check()
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
+        with socket.socket(socket.AF_UNIX if local else socket.AF_INET) as probe:
+            if probe.connect_ex(str(port) if local else ("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.05)
-    raise RuntimeError(f"a server did not listen on port {port} within {_COMES_UP:g} s")
+    raise RuntimeError(f"a server did not listen on {port} within {_COMES_UP:g} s")

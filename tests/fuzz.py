@@ -1,4 +1,4 @@
-"""Coverage-guided searches for what breaks a rule, of the chip and of the reader.
+"""Coverage-guided searches for what breaks a rule: of the chip, of its data, of the reader.
 
     python -m tests.fuzz search NAME FOLDER -max_total_time=600
     python -m tests.fuzz keep NAME FOLDER
@@ -23,6 +23,7 @@ import atheris
 with atheris.instrument_imports(
     include=["sesame.card", "sesame.emv", "sesame.cap", "sesame.reader", "sesame.cli"]
 ):
+    from tests.card import groupings
     from tests.card.witness import converse
     from tests.reader import meetings
 from tests.corpora import read_corpus
@@ -99,6 +100,7 @@ def _met(data: bytes) -> Iterator[object]:
 
 SEARCHES = {
     "chip": Search(converse, _HERE / "card" / "corpus.txt", _said),
+    "groupings": Search(groupings.meet, _HERE / "card" / "groupings.txt", _gone(groupings.meet)),
     **{
         name: Search(
             play, meetings.CORPORA / f"{name}.txt", _met if name == "reader" else _gone(play)

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from sesame.settings import Settings, SettingsError, read_settings
+from sesame.app import of_desk
+from sesame.bank.post_days import Gaps
+from sesame.mail.server import Encryption
+from sesame.settings import MonitoringSettings, Settings, SettingsError, read_settings
 from sesame.store.options import StoreOptions
 from sesame.web.opening import Closure, Holiday, OpeningHours, Span
 
@@ -32,6 +35,23 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     assert settings.database == f"sqlite:///{tmp_path}/bank.db"
     assert settings.keystore == f"{tmp_path}/keys.json"
     assert settings.keystore_passphrase_file == f"{tmp_path}/secret/passphrase"
+
+
+def test_the_keys_are_here_or_in_a_process_of_their_own(tmp_path: Path) -> None:
+    """One way whole, and not the other."""
+    ways = ("keystore", "keystore_passphrase_file")
+    rest = {name: line for name, line in _BEHIND_A_PROXY.items() if name not in ways}
+    settings = _read(tmp_path, **rest, custody='"run/custody.sock"')
+    assert settings.custody == f"{tmp_path}/run/custody.sock"
+    assert settings.keystore is None
+    for name in ways:
+        one = {name: _BEHIND_A_PROXY[name]}
+        with pytest.raises(SettingsError, match="name both, or the socket"):
+            _read(tmp_path, **rest, **one)
+        with pytest.raises(SettingsError, match="the keys are in one place"):
+            _read(tmp_path, **rest, **one, custody='"custody.sock"')
+    with pytest.raises(SettingsError, match="name both, or the socket"):
+        _read(tmp_path, **rest)
 
 
 def test_an_absolute_path_stays(tmp_path: Path) -> None:
@@ -90,6 +110,7 @@ def test_production_with_its_own_certificate(tmp_path: Path) -> None:
         ({"api_keys": f'{{ desk = "{"a" * 65}" }}'}, "api_keys"),
         ({"database": '"postgresql://host/bank"'}, "sqlite:///"),
         ({"database": '"sqlite:///"'}, "sqlite:///"),
+        ({"custody": '"custody.sock"'}, "the keys are in one place"),
         ({"port": "0"}, "port"),
         ({"port": '"8000"'}, "port"),
         ({"prot": "8000"}, "prot"),
@@ -317,3 +338,144 @@ def test_without_postgresql_its_driver_is_not_loaded() -> None:
         check=True,
     )
     assert looked.stdout.strip() == "[]"
+
+
+def _with_issuing(folder: Path, *lines: str) -> Settings:
+    path = folder / "bank.toml"
+    above = [f"{name} = {value}" for name, value in _BEHIND_A_PROXY.items()]
+    path.write_text("\n".join([*above, "[issuing]", *lines]))
+    return read_settings(path)
+
+
+def test_what_card_numbers_begin_with(tmp_path: Path) -> None:
+    """The demonstration's, or the bank's own; never what may be somebody's payment card."""
+    assert _read(tmp_path, **_BEHIND_A_PROXY).issuing.card_prefix == "9250"
+    assert _with_issuing(tmp_path, 'card_prefix = "925012"').issuing.card_prefix == "925012"
+    for prefix in ("400000", "92501234567", ""):
+        with pytest.raises(SettingsError, match=r"issuing\.card_prefix: the prefix"):
+            _with_issuing(tmp_path, f'card_prefix = "{prefix}"')
+    with pytest.raises(SettingsError, match=r"issuing\.card_prefix"):
+        _with_issuing(tmp_path, "card_prefix = 9250")
+
+
+def test_dispatches_on_days_of_their_own(tmp_path: Path) -> None:
+    """No two on one day, and the PIN two working days behind the card."""
+    own = _with_issuing(tmp_path, "pin_after = 3", "reader_after = 5", "card_years = 5").issuing
+    assert own.gaps() == Gaps(pin=3, reader=5, welcome=6)
+    assert own.card_years == 5
+    with pytest.raises(SettingsError, match="issuing: two dispatches would be posted on one day"):
+        _with_issuing(tmp_path, "reader_after = 2")
+    with pytest.raises(SettingsError, match="pin_after"):
+        _with_issuing(tmp_path, "pin_after = 1")
+
+
+def _with_desk(folder: Path, *lines: str, **more: str) -> Settings:
+    path = folder / "bank.toml"
+    above = {**_BEHIND_A_PROXY, **more}
+    written = [*[f"{name} = {value}" for name, value in above.items()], "[desk]", *lines]
+    path.write_text("\n".join(written))
+    return read_settings(path)
+
+
+def test_a_desk_of_its_own(tmp_path: Path) -> None:
+    """Its address, its door, its role of the database; what is left out is the portal's."""
+    url = 'public_url = "https://desk.bank.example/"'
+    settings = _with_desk(tmp_path, url, 'database = "sqlite:///desk.db"', "port = 8443")
+    assert settings.desk is not None
+    assert settings.desk.public_origin == "https://desk.bank.example"
+    own = of_desk(settings)
+    assert (own.database, own.port) == (f"sqlite:///{tmp_path}/desk.db", 8443)
+    assert of_desk(_with_desk(tmp_path, url)).database == f"sqlite:///{tmp_path}/bank.db"
+    told = _with_desk(tmp_path, url, "monitoring = { port = 9465 }", monitoring="{}")
+    assert [told.monitoring, of_desk(told).monitoring] == [
+        MonitoringSettings(),
+        MonitoringSettings(port=9465),
+    ]
+    assert of_desk(_with_desk(tmp_path, url, monitoring="{}")).monitoring is None
+    hidden = _with_desk(tmp_path, url, 'database = "postgresql+asyncpg://a:geheim@b/c"')
+    assert "geheim" not in repr(hidden.desk)
+    with pytest.raises(SettingsError, match=r"write \[desk\]"):
+        of_desk(_read(tmp_path, **_BEHIND_A_PROXY))
+
+
+@pytest.mark.parametrize(
+    ("lines", "more", "said"),
+    [
+        (["port = 1"], {}, "public_url"),
+        (['public_url = "http://desk.bank.example"'], {}, "staff come over https only"),
+        (['public_url = "https://bank.example:443"'], {}, "it is the portal's"),
+        (['public_url = "https://desk.bank.example/guichet"'], {}, "desk.public_url: write scheme"),
+        (['public_url = "https://d.example"', "card_dki = 256"], {}, "card_dki"),
+        (
+            ['public_url = "https://d.example"', "monitoring = {}"],
+            {"monitoring": "{}"},
+            "desk.monitoring.port: it is the portal's",
+        ),
+        (
+            ['public_url = "http://desk.example"', 'host = "0.0.0.0"'],
+            {"demonstration": "true"},
+            "desk.host: a demonstration listens on loopback",
+        ),
+    ],
+)
+def test_a_desk_that_is_unsafe(
+    tmp_path: Path, lines: list[str], more: dict[str, str], said: str
+) -> None:
+    """Is refused, with what to write instead."""
+    with pytest.raises(SettingsError, match=said):
+        _with_desk(tmp_path, *lines, **more)
+
+
+_MAIL = {"host": '"mail.example"', "sender": '"coopnet@bank.example"'}
+
+
+def _with_mail(folder: Path, above: dict[str, str], **lines: str) -> Settings:
+    mail = ", ".join(f"{name} = {value}" for name, value in {**_MAIL, **lines}.items())
+    return _read(folder, **above, mail=f"{{ {mail} }}")
+
+
+def test_a_mail_server(tmp_path: Path) -> None:
+    """Over TLS unless it says otherwise; its files are relative to the settings' folder."""
+    mail = _with_mail(
+        tmp_path,
+        _BEHIND_A_PROXY,
+        user='"sesame"',
+        password_file='"secret/mail"',
+        authority='"ca.pem"',
+    ).mail
+    assert mail is not None
+    assert (mail.encryption, mail.port) == (Encryption.TLS, 465)
+    assert mail.password_file == f"{tmp_path}/secret/mail"
+    assert mail.authority == f"{tmp_path}/ca.pem"
+    assert _read(tmp_path, **_BEHIND_A_PROXY).mail is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ({"encryption": '"none"'}, "mail.encryption: in production .* write tls or starttls"),
+        ({"encryption": '"maybe"'}, "encryption"),
+        ({"user": '"sesame"'}, "name both, or none"),
+        ({"password_file": '"secret"'}, "name both, or none"),
+        ({"sender": '"Coop <a@b.example>"'}, "sender"),
+        ({"sender": '"a@b.example\\r\\nBcc: c@d.example"'}, "sender"),
+        ({"host": '""'}, "host"),
+        ({"port": "0"}, "port"),
+        ({"cc": '"x"'}, "cc"),
+    ],
+)
+def test_a_mail_server_that_is_unsafe(tmp_path: Path, lines: dict[str, str], said: str) -> None:
+    """Is refused, with what to write instead."""
+    with pytest.raises(SettingsError, match=said):
+        _with_mail(tmp_path, _BEHIND_A_PROXY, **lines)
+
+
+def test_a_demonstration_may_send_to_itself(tmp_path: Path) -> None:
+    """Without encryption, but no password."""
+    demo = {**_NEEDED, "public_url": '"http://127.0.0.1:8000"', "demonstration": "true"}
+    plain = _with_mail(tmp_path, demo, encryption='"none"')
+    assert plain.mail is not None
+    with pytest.raises(SettingsError, match="no password is sent"):
+        _with_mail(
+            tmp_path, demo, encryption='"none"', user='"sesame"', password_file='"secret/mail"'
+        )

@@ -8,11 +8,14 @@ What stands around them is written by hand.
 
 import argparse
 import ast
+import inspect
 import json
+import logging
 import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from logging.handlers import BufferingHandler
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,9 @@ import msgspec
 
 from sesame.catalogue import Language
 from sesame.cli.main import parser
+from sesame.custody.settings import CustodySettings
+from sesame.logs import EVENTS, Line, line_of
+from sesame.meters import Meters
 from sesame.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -64,12 +70,26 @@ _PLACE = re.compile(f"({_BEGIN}).*?({_END})", re.DOTALL)
 
 def settings() -> str:
     """Each setting with its type, default and meaning, as its own description says."""
-    structs = msgspec.json.schema(Settings)["$defs"]
+    structs = _structs(Settings)
     first = structs.pop("Settings")
     lines = [*_table(first)]
     for name, struct in structs.items():
         lines += ["", f"## `{_heading(name, first, structs)}`", "", *_table(struct)]
+    apart = _structs(CustodySettings)
+    first = apart.pop("CustodySettings")
+    lines += ["", "## Of the custody process, in a file of its own", "", *_table(first)]
+    for name, struct in apart.items():
+        heading = f"## `{_heading(name, first, apart)}`, of the custody process"
+        lines += ["", heading, "", *_table(struct)]
     return "\n".join(lines) + "\n"
+
+
+def _structs(settings: type[msgspec.Struct]) -> dict[str, Any]:
+    """The tables of *settings* by name; the choices in them are kept aside."""
+    structs: dict[str, Any] = msgspec.json.schema(settings)["$defs"]
+    for name in [name for name, schema in structs.items() if "enum" in schema]:
+        _CHOICES[f"#/$defs/{name}"] = structs.pop(name)
+    return structs
 
 
 def _heading(name: str, first: Mapping[str, Any], structs: Mapping[str, Any]) -> str:
@@ -91,9 +111,14 @@ def _table(struct: Mapping[str, Any]) -> Iterator[str]:
         yield f"| `{name}` | {_type(schema)} | {default} | {schema['description']} |"
 
 
+_CHOICES: dict[str, Mapping[str, Any]] = {}  # what is one word out of a few
+
+
 def _type(schema: Mapping[str, Any]) -> str:
     """In words: "integer, 1 to 65535"."""
     one = schema["anyOf"][0] if "anyOf" in schema else schema
+    if "enum" in (chosen := _CHOICES.get(one.get("$ref", ""), {})):
+        return " or ".join(f"`{json.dumps(choice)}`" for choice in chosen["enum"])
     of = "tables" if "$ref" in one.get("items", {}) else "strings"
     kinds = {"array": f"list of {of}", "object": "table", None: "table"}
     kind = one.get("format") or kinds.get(one.get("type"), one.get("type"))
@@ -183,9 +208,52 @@ def _first_sentence(
     return (ast.get_docstring(node) or "").partition("\n\n")[0].replace("\n", " ")
 
 
+# ── Metrics and events ───────────────────────────────────────────────────────────────────────────
+
+
+def metrics() -> str:
+    """Each meter of a server with its kind, labels and meaning."""
+    lines = ["| Metric | Kind | Labels | Meaning |", "|---|---|---|---|"]
+    for meter in Meters().all():
+        labels = ", ".join(f"`{label}`" for label in meter.labels) or "–"
+        kind = type(meter).__name__.lower()
+        lines.append(f"| `{meter.name}` | {kind} | {labels} | {meter.meaning} |")
+    return "\n".join(lines) + "\n"
+
+
+def events() -> str:
+    """Each event of a server's log with its level, its fields and its meaning."""
+    lines = ["| Event | Level | Fields | When |", "|---|---|---|---|"]
+    for event in EVENTS:
+        written = _written(event)
+        fields = ", ".join(f"`{field}`" for field in written.fields) or "–"
+        meaning = (event.__doc__ or "").partition("\n\n")[0]
+        lines.append(f"| `{written.event}` | {written.level} | {fields} | {meaning} |")
+    return "\n".join(lines) + "\n"
+
+
+def _written(event: Callable[..., None]) -> Line:
+    """What *event* writes, called with a word for each of its arguments."""
+    handler = BufferingHandler(capacity=2)
+    logger = logging.getLogger("sesame")
+    before, propagates = logger.level, logger.propagate
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
+    try:
+        event(*[Exception() for _ in inspect.signature(event).parameters])
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+        logger.propagate = propagates
+    return line_of(handler.buffer[0])
+
+
 PARTS: Mapping[str, Callable[[], str]] = {
     "api": modules,
     "command-line": commands,
+    "logs": events,
+    "metrics": metrics,
     "settings": settings,
 }
 

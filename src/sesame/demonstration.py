@@ -15,29 +15,42 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from sesame.app import open_bank, open_keystore, utc_now
+from sesame.bank.approvals import Verdict
+from sesame.bank.approving import ask_for_staff, decide
 from sesame.bank.bank import Bank
 from sesame.bank.customers import CardKind, NewCard, NewCustomer, enrol
+from sesame.bank.details import Details, PostalAddress, WantedCard
 from sesame.bank.old_code import OldCode
+from sesame.bank.staff import Role, shown
+from sesame.bank.staffing import (
+    NewStaff,
+    Staff,
+    all_members,
+    enrol_officer,
+    prepare_bootstrap,
+)
 from sesame.bank.tries import pressed, suspended_until
 from sesame.bank.user_code import UserCode, check_character
 from sesame.cap.profiles import BANK_CARD, PROFILES, SESAME_CARD
 from sesame.card.card_file import create, read_summary, reissue
 from sesame.card.errors import CardError
 from sesame.card.memory import CardData, CardImage, Counters
+from sesame.card.numbering import SESAME_PREFIX, printed_name
 from sesame.card.personalisation import bank_card, payment_card, sesame_card
-from sesame.catalogue import Language
-from sesame.custody.custodian import CardRecord, KeyRef
+from sesame.catalogue import N_, Language
+from sesame.custody.custodian import CardRecord, KeyUsage
 from sesame.custody.keystore import Cost, Keystore
 from sesame.custody.keystore_custodian import KeystoreIssuingCustodian
 from sesame.custody.passphrase import Passphrase
-from sesame.emv.keys import DesKey
 from sesame.emv.pan import Pan, luhn_digit
 from sesame.emv.pin import Pin
 from sesame.errors import SesameError
+from sesame.postal import LetterFormat
 from sesame.settings import Settings, read_settings
 from sesame.simulator.drawer import (
     FILE_NAME,
     DemoCustomer,
+    DemoStaff,
     Drawer,
     Kind,
     OddCard,
@@ -45,6 +58,7 @@ from sesame.simulator.drawer import (
     load,
     save,
 )
+from sesame.simulator.errors import DrawerDamaged
 from sesame.store.cards import CardState
 from sesame.store.schema import erase, migrate
 
@@ -54,14 +68,11 @@ _KEYSTORE = "keystore.json"
 _PASSPHRASE_FILE = "keystore.passphrase"  # noqa: S105 -- the name of a file
 _DATABASE = "bank.db"
 _API_KEY = "api.key"
+_LETTERS_SEED = "letters.seed"
 _CARDS = "cards"
 _MARK = ".sesame-demonstration"
 
-_DKI = 1
-_DPA_KEY = KeyRef("dpa-01")
-_PAYMENT_KEY = KeyRef("payment-01")
 _BANK_CARD_NUMBERS = "400000"  # a range that payment processors keep for tests
-_SESAME_CARD_NUMBERS = "9250"  # ISO/IEC 7812-1: 9, a country, and a number of its own choice
 _PAN_DIGITS = 16
 _ODD_PIN = "1111"
 _PAYMENT_ONLY = "payment-only.card"
@@ -104,6 +115,9 @@ class _Person:
     kind: Kind
     pin: str
     old_code: str
+    home: PostalAddress
+    language: Language = Language.FRENCH
+    letter_format: LetterFormat = LetterFormat.NORMAL
 
     @property
     def user_code(self) -> UserCode:
@@ -114,14 +128,92 @@ class _Person:
         return f"{self.user_code}.card"
 
 
-_PLAIN_CAPITALS = str.maketrans("ÉÈ", "EE")  # the accents of the names below
+# No département has the number 99, and no town these names.
 _PEOPLE = (
-    _Person("Camille Martin", "CAMAR25", Kind.BANK, "1234", "tilleul-1971"),
-    _Person("Lucas Bernard", "LBERN84", Kind.BANK, "2580", "moulin-bleu-6"),
-    _Person("Inès Lefèvre", "NESLF37", Kind.SESAME, "4711", "cerise-42-sud"),
-    _Person("Les Jardins partagés", "JARDN56", Kind.SESAME, "8642", "potager-2009"),
-    _Person("Zoé Petit", "ZPTT293", Kind.BANK, "3141", "lune-rousse-3"),
+    _Person(
+        "Camille Martin",
+        "CAMAR25",
+        Kind.BANK,
+        "1234",
+        "tilleul-1971",
+        PostalAddress(line_4="12 bis rue des Exemples", postcode="99120", city="VAL-FICTIF"),
+    ),
+    _Person(
+        "Lucas Bernard",
+        "LBERN84",
+        Kind.BANK,
+        "2580",
+        "moulin-bleu-6",
+        PostalAddress(
+            line_2="Appartement 14",
+            line_3="Résidence Les Essais",
+            line_4="3 quai des Inventions",
+            postcode="99120",
+            city="VAL-FICTIF",
+        ),
+        language=Language.ENGLISH,
+    ),
+    _Person(
+        "Inès Lefèvre",
+        "NESLF37",
+        Kind.SESAME,
+        "4711",
+        "cerise-42-sud",
+        PostalAddress(line_4="7 impasse du Modèle", postcode="99450", city="SAINT-SPÉCIMEN"),
+        letter_format=LetterFormat.LARGE_PRINT,
+    ),
+    _Person(
+        "Les Jardins partagés",
+        "JARDN56",
+        Kind.SESAME,
+        "8642",
+        "potager-2009",
+        PostalAddress(
+            line_3="Maison des associations",
+            line_4="1 place de la Démonstration",
+            line_5="BP 90007",
+            postcode="99121",
+            city="VAL-FICTIF CEDEX",
+        ),
+    ),
+    _Person(
+        "Zoé Petit",
+        "ZPTT293",
+        Kind.BANK,
+        "3141",
+        "lune-rousse-3",
+        PostalAddress(
+            line_4="21 route de l’Exemple",
+            line_5="Hameau Imaginaire",
+            postcode="99450",
+            city="SAINT-SPÉCIMEN",
+        ),
+    ),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """Somebody of the demonstration's staff, with a Sésame card."""
+
+    name: str
+    role: Role
+    said: str  # the role in French, in the catalogue
+    pin: str
+    file: str
+
+
+_STAFF = (
+    _Member("Odile Ferrand", Role.OFFICER, N_("Responsable de la sécurité"), "5150", "odile.card"),
+    _Member("Paul Nogaret", Role.OFFICER, N_("Responsable de la sécurité"), "6260", "paul.card"),
+    _Member("Ada Lemoine", Role.ADVISER, N_("Conseiller"), "7370", "ada.card"),
+    # Three, as nobody prints a card's letter, its PIN and its activation number.
+    _Member("Nadia Roux", Role.ISSUER, N_("Émission des cartes"), "8480", "nadia.card"),
+    _Member("Hugo Perrin", Role.ISSUER, N_("Émission des cartes"), "9590", "hugo.card"),
+    _Member("Sonia Blanc", Role.ISSUER, N_("Émission des cartes"), "1610", "sonia.card"),
+    _Member("Aude Royer", Role.AUDITOR, N_("Auditeur"), "2720", "aude.card"),
+)
+_CONSOLE = ""  # the address of what comes from the institution itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +233,16 @@ class Listed:
             "old_code": self.customer.old_code,
             "ready": self.ready,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """A customer, and where and how they get their letters."""
+
+    customer: DemoCustomer
+    language: Language
+    address: PostalAddress
+    letter_format: LetterFormat
 
 
 @contextmanager
@@ -167,24 +269,44 @@ def occupied(folder: Path) -> Iterator[None]:
         yield
 
 
-def prepare(folder: Path, *, portal_port: int, simulator_port: int, new: bool) -> Settings:
+@dataclass(frozen=True, slots=True)
+class _Ports:
+    """Where the applications of one start listen."""
+
+    portal: int
+    simulator: int
+    desk: int | None
+
+
+def prepare(
+    folder: Path,
+    *,
+    portal_port: int,
+    simulator_port: int,
+    desk_port: int | None = None,
+    new: bool,
+) -> Settings:
     """Make the demonstration in the `occupied` *folder*, unless a whole one is there.
 
     *new* makes it again. The settings are written at each start, for the ports may differ.
+    Without *desk_port* they open no desk.
     """
+    ports = _Ports(portal_port, simulator_port, desk_port)
     complete = (folder / FILE_NAME).exists() and not new
     if not complete:
         # Also what a start that was cut off left behind. Only files of ours, by name.
         _clear(folder)
-        _write_settings(folder, portal_port, simulator_port, secrets.token_urlsafe(32))
+        _write_settings(folder, ports, secrets.token_urlsafe(32))
         (folder / _CARDS).mkdir(mode=0o700, exist_ok=True)
         _create_keystore(folder)
     else:
-        _write_settings(folder, portal_port, simulator_port, api_key(folder))
+        _write_settings(folder, ports, api_key(folder))
+    if not (folder / _LETTERS_SEED).exists():  # also where an older version made the others
+        _write_secret(folder / _LETTERS_SEED, secrets.token_urlsafe(32))
     settings = read_settings(folder / SETTINGS_FILE)
     migrate(settings.database)
     if not complete:
-        asyncio.run(_fill(folder, settings))
+        asyncio.run(_restore(folder, settings))
     return settings
 
 
@@ -229,6 +351,40 @@ def api_key(folder: Path) -> str:
         raise NoDemonstration(folder) from None
 
 
+def has_letters(folder: Path) -> bool:
+    """Whether `recipients` and `letters_seed` can answer without a `prepare` before."""
+    return all((folder / name).exists() for name in (FILE_NAME, _LETTERS_SEED))
+
+
+def recipients(folder: Path) -> list[Recipient]:
+    """All customers as the post knows them, in the order of the drawer.
+
+    Raises:
+        NoDemonstration: there is none in *folder*.
+        DrawerDamaged: the drawer names somebody whom no demonstration has.
+    """
+    people = {person.user_code: person for person in _PEOPLE}
+    found = []
+    for customer in drawer(folder).customers:
+        person = people.get(UserCode(customer.user_code))
+        if person is None:
+            raise DrawerDamaged(folder / FILE_NAME, "it names somebody whom no demonstration has")
+        found.append(Recipient(customer, person.language, person.home, person.letter_format))
+    return found
+
+
+def letters_seed(folder: Path) -> bytes:
+    """What grows into all that letters say by chance: the same as long as the demonstration.
+
+    Raises:
+        NoDemonstration: there is none in *folder*.
+    """
+    try:
+        return (folder / _LETTERS_SEED).read_bytes()
+    except FileNotFoundError:
+        raise NoDemonstration(folder) from None
+
+
 async def _list(known: Sequence[DemoCustomer], settings: Settings) -> list[Listed]:
     bank = _bank(settings)
     try:
@@ -258,51 +414,47 @@ async def _ready(bank: Bank, customer: DemoCustomer) -> bool:
 
 
 async def _restore(folder: Path, settings: Settings) -> None:
+    """Everything anew; the drawer last, for with it the demonstration is whole."""
     bank = _bank(settings)
     try:
-        await _enrol_all(folder, bank)
+        staff = await _enrol_all(folder, bank)
     finally:
         await bank.store.close()
+    save(_drawer(folder, staff), folder / FILE_NAME)
 
 
-async def _fill(folder: Path, settings: Settings) -> None:
-    bank = _bank(settings)
-    try:
-        await _enrol_all(folder, bank)
-    finally:
-        await bank.store.close()
-    save(
-        Drawer(
-            customers=tuple(
-                DemoCustomer(
-                    name=person.name,
-                    user_code=person.user_code,
-                    kind=person.kind,
-                    card=folder / _CARDS / person.file,
-                    pin=person.pin,
-                    old_code=person.old_code,
-                )
-                for person in _PEOPLE
-            ),
-            odd_cards=(
-                OddCard(
-                    oddity=Oddity.PAYMENT_ONLY,
-                    card=folder / _CARDS / _PAYMENT_ONLY,
-                    pin=_ODD_PIN,
-                ),
-                OddCard(oddity=Oddity.MUTE),
-                OddCard(oddity=Oddity.EXPIRED, card=folder / _CARDS / _EXPIRED, pin=_ODD_PIN),
-                OddCard(oddity=Oddity.BLOCKED, card=folder / _CARDS / _BLOCKED, pin=_ODD_PIN),
-            ),
+def _drawer(folder: Path, staff: Sequence[DemoStaff]) -> Drawer:
+    return Drawer(
+        customers=tuple(
+            DemoCustomer(
+                name=person.name,
+                user_code=person.user_code,
+                kind=person.kind,
+                card=folder / _CARDS / person.file,
+                pin=person.pin,
+                old_code=person.old_code,
+            )
+            for person in _PEOPLE
         ),
-        folder / FILE_NAME,
+        odd_cards=(
+            OddCard(
+                oddity=Oddity.PAYMENT_ONLY,
+                card=folder / _CARDS / _PAYMENT_ONLY,
+                pin=_ODD_PIN,
+            ),
+            OddCard(oddity=Oddity.MUTE),
+            OddCard(oddity=Oddity.EXPIRED, card=folder / _CARDS / _EXPIRED, pin=_ODD_PIN),
+            OddCard(oddity=Oddity.BLOCKED, card=folder / _CARDS / _BLOCKED, pin=_ODD_PIN),
+        ),
+        staff=tuple(staff),
     )
 
 
-async def _enrol_all(folder: Path, bank: Bank) -> None:
+async def _enrol_all(folder: Path, bank: Bank) -> list[DemoStaff]:
     issuer = _Issuer(bank, folder / _CARDS, bank.now().date())
     # The cards first: a reader may still hold one, and then nothing has changed yet.
     records = [(person, await issuer.issue(person)) for person in _PEOPLE]
+    members = [(member, await issuer.issue_to_staff(member)) for member in _STAFF]
     await issuer.issue_odd_cards()
     await bank.store.write(erase)
     for person, record in records:
@@ -311,11 +463,58 @@ async def _enrol_all(folder: Path, bank: Bank) -> None:
             NewCustomer(
                 user_code=person.user_code,
                 name=person.name,
-                language=Language.FRENCH,
+                language=person.language,
                 old_code=bank.old_codes.hash(OldCode(person.old_code)),
                 cards=[NewCard(kind=CardKind(person.kind.value), record=record)],
+                details=Details(
+                    address=person.home,
+                    letter_format=person.letter_format,
+                    card_kind=WantedCard(person.kind.value),
+                ),
             ),
         )
+    codes = [await _hire(bank, member, record) for member, record in members]
+    return [
+        DemoStaff(
+            name=member.name,
+            role=member.said,
+            staff_code=shown(code),
+            card=folder / _CARDS / member.file,
+            pin=member.pin,
+        )
+        for code, (member, _) in zip(codes, members, strict=True)
+    ]
+
+
+async def _hire(bank: Bank, member: _Member, record: CardRecord) -> UserCode:
+    """Have somebody be staff: officers by a secret each, others by two of them, as in a bank."""
+    new = NewStaff(
+        name=member.name,
+        personnel_number=member.file.removesuffix(".card").upper(),  # told apart by their cards
+        language=Language.FRENCH,
+        kind=CardKind.SESAME,
+        record=record,
+    )
+    if member.role is Role.OFFICER:
+        secret, _ = await prepare_bootstrap(
+            bank.store, now=bank.now, random_bytes=bank.random_bytes
+        )
+        return await enrol_officer(bank, secret, new, _CONSOLE)
+    asker, decider = [
+        Staff(
+            user_code=one.user_code,
+            name=one.name,
+            roles=one.roles,
+            idle_until=bank.now(),
+            ends_at=bank.now(),
+        )
+        for one in await all_members(bank)
+        if one.roles == {Role.OFFICER}
+    ]
+    roles = frozenset({member.role})
+    asked = await ask_for_staff(bank, asker, new, roles, reason="Démonstration", address=_CONSOLE)
+    await decide(bank, decider, asked.id, Verdict.APPROVED, address=_CONSOLE)
+    return UserCode(asked.subject)
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,42 +529,62 @@ class _Issuer:
         """Put the card of *person* into its file; what custody must know of it."""
         profile = BANK_CARD if person.kind is Kind.BANK else SESAME_CARD
         data = self._data(person.name, person.pin, _number(person.kind))
-        record = _record(data, profile.name, _DPA_KEY)
+        record = self._record(data, profile.name)
+        dpa_key = await self._custodian.card_key(record)
         if person.kind is Kind.BANK:
+            payment = self._record(data, profile.name, KeyUsage.ISSUER_PAYMENT)
+            payment_key = await self._custodian.card_key(payment)
             image, counters = bank_card(
-                data,
-                dki=_DKI,
-                dpa_key=await self._key(record),
-                payment_key=await self._key(_record(data, profile.name, _PAYMENT_KEY)),
+                data, dki=record.dki, dpa_key=dpa_key, payment_key=payment_key
             )
         else:
-            image, counters = sesame_card(data, dki=_DKI, dpa_key=await self._key(record))
+            image, counters = sesame_card(data, dki=record.dki, dpa_key=dpa_key)
         self._put(person.file, image, counters)
         return record
+
+    async def issue_to_staff(self, member: _Member) -> CardRecord:
+        """The same of a member of staff, who has a Sésame card."""
+        data = self._data(member.name, member.pin, _number(Kind.SESAME))
+        self._put(member.file, *await self._sesame_card(data))
+        return self._record(data, SESAME_CARD.name)
 
     async def issue_odd_cards(self) -> None:
         """Put the cards that belong to no customer into their files."""
         data = self._data("Autre banque", _ODD_PIN, _number(Kind.BANK))
-        key = await self._key(_record(data, BANK_CARD.name, _PAYMENT_KEY))
-        self._put(_PAYMENT_ONLY, *payment_card(data, dki=_DKI, payment_key=key))
+        record = self._record(data, BANK_CARD.name, KeyUsage.ISSUER_PAYMENT)
+        key = await self._custodian.card_key(record)
+        self._put(_PAYMENT_ONLY, *payment_card(data, dki=record.dki, payment_key=key))
         expired = self._data("Ancienne carte", _ODD_PIN, _number(Kind.SESAME), years_ago=4)
-        key = await self._key(_record(expired, SESAME_CARD.name, _DPA_KEY))
-        self._put(_EXPIRED, *sesame_card(expired, dki=_DKI, dpa_key=key))
+        self._put(_EXPIRED, *await self._sesame_card(expired))
         blocked = self._data("Carte bloquée", _ODD_PIN, _number(Kind.SESAME))
-        key = await self._key(_record(blocked, SESAME_CARD.name, _DPA_KEY))
-        image, counters = sesame_card(blocked, dki=_DKI, dpa_key=key)
+        image, counters = await self._sesame_card(blocked)
         self._put(_BLOCKED, image, replace(counters, pin_tries_left=0))
 
-    async def _key(self, record: CardRecord) -> DesKey:
+    async def _sesame_card(self, data: CardData) -> tuple[CardImage, Counters]:
+        record = self._record(data, SESAME_CARD.name)
+        dpa_key = await self._custodian.card_key(record)
+        return sesame_card(data, dki=record.dki, dpa_key=dpa_key)
+
+    @property
+    def _custodian(self) -> KeystoreIssuingCustodian:
         custodian = self.bank.custodian
         if not isinstance(custodian, KeystoreIssuingCustodian):
             raise TypeError("a demonstration issues its own cards")
-        return await custodian.card_key(record)
+        return custodian
+
+    def _record(
+        self, data: CardData, profile: str, usage: KeyUsage = KeyUsage.ISSUER_AC
+    ) -> CardRecord:
+        """What custody must know of a new card: it is made under the current key for *usage*."""
+        current = self._custodian.current(usage)
+        return CardRecord(
+            pan=data.pan, psn=data.psn, profile=profile, key=current.ref, dki=current.dki
+        )
 
     def _data(self, name: str, pin: str, pan: Pan, *, years_ago: int = 1) -> CardData:
         begun = self.today - timedelta(days=365 * years_ago)
         return CardData(
-            name=name.upper().translate(_PLAIN_CAPITALS),
+            name=printed_name(name),
             pan=pan,
             pin=Pin(pin),
             effective=begun,
@@ -380,12 +599,8 @@ class _Issuer:
             create(path, image, counters)
 
 
-def _record(data: CardData, profile: str, key: KeyRef) -> CardRecord:
-    return CardRecord(pan=data.pan, psn=data.psn, profile=profile, key=key, dki=_DKI)
-
-
 def _number(kind: Kind) -> Pan:
-    prefix = _BANK_CARD_NUMBERS if kind is Kind.BANK else _SESAME_CARD_NUMBERS
+    prefix = _BANK_CARD_NUMBERS if kind is Kind.BANK else SESAME_PREFIX
     free = _PAN_DIGITS - 1 - len(prefix)
     payload = f"{prefix}{secrets.randbelow(10**free):0{free}d}"
     return Pan(payload + luhn_digit(payload))
@@ -408,7 +623,7 @@ def _create_keystore(folder: Path) -> None:
     )
 
 
-def _write_settings(folder: Path, portal_port: int, simulator_port: int, key: str) -> None:
+def _write_settings(folder: Path, ports: _Ports, key: str) -> None:
     _write_secret(folder / _API_KEY, key)
     hashed = hashlib.sha256(key.encode()).hexdigest()
     _write_secret(
@@ -417,11 +632,17 @@ def _write_settings(folder: Path, portal_port: int, simulator_port: int, key: st
         f'database = "sqlite:///{_DATABASE}"\n'
         f'keystore = "{_KEYSTORE}"\n'
         f'keystore_passphrase_file = "{_PASSPHRASE_FILE}"\n'
-        f'public_url = "http://{HOST}:{portal_port}"\n'
-        f"port = {portal_port}\n"
+        f'public_url = "http://{HOST}:{ports.portal}"\n'
+        f"port = {ports.portal}\n"
         "demonstration = true\n"
-        f'simulator_url = "http://{HOST}:{simulator_port}"\n'
-        f'api_keys = {{ demonstration = "{hashed}" }}\n',
+        "source_limits = false\n"  # everybody comes from this machine
+        f'simulator_url = "http://{HOST}:{ports.simulator}"\n'
+        f'api_keys = {{ demonstration = "{hashed}" }}\n'
+        + (
+            ""
+            if ports.desk is None
+            else f'[desk]\npublic_url = "http://{HOST}:{ports.desk}"\nport = {ports.desk}\n'
+        ),
     )
 
 
@@ -435,7 +656,8 @@ def _write_secret(path: Path, text: str) -> None:
 
 def _clear(folder: Path) -> None:
     """Delete what a demonstration makes, the drawer first: without it none is whole."""
-    names = (FILE_NAME, SETTINGS_FILE, _API_KEY, _KEYSTORE, _PASSPHRASE_FILE, f"{_DATABASE}*")
+    secret = (_API_KEY, _LETTERS_SEED, _KEYSTORE, _PASSPHRASE_FILE)
+    names = (FILE_NAME, SETTINGS_FILE, *secret, f"{_DATABASE}*")
     for pattern in (*names, f"{_CARDS}/*.card", f"{_CARDS}/card.key"):
         for path in folder.glob(pattern):
             path.unlink()

@@ -6,14 +6,21 @@ docs/reference/settings.md lists them; a test compares.
 import ipaddress
 import re
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
 import msgspec
 
+from sesame.bank.errors import UnsuitableGaps
+from sesame.bank.post_days import Gaps
+from sesame.bank.retention import Rules
+from sesame.card.errors import PersonalisationError
+from sesame.card.numbering import SESAME_PREFIX, check_prefix
 from sesame.errors import SesameError
+from sesame.logs import Style
+from sesame.mail.server import Encryption
 from sesame.store.engine import database_path, is_postgresql
 from sesame.store.errors import StoreError
 from sesame.store.options import StoreOptions
@@ -121,6 +128,180 @@ class PostgresqlSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     ] = False
 
 
+class RetentionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`[retention]`: how long the audit trail is kept, for `sesame audit prune`."""
+
+    lines_days: Annotated[
+        int,
+        msgspec.Meta(
+            description="Lines, and the files of the stream, in days: thirteen months at least, "
+            "for so long a payment can be disputed, and three years at most.",
+            ge=397,
+            le=1096,
+        ),
+    ] = 397
+    personal_days: Annotated[
+        int,
+        msgspec.Meta(
+            description="The addresses that lines commit to, with their salts, in days.",
+            ge=30,
+            le=397,
+        ),
+    ] = 60
+
+    def rules(self) -> Rules:
+        """As the pruner takes them."""
+        return Rules(timedelta(days=self.lines_days), timedelta(days=self.personal_days))
+
+
+class MonitoringSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`[monitoring]`: where `/metrics`, `/live` and `/ready` are. What they tell is for staff."""
+
+    host: Annotated[
+        str, msgspec.Meta(description="The address to listen on; never one that customers reach.")
+    ] = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(description="The port.", ge=1, le=65535)] = 9464
+
+
+class DeskSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`[desk]`: `/guichet`, the pages for staff, which `sesame serve --desk` opens."""
+
+    public_url: Annotated[
+        str, msgspec.Meta(description="Where staff reach it: scheme, host, port if any.")
+    ]
+    host: Annotated[
+        str,
+        msgspec.Meta(
+            description="The address to listen on; none that customers reach, where that can be."
+        ),
+    ] = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(description="The port to listen on.", ge=1, le=65535)] = 8002
+    database: Annotated[
+        str | None,
+        msgspec.Meta(
+            description="The same database under the desk's own role, "
+            "`postgresql+asyncpg://sesame_desk@server/database`; without it, as the portal's."
+        ),
+    ] = None
+    card_key: Annotated[
+        str, msgspec.Meta(description="Label of the issuer key that cards of staff are made under.")
+    ] = "dpa-01"
+    card_dki: Annotated[
+        int, msgspec.Meta(description="Its index (DKI), as in those cards.", ge=0, le=255)
+    ] = 1
+    monitoring: Annotated[
+        MonitoringSettings | None,
+        msgspec.Meta(
+            description="Where the desk's process tells metrics and health; another port than the "
+            "portal's. Nowhere without it."
+        ),
+    ] = None
+
+    def __repr__(self) -> str:
+        """Without the values: a database's URL may hold a password."""
+        return "DeskSettings()"
+
+    @property
+    def https(self) -> bool:
+        """Whether staff reach it over https."""
+        return self.public_origin.startswith("https://")
+
+    @property
+    def public_origin(self) -> str:
+        """`public_url` as browsers write it in `Origin`.
+
+        Raises:
+            SettingsError: it is no address of a whole site.
+        """
+        return _origin(self.public_url, "desk.public_url")
+
+
+class IssuingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`[issuing]`: the Sésame cards that the bank has made."""
+
+    card_prefix: Annotated[
+        str,
+        msgspec.Meta(
+            description="What their numbers begin with: 4 to 9 digits, 9 first and a country "
+            "(ISO 3166-1) behind it. Of payment cards none begins so."
+        ),
+    ] = SESAME_PREFIX
+    card_years: Annotated[
+        int, msgspec.Meta(description="For how many years a card is good.", ge=1, le=10)
+    ] = 4
+    pin_after: Annotated[
+        int,
+        msgspec.Meta(
+            description="Working days from the posting of the card to its PIN letter, at least.",
+            ge=2,
+            le=60,
+        ),
+    ] = 2
+    reader_after: Annotated[
+        int,
+        msgspec.Meta(
+            description="The same to the parcel with the reader; another number of days than the "
+            "others.",
+            ge=1,
+            le=60,
+        ),
+    ] = 4
+    welcome_after: Annotated[
+        int,
+        msgspec.Meta(
+            description="The same to the letter with the user code; likewise.", ge=1, le=60
+        ),
+    ] = 6
+
+    def gaps(self) -> Gaps:
+        """The days between dispatches.
+
+        Raises:
+            UnsuitableGaps: two dispatches would be posted on one day.
+        """
+        return Gaps(pin=self.pin_after, reader=self.reader_after, welcome=self.welcome_after)
+
+
+class MailSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`[mail]`: the mail server by which the desk's process tells customers of changes."""
+
+    host: Annotated[
+        str, msgspec.Meta(description="Its name, as its certificate has it.", min_length=1)
+    ]
+    port: Annotated[
+        int, msgspec.Meta(description="Its port; 587 is usual for `starttls`.", ge=1, le=65535)
+    ] = 465
+    encryption: Annotated[
+        Encryption,
+        msgspec.Meta(
+            description="`tls` from the first byte, or `starttls`, without which no e-mail leaves; "
+            "`none` in a demonstration only."
+        ),
+    ] = Encryption.TLS
+    sender: Annotated[
+        str,
+        msgspec.Meta(
+            description="The address that e-mails come from.",
+            pattern=r"\A[A-Za-z0-9._+-]{1,64}@[a-z0-9](?:[a-z0-9.-]{0,188}[a-z0-9])?\Z",
+        ),
+    ]
+    user: Annotated[
+        str | None, msgspec.Meta(description="The name to log in by; without it nobody does.")
+    ] = None
+    password_file: Annotated[
+        str | None,
+        msgspec.Meta(
+            description="Path of a file, readable by its owner only, with that name's password."
+        ),
+    ] = None
+    authority: Annotated[
+        str | None,
+        msgspec.Meta(
+            description="Path of the certificates (PEM) to trust in place of the system's."
+        ),
+    ] = None
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The file's first level. Paths are relative to the folder that the file stands in."""
 
@@ -131,15 +312,34 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             "`postgresql+asyncpg://role@server/database`."
         ),
     ]
+    custody: Annotated[
+        str | None,
+        msgspec.Meta(
+            description="Path of the socket of a custody process, which has the keys "
+            "(`sesame custody serve`). The other way: `keystore`."
+        ),
+    ] = None
     keystore: Annotated[
-        str, msgspec.Meta(description="Path of the keystore that `sesame keys create` made.")
-    ]
+        str | None,
+        msgspec.Meta(
+            description="Path of the keystore that `sesame keys create` made: its keys are then "
+            "in this process."
+        ),
+    ] = None
     keystore_passphrase_file: Annotated[
-        str,
+        str | None,
         msgspec.Meta(
             description="Path of a file, readable by its owner only, with its passphrase."
         ),
-    ]
+    ] = None
+    heartbeat: Annotated[
+        str | None,
+        msgspec.Meta(
+            description="Path of a file that the server advances together with the database, on "
+            "another disk or at least outside its backups: an older database that was put back is "
+            "noticed by it. Without it only `sesame database backup`'s own copies are."
+        ),
+    ] = None
     public_url: Annotated[
         str,
         msgspec.Meta(description="Where customers reach the portal: scheme, host, port if any."),
@@ -165,6 +365,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             description="Who may ask over JSON: a name, and the SHA-256 (hex) of their bearer key."
         ),
     ] = msgspec.field(default_factory=dict)
+    source_limits: Annotated[
+        bool,
+        msgspec.Meta(
+            description="Whether refusals are limited by source address, for unknown devices. "
+            "`false` where all customers seem to come from one address."
+        ),
+    ] = True
     largest_group: Annotated[
         int,
         msgspec.Meta(
@@ -177,6 +384,32 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     postgresql: Annotated[
         PostgresqlSettings, msgspec.Meta(description="Connections to PostgreSQL, and their waits.")
     ] = msgspec.field(default_factory=PostgresqlSettings)
+    retention: Annotated[
+        RetentionSettings, msgspec.Meta(description="How long the audit trail is kept.")
+    ] = msgspec.field(default_factory=RetentionSettings)
+    log: Annotated[
+        Style,
+        msgspec.Meta(description="How a server logs on standard error, one event a line."),
+    ] = Style.TEXT
+    monitoring: Annotated[
+        MonitoringSettings | None,
+        msgspec.Meta(
+            description="Where to tell metrics and health, by plain http; nowhere without it."
+        ),
+    ] = None
+    desk: Annotated[
+        DeskSettings | None,
+        msgspec.Meta(description="The pages for staff; nowhere without it."),
+    ] = None
+    issuing: Annotated[
+        IssuingSettings, msgspec.Meta(description="The Sésame cards that the bank has made.")
+    ] = msgspec.field(default_factory=IssuingSettings)
+    mail: Annotated[
+        MailSettings | None,
+        msgspec.Meta(
+            description="Where e-mails to customers leave; without it they are told by letter."
+        ),
+    ] = None
     demonstration: Annotated[
         bool,
         msgspec.Meta(
@@ -212,20 +445,29 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         Raises:
             SettingsError: it is no address of a whole site.
         """
-        try:
-            url = urlsplit(self.public_url)
-            host, port = _host(url.hostname or ""), url.port
-        except ValueError:
-            raise SettingsError(_NO_ORIGIN) from None
-        beyond = url.username is not None or url.password is not None or url.query or url.fragment
-        if url.scheme not in _DEFAULT_PORTS or url.path not in {"", "/"} or beyond:
-            raise SettingsError(_NO_ORIGIN)
-        shown = "" if port in {None, _DEFAULT_PORTS[url.scheme]} else f":{port}"
-        return f"{url.scheme}://{host}{shown}"
+        return _origin(self.public_url, "public_url")
+
+
+def _origin(address: str, name: str) -> str:
+    """*address*, which the setting *name* has, as an origin.
+
+    Raises:
+        SettingsError: it is no address of a whole site.
+    """
+    try:
+        url = urlsplit(address)
+        host, port = _host(url.hostname or ""), url.port
+    except ValueError:
+        raise SettingsError(f"{name}: {_NO_ORIGIN}") from None
+    beyond = url.username is not None or url.password is not None or url.query or url.fragment
+    if url.scheme not in _DEFAULT_PORTS or url.path not in {"", "/"} or beyond:
+        raise SettingsError(f"{name}: {_NO_ORIGIN}")
+    shown = "" if port in {None, _DEFAULT_PORTS[url.scheme]} else f":{port}"
+    return f"{url.scheme}://{host}{shown}"
 
 
 _NO_ORIGIN = (
-    "public_url: write scheme and host, and the port if it is another than usual, "
+    "write scheme and host, and the port if it is another than usual, "
     "https://bank.example for example; a host with accents in its xn-- form"
 )
 
@@ -248,10 +490,14 @@ def read_settings(path: Path) -> Settings:
     settings = msgspec.structs.replace(
         settings,
         database=_database(folder, settings.database),
-        keystore=str(folder / settings.keystore),
-        keystore_passphrase_file=str(folder / settings.keystore_passphrase_file),
+        custody=_beside(folder, settings.custody),
+        keystore=_beside(folder, settings.keystore),
+        keystore_passphrase_file=_beside(folder, settings.keystore_passphrase_file),
         tls_certificate=_beside(folder, settings.tls_certificate),
         tls_key=_beside(folder, settings.tls_key),
+        heartbeat=_beside(folder, settings.heartbeat),
+        desk=_desk(folder, settings.desk),
+        mail=_mail(folder, settings.mail),
     )
     for name in ("tls_certificate", "tls_key"):
         named = getattr(settings, name)
@@ -268,16 +514,24 @@ def check(settings: Settings) -> None:
     """
     https = settings.https
     settings.institution.opening_hours()
+    _check_keys(settings)
     for proxy in settings.proxies:
         _check_proxy(proxy)
     if (settings.tls_certificate is None) != (settings.tls_key is None):
         raise SettingsError("tls_certificate and tls_key: name both, or none")
+    _check_desk(settings)
+    _check_issuing(settings)
+    _check_mail(settings)
     if settings.demonstration:
-        if settings.host not in _LOOPBACK:
-            raise SettingsError(
-                f"host: a demonstration listens on loopback only, not on {settings.host}: "
-                "write 127.0.0.1"
-            )
+        hosts = [("host", settings.host)]
+        if settings.desk is not None:
+            hosts.append(("desk.host", settings.desk.host))
+        for name, host in hosts:
+            if host not in _LOOPBACK:
+                raise SettingsError(
+                    f"{name}: a demonstration listens on loopback only, not on {host}: "
+                    "write 127.0.0.1"
+                )
         return
     if settings.simulator_url is not None:
         raise SettingsError(
@@ -290,6 +544,69 @@ def check(settings: Settings) -> None:
         raise SettingsError(
             "plain http behind no named proxy: name tls_certificate and tls_key, "
             "or in proxies the address of the proxy that ends https"
+        )
+
+
+def _check_desk(settings: Settings) -> None:
+    """Refuse a desk that other people's eyes could follow, or one that is the portal."""
+    desk = settings.desk
+    if desk is None:
+        return
+    if not desk.https and not settings.demonstration:
+        raise SettingsError("desk.public_url: in production staff come over https only")
+    if desk.public_origin == settings.public_origin:
+        raise SettingsError(
+            "desk.public_url: it is the portal's: the desk has a host or a port of its own"
+        )
+    told, own = settings.monitoring, desk.monitoring
+    if told is not None and own is not None and told.port == own.port:
+        raise SettingsError(
+            "desk.monitoring.port: it is the portal's: the desk's metrics have a port of their own"
+        )
+
+
+def _check_mail(settings: Settings) -> None:
+    """Refuse to send what is told in confidence, or a password, where others could read it."""
+    mail = settings.mail
+    if mail is None:
+        return
+    if mail.encryption is Encryption.NONE and not settings.demonstration:
+        raise SettingsError(
+            "mail.encryption: in production e-mails leave over an encrypted connection only: "
+            "write tls or starttls"
+        )
+    if (mail.user is None) != (mail.password_file is None):
+        raise SettingsError("mail.user and mail.password_file: name both, or none")
+    if mail.user is not None and mail.encryption is Encryption.NONE:
+        raise SettingsError(
+            "mail.user: no password is sent over a connection that is not encrypted"
+        )
+
+
+def _check_issuing(settings: Settings) -> None:
+    """Refuse numbers of other issuers' cards, and two dispatches on one day."""
+    try:
+        check_prefix(settings.issuing.card_prefix)
+    except PersonalisationError as error:
+        raise SettingsError(f"issuing.card_prefix: {error}") from None
+    try:
+        settings.issuing.gaps()
+    except UnsuitableGaps as error:
+        raise SettingsError(f"issuing: {error}") from None
+
+
+def _check_keys(settings: Settings) -> None:
+    """Refuse keys in two homes, and in none."""
+    embedded = (settings.keystore, settings.keystore_passphrase_file)
+    if settings.custody is not None and embedded != (None, None):
+        raise SettingsError(
+            "custody and keystore: the keys are in one place. Take keystore and "
+            "keystore_passphrase_file out, or custody"
+        )
+    if settings.custody is None and None in embedded:
+        raise SettingsError(
+            "keystore and keystore_passphrase_file: name both, or the socket of a process that "
+            "has the keys: custody"
         )
 
 
@@ -380,6 +697,24 @@ def _database(folder: Path, url: str) -> str:
         return f"sqlite:///{folder / database_path(url)}"
     except StoreError as error:
         raise SettingsError(f"database: {error}") from None
+
+
+def _desk(folder: Path, desk: DeskSettings | None) -> DeskSettings | None:
+    """The desk's settings; its database's file is relative to the settings' folder too."""
+    if desk is None or desk.database is None:
+        return desk
+    return msgspec.structs.replace(desk, database=_database(folder, desk.database))
+
+
+def _mail(folder: Path, mail: MailSettings | None) -> MailSettings | None:
+    """The mail server's settings; its files are relative to the settings' folder too."""
+    if mail is None:
+        return None
+    return msgspec.structs.replace(
+        mail,
+        password_file=_beside(folder, mail.password_file),
+        authority=_beside(folder, mail.authority),
+    )
 
 
 def _beside(folder: Path, path: str | None) -> str | None:

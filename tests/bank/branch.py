@@ -8,7 +8,9 @@ from pathlib import Path
 
 from argon2 import PasswordHasher
 
+from sesame.bank.activation import WithNumber
 from sesame.bank.bank import Bank
+from sesame.bank.challenges import ChallengeResponse
 from sesame.bank.customers import CardKind, NewCard, NewCustomer, enrol
 from sesame.bank.limits import Limits
 from sesame.bank.matching import TwoCodes
@@ -16,6 +18,7 @@ from sesame.bank.old_code import OldCode, OldCodes
 from sesame.bank.origin import Door, Origin
 from sesame.bank.user_code import UserCode
 from sesame.bank.verification import Attempt, Outcome, verify_login
+from sesame.cap.mode import LOGIN, Inputs
 from sesame.cap.profile import Profile
 from sesame.cap.profiles import BANK_CARD, SESAME_CARD
 from sesame.cap.token import Code
@@ -94,12 +97,12 @@ class Card:
             dki=1,
         )
 
-    def code(self, atc: int) -> Code:
+    def code(self, atc: int, inputs: Inputs = LOGIN) -> Code:
         """The code of transaction *atc*."""
         issuer_key = DesKey(custody_keys().only(KeyUsage.ISSUER_AC).value)
         record = self.record
         key = card_key_b(issuer_key, record.pan.digits, record.psn)
-        return make_code(key, self.profile, atc=atc)
+        return make_code(key, self.profile, atc=atc, inputs=inputs)
 
     def wrong_code(self, atc: int, guess: int = 1) -> Code:
         """A code that claims *atc* and is not the card's: other bits of the AC."""
@@ -173,7 +176,11 @@ def new_customer(person: Person) -> NewCustomer:
 _ids = count(1)
 
 
-def attempt(user_code: UserCode, code: Code | TwoCodes | OldCode, **changes: object) -> Attempt:
+def attempt(
+    user_code: UserCode,
+    code: Code | TwoCodes | ChallengeResponse | OldCode | WithNumber,
+    **changes: object,
+) -> Attempt:
     """An attempt with an id of its own, from one browser's form."""
     plain = Attempt(
         id=next(_ids).to_bytes(16),
@@ -198,7 +205,10 @@ class Branch:
         self.clock = self.bank.now
 
     async def login(
-        self, person: Person, code: Code | TwoCodes | OldCode, **changes: object
+        self,
+        person: Person,
+        code: Code | TwoCodes | ChallengeResponse | OldCode | WithNumber,
+        **changes: object,
     ) -> Outcome:
         """What becomes of *code*, typed into a new form."""
         return await verify_login(self.bank, attempt(person.user_code, code, **changes))

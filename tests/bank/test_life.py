@@ -57,6 +57,7 @@ from sesame.bank.verification import (
     Outcome,
     Reading,
     Refused,
+    SourceClosed,
     Suspended,
     TwoCodesWanted,
     verify_login,
@@ -155,7 +156,8 @@ class Life(RuleBasedStateMachine):
         self.folder = Path(mkdtemp(dir=IN_MEMORY))
         path = self.folder / "bank.db"
         path.write_bytes(_enrolled())
-        self.branch = Branch(path, open_bank(path))
+        # All come from one address here; tests/bank/test_sources.py has what follows from that.
+        self.branch = Branch(path, open_bank(path, limits=Limits(source=None)))
         self.pasts = {
             person.user_code: Past([CardPast(card) for card in person.cards], OLD_CODE.typed)
             for person in PEOPLE
@@ -530,6 +532,8 @@ def _answer(outcome: Outcome) -> Answer:
             return ("suspended", until)
         case TwoCodesWanted():
             return TWO_CODES
+        case SourceClosed():
+            raise AssertionError("no address is limited here")
 
 
 def _failed_lately(past: Past, clock: datetime) -> bool:
@@ -643,7 +647,8 @@ def _the_old_code_stays(patched: pytest.MonkeyPatch) -> None:
 
 
 def _a_held_card_signs_in(patched: pytest.MonkeyPatch) -> None:
-    patched.setattr(matching, "CardState", SimpleNamespace(ACTIVE="held", HELD="held"))
+    states = SimpleNamespace(ACTIVE="held", HELD="held", WAITING="waiting", RETIRED="retired")
+    patched.setattr(matching, "CardState", states)
 
 
 def _two_codes_reach_far_under_pressure(patched: pytest.MonkeyPatch) -> None:
@@ -651,7 +656,7 @@ def _two_codes_reach_far_under_pressure(patched: pytest.MonkeyPatch) -> None:
     patched.setattr(
         verification,
         "find_pairs",
-        lambda *asked, near_only: right(*asked, near_only=False),  # noqa: ARG005 -- as called
+        lambda *asked, near_only, known: right(*asked, near_only=False, known=known),  # noqa: ARG005 -- as called
     )
 
 

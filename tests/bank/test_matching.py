@@ -5,11 +5,13 @@ from msgspec.structs import replace
 
 from sesame.bank.errors import ImpossibleCode, SameCodeTwice
 from sesame.bank.matching import (
+    Behind,
     Cause,
     Match,
     Matches,
     TwoCodes,
     Verdict,
+    asked_cards,
     check_possible,
     find_pairs,
     judge,
@@ -23,9 +25,37 @@ from tests.bank.rows import access, behind, card, near
 _NOTHING = Matches((), ())
 
 
+def _at(*places: tuple[int, int]) -> tuple[Behind, ...]:
+    """Where a code stands behind cards whose last accepted ATC is 10."""
+    return tuple(Behind(number, atc, 10) for number, atc in places)
+
+
 def test_a_code_above_the_last_atc_is_right() -> None:
     """The card goes to the code's ATC."""
     assert judge(access(), near((1, 15))) == Verdict(None, (Match(1, 15),))
+
+
+def test_a_code_is_tried_with_cards_that_live() -> None:
+    """Never with a retired one; of too many with those that may sign in, then those that wait."""
+    held, waiting, retired = CardState.HELD, CardState.WAITING, CardState.RETIRED
+
+    def asked(*states: CardState) -> list[int]:
+        row = access(*[card(number, state) for number, state in enumerate(states, 1)])
+        return [one.card_number for one in asked_cards(row, 2)]
+
+    active = CardState.ACTIVE
+    assert asked(active, held) == [1, 2]
+    assert asked(retired, active) == [2]
+    assert asked(retired, retired, active, waiting) == [3, 4]
+    assert asked(held, waiting, active) == [2, 3]
+    assert asked(held, held, waiting) == [1, 3]
+    assert asked(retired) == []
+
+
+@pytest.mark.parametrize("state", [CardState.WAITING, CardState.RETIRED])
+def test_a_card_that_is_not_active_is_not_taken(state: CardState) -> None:
+    """Whether it is not activated yet, or never will sign in again."""
+    assert judge(access(card(1, state)), near((1, 15))) == Verdict(Cause.CARD_NOT_ACTIVE)
 
 
 def test_a_code_that_fits_two_cards_advances_both() -> None:
@@ -46,17 +76,55 @@ def test_a_held_card_beside_an_active_one_does_not_move() -> None:
     assert judge(row, near((1, 15), (2, 11))).advance == (Match(2, 11),)
 
 
+def test_a_card_that_is_unsure_is_taken_by_a_fresh_response_only() -> None:
+    """Neither does a code that it was accepted with come again for a double click."""
+    unsure = replace(card(1), sure=False)
+    row = access(unsure, card(2))
+    assert judge(row, near((1, 15))) == Verdict(Cause.CARD_UNSURE)
+    assert judge(row, near((1, 15)), fresh=True) == Verdict(None, (Match(1, 15),))
+    assert judge(row, near((1, 15), (2, 11))) == Verdict(None, (Match(2, 11),))
+    assert judge(row, behind((1, 10))) == Verdict(Cause.USED, behind=_at((1, 10)))
+    assert judge(row, behind((1, 10)), fresh=True) == Verdict(
+        Cause.USED, again=True, behind=_at((1, 10))
+    )
+    assert judge(row, Matches((Match(1, 15),), (Match(2, 10),))) == Verdict(
+        Cause.CARD_UNSURE, again=True
+    )
+    held = access(replace(unsure, state=CardState.HELD))
+    assert judge(held, near((1, 15))) == Verdict(Cause.CARD_NOT_ACTIVE)
+
+
 @pytest.mark.parametrize(
     ("row", "matches", "verdict"),
     [
         (access(), _NOTHING, Verdict(Cause.WRONG)),
-        (access(), behind((1, 10)), Verdict(Cause.USED, again=True)),
-        (access(), behind((1, 9)), Verdict(Cause.OVERTAKEN)),
-        (access(card(1), card(2)), behind((1, 9), (2, 10)), Verdict(Cause.USED, again=True)),
+        (access(), behind((1, 10)), Verdict(Cause.USED, again=True, behind=_at((1, 10)))),
+        (access(), behind((1, 9)), Verdict(Cause.OVERTAKEN, behind=_at((1, 9)))),
+        (
+            access(card(1), card(2)),
+            behind((1, 9), (2, 10)),
+            Verdict(Cause.USED, again=True, behind=_at((1, 9), (2, 10))),
+        ),
         (access(card(1, CardState.HELD)), near((1, 15)), Verdict(Cause.CARD_NOT_ACTIVE)),
-        (access(card(1, CardState.HELD)), behind((1, 10)), Verdict(Cause.USED, again=True)),
+        (
+            access(card(1, CardState.HELD)),
+            behind((1, 10)),
+            Verdict(Cause.USED, again=True, behind=_at((1, 10))),
+        ),
         (access(card(1, CardState.HELD)), _NOTHING, Verdict(Cause.WRONG)),
         (replace(access(), cards=()), _NOTHING, Verdict(Cause.WRONG)),
+        (access(), Matches((), (), (1,)), Verdict(Cause.KEY_MISSING)),
+        (access(card(1, CardState.HELD)), Matches((), (), (1,)), Verdict(Cause.WRONG)),
+        (
+            access(card(1), card(2)),
+            Matches((), (Match(2, 10),), (1,)),
+            Verdict(Cause.USED, again=True, behind=_at((2, 10))),
+        ),
+        (
+            access(card(1), card(2)),
+            Matches((Match(2, 15),), (), (1,)),
+            Verdict(None, (Match(2, 15),)),
+        ),
         (Access("NEMO3333"), _NOTHING, Verdict(Cause.UNKNOWN_USER_CODE)),
     ],
 )

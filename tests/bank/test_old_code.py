@@ -160,3 +160,30 @@ def test_only_hashes_of_our_cost_are_taken() -> None:
     for stored in ("", "tilleul-1971", "$2b$12$abcdefghijklmnopqrstuv", "$argon2id$v=19$m=8"):
         with pytest.raises(UnsuitableOldCode):
             old_codes.check_hash(stored)
+
+
+_BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+
+
+def test_only_hashes_that_argon2_computes_with_are_taken() -> None:
+    """What it cannot read it refuses at once, which tells who has such a code."""
+    old_codes = quick_old_codes()
+    ours = old_codes.hash(_TYPED)
+    head, salt, digest = ours.rsplit("$", 2)
+    last = _BASE64[(_BASE64.index(digest[-1]) & ~0b11) + 1]  # two bits that no byte has
+    for stored in (
+        f"{head}${salt}${digest[:-1]}{last}",
+        f"{head}${salt[:-1]}{_BASE64[(_BASE64.index(salt[-1]) & ~0b1111) + 1]}${digest}",
+        ours.replace("m=8", "m=08"),
+        ours.replace("t=1", "t=01"),
+        ours.replace("p=1", "p=+1"),
+        ours.replace("v=19", "v=019"),
+        f"{ours}=",
+        f"{head}${salt}==${digest}",
+        f"{ours}\n",
+        f"{head}${salt}${digest[:-1]}",
+        f"{head}${salt}${digest}é",
+        f"{ours}${digest}",
+    ):
+        with pytest.raises(UnsuitableOldCode):
+            old_codes.check_hash(stored)

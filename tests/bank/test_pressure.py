@@ -92,8 +92,10 @@ def test_a_new_bank_learns_from_its_first_hours() -> None:
     assert under_pressure(young | {_NOW: 501}, _NOW, _LIMITS)
 
 
-async def test_a_look_serves_for_five_seconds(branch: Branch) -> None:
-    """Then, or when the clock was put back, it is looked again."""
+async def test_a_look_serves_for_five_seconds(
+    branch: Branch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Then, or when the clock was put back, it is looked again; the log has each change once."""
     pressure, store, clock = Pressure(), branch.bank.store, branch.clock
     assert not await pressure.is_on(store, _LIMITS, clock())
     spray = "INSERT INTO stranger_failures VALUES (7, ?, 0, 201)"
@@ -106,6 +108,11 @@ async def test_a_look_serves_for_five_seconds(branch: Branch) -> None:
     assert await pressure.is_on(store, _LIMITS, clock())
     clock.forward(seconds=-1)
     assert not await pressure.is_on(store, _LIMITS, clock())
+    said = [record.getMessage() for record in caplog.records]
+    assert [words.partition(":")[0] for words in said] == [
+        "two codes are asked of unknown browsers",
+        "one code is enough again",
+    ]
 
 
 async def test_hours_of_all_buckets_are_added_up(branch: Branch) -> None:

@@ -169,7 +169,7 @@ async def test_any_crowd_leaves_a_true_history(branch: Branch) -> None:
     Every answer stands in the chain once; no ATC was accepted twice or after a higher one.
     """
     never = SideLimits(tries=3, suspensions=(timedelta(0),))
-    limits = Limits(waiting=1000, lost_swaps=100, open_side=never, pressed_after=10**6)
+    limits = Limits(waiting=1000, lost_swaps=100, open_side=never, pressed_after=10**6, source=None)
     answers: list[tuple[str, bool]] = []  # attempt, accepted
 
     def part(seed: int) -> Callable[[Branch], Awaitable[None]]:

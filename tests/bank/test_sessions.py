@@ -3,10 +3,12 @@
 import asyncio
 import base64
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import Connection
 
 from sesame.bank.devices import known_devices
 from sesame.bank.errors import TooBusy
@@ -169,6 +171,29 @@ async def test_what_has_no_tokens_shape_does_not_reach_the_database(
     monkeypatch.setattr(branch.bank.store, "write", asked)
     assert await read_session(branch.bank, typed) is None
     await end_session(branch.bank, typed)
+
+
+async def test_a_crowd_with_made_up_tokens_shares_commits(
+    branch: Branch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many ask, one connection that writes is theirs at a time; each hears the truth."""
+    token = await sign_in(branch, VERA)
+    write, at_once = branch.bank.store.write, [0]
+
+    async def counted(change: Callable[[Connection], object]) -> object:
+        at_once.append(at_once[-1] + 1)
+        answer = await write(change)
+        at_once.append(at_once[-1] - 1)
+        return answer
+
+    monkeypatch.setattr(branch.bank.store, "write", counted)
+    forged = [f"{n % 64:02d}{'A' * 40}{n:03d}" for n in range(200)]
+    found = await asyncio.gather(*(read_session(branch.bank, one) for one in (*forged, token)))
+    assert [session is not None for session in found] == [False] * 200 + [True]
+    assert max(at_once) == 1
+    at_once[:] = [0]
+    await asyncio.gather(*(branch.bank.store.seen_lasts() for _ in range(200)))
+    assert len(at_once) // 2 <= 2  # commits
 
 
 # ── How long it holds ────────────────────────────────────────────────────────────────────────────

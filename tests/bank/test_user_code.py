@@ -106,6 +106,13 @@ def test_generated_codes_have_no_look_alikes() -> None:
     assert set(chosen.values()) == {8}
 
 
+def test_no_generated_code_is_a_number_with_an_exponent() -> None:
+    """2345E222 is drawn again: a spreadsheet would write it as 2.345E+225."""
+    draws = [bytes([0, 1, 2, 3, 12, 0, 0]), bytes(range(7))]
+    assert "2345E22" + check_character("2345E22") == "2345E222"
+    assert generate_user_code(lambda _: draws.pop(0)).startswith("2345678")
+
+
 @given(user_code=_generated)
 def test_what_is_generated_parses_as_itself(user_code: UserCode) -> None:
     """It is a user code, and its last character checks the others."""

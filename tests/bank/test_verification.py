@@ -5,6 +5,7 @@ import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
@@ -84,6 +85,9 @@ async def test_a_fresh_code_signs_in_once(branch: Branch, person: Person) -> Non
     assert isinstance(await branch.login(person, code), Accepted)
     assert await branch.login(person, code) == Refused()
     assert causes(branch, person.user_code) == ["", "used"]
+    accepted, used = lines(branch, person.user_code)
+    assert "behind" not in accepted
+    assert used["behind"] == [[1, 1, 1]]
 
 
 async def test_codes_in_their_order_all_sign_in(branch: Branch) -> None:
@@ -99,6 +103,9 @@ async def test_an_older_code_after_a_newer_one_is_refused(branch: Branch) -> Non
     for atc in (6, 1):
         assert await branch.login(VERA, VERA.card.code(atc)) == Refused()
     assert causes(branch, VERA.user_code) == ["", "overtaken", "overtaken"]
+    # Staff read where it stands, and behind what.
+    said = lines(branch, VERA.user_code)[1:]
+    assert [line["behind"] for line in said] == [[[1, 6, 7]], [[1, 1, 7]]]
     assert branch.last_atcs(VERA) == [7]
 
 
@@ -456,6 +463,34 @@ async def test_after_eight_lost_swaps_nothing_was_counted(branch: Branch, where:
     await other.bank.store.close()
 
 
+@pytest.mark.parametrize("right", [True, False])
+async def test_a_second_click_is_read_anew_where_the_row_went_on(
+    branch: Branch, monkeypatch: pytest.MonkeyPatch, *, right: bool
+) -> None:
+    """While it was looked up: once more, and then what holds is said; not for ever."""
+    code = VERA.card.code(1) if right else VERA.card.wrong_code(1)
+    mine = attempt(VERA.user_code, code)
+    first = await verify_login(branch.bank, mine)
+    lasts, before = branch.bank.store.lasts, branch.place.everything()
+    asked: list[bool] = []
+
+    async def at_the_second_look(*of: Any) -> bool:  # noqa: ANN401 -- handed on
+        asked.append(len(asked) > 0)
+        return asked[-1] and await lasts(*of)
+
+    async def never(*_: object) -> bool:
+        return False
+
+    with monkeypatch.context() as patched:
+        patched.setattr(branch.bank.store, "lasts", at_the_second_look)
+        assert await verify_login(branch.bank, mine) == first
+        patched.setattr(branch.bank.store, "lasts", never)
+        with pytest.raises(TooBusy):
+            await verify_login(branch.bank, mine)
+    assert asked == [False, True]
+    assert branch.place.everything() == before
+
+
 async def test_six_at_once_on_one_user_code_and_the_seventh_is_sent_away(branch: Branch) -> None:
     """One is judged, five wait; more hear at once that it is too busy. Others do not notice.
 
@@ -476,7 +511,8 @@ async def test_six_at_once_on_one_user_code_and_the_seventh_is_sent_away(branch:
         await branch.login(VERA, wrong[6])
     assert isinstance(await branch.login(OMAR, OMAR.card.code(1)), Accepted)
     owner = asyncio.create_task(branch.login(VERA, VERA.card.code(2), origin=known))
-    await branch.bank.store.read_access(VERA.user_code)  # theirs is asked before this one
+    await asyncio.sleep(0)  # theirs is asked before this one
+    await branch.bank.store.read_access(VERA.user_code)
     gate.set()
     outcomes = await asyncio.gather(*tasks)
     assert isinstance(await owner, Accepted)

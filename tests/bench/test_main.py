@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from bench import __main__ as command
-from bench import crypto, growth, page, side_by_side
+from bench import crypto, growth, hsm, page, side_by_side, simulation
 
 Figures = dict[str, float]
 
@@ -22,6 +22,8 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(page, "RESULT", tmp_path / "cache" / "figures.json")
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     monkeypatch.setattr(crypto, "measure", lambda: {"crypto_over_pyemv": 0.25})
+    monkeypatch.setattr(hsm, "measure", dict)
+    monkeypatch.setattr(simulation, "measure", lambda: {"simulated_per_second": 900.0})
     monkeypatch.setattr(side_by_side, "measure", lambda _: {"over_privacyidea_8": 150.0})
     return page.RESULT
 
@@ -47,6 +49,7 @@ def test_a_growth_that_fails_costs_no_figure_of_the_peers(
         _run(monkeypatch, "peers", grow=grow)
     assert json.loads(kept.read_text())["figures"] == {
         "crypto_over_pyemv": 0.25,
+        "simulated_per_second": 900.0,
         "over_privacyidea_8": 150.0,
     }
     assert "| ÷ privacyIDEA, 8 clients | 150 | 100 | 200 | must |" in capsys.readouterr().out
@@ -59,7 +62,8 @@ def test_a_run_ends_with_all_its_figures_on_one_line(
     _run(monkeypatch, "peers", grow=lambda cards: {"cards": float(cards)})
     last = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert last["figures"] == json.loads(kept.read_text())["figures"]
-    assert set(last["figures"]) == {"crypto_over_pyemv", "over_privacyidea_8", "cards"}
+    names = {"crypto_over_pyemv", "simulated_per_second", "over_privacyidea_8", "cards"}
+    assert set(last["figures"]) == names
 
 
 def test_on_sqlite_nothing_grows(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -506,6 +506,7 @@ def test_a_write_that_fails_takes_the_chip_its_power(
             patch.setattr("sesame.card.card_file.os.fsync", full)
             with pytest.raises(CardFileUnusable, match="No space left on device"):
                 chip.respond(GPO.encode())
+        assert sorted(path.name for path in card.parent.iterdir()) == ["card.key", card.name]
         with pytest.raises(CardFileUnusable, match="out of the reader"):
             chip.respond(GPO.encode())
         assert say(card, select(DPA), GPO) == [0x9000, 0x9000]

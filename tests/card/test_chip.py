@@ -769,6 +769,37 @@ def test_codes_without_the_right_pin_do_not_verify() -> None:
         assert match(KeyedCard(SESAME_CARD, DKI, "00", DPA_KEY), [atc], code) == [False]
 
 
+def test_the_pin_is_no_part_of_a_code() -> None:
+    """RTS art. 4(2)(a): two chips that differ in their PIN alone make the same codes.
+
+    So no code tells anything about a PIN, but that it was the right one.
+    """
+    other = Pin("9735")
+    codes = []
+    for pin in (PIN, other):
+        image = sesame_image()
+        hand = Hand(replace(image, data=replace(image.data, pin=pin)))
+        hand.begin()
+        assert hand.sw(Command(0x00, 0x20, 0x00, 0x80, pin_block(pin))) == OK
+        codes.append(code_of(hand.first_ac(), SESAME_CARD))
+    assert codes[0] == codes[1]
+    assert match(KeyedCard(SESAME_CARD, DKI, "00", DPA_KEY), [1], codes[1]) == [True]
+
+
+def test_each_code_wants_the_pin_anew() -> None:
+    """NIST SP 800-63B-4, 3.1.5: one VERIFY, one code; without power lost in between."""
+    hand = Hand()
+    hand.begin()
+    assert hand.sw(RIGHT) == OK
+    code = code_of(hand.first_ac(), SESAME_CARD)
+    hand.second_ac()
+    hand.begin()
+    assert cid_of(hand.first_ac()) == 0x00  # declined: an AAC is no code
+    hand.begin()
+    assert hand.sw(RIGHT) == OK
+    assert code_of(hand.first_ac(), SESAME_CARD) != code
+
+
 def test_a_payment_makes_no_code() -> None:
     """The payment application has another key: its ARQC, PIN and all, is no code's."""
     hand = Hand(image=bank_image())

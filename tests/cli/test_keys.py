@@ -1,11 +1,7 @@
 """`sesame keys`: what it prints, what it refuses, what it never shows."""
 
 import io
-import os
-import pty
 import re
-import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,9 +9,10 @@ import pytest
 
 from sesame.cli.main import main
 from sesame.cli.sentences import sentence
-from sesame.custody.errors import CustodyError, KeyMissing, KeystoreError
+from sesame.custody.errors import CustodyError, KeystoreError, SealBroken
 from sesame.custody.keystore import COST, Keystore
 from sesame.custody.passphrase import Passphrase
+from tests.cli.at_terminal import on_a_terminal
 from tests.custody.keystores import PASSPHRASE, quick_keystore
 
 
@@ -28,15 +25,6 @@ def french(monkeypatch: pytest.MonkeyPatch) -> None:
 def sesame(*arguments: object) -> int:
     """The exit status of `sesame` with these arguments."""
     return main([str(argument) for argument in arguments])
-
-
-@pytest.fixture
-def secret(tmp_path: Path) -> Path:
-    """A file with the passphrase."""
-    path = tmp_path / "phrase"
-    path.touch(mode=0o600)
-    path.write_text(f"{PASSPHRASE.text}\n", encoding="utf-8")
-    return path
 
 
 @pytest.fixture
@@ -79,11 +67,13 @@ def test_list(trousseau: Path, secret: Path, capsys: pytest.CaptureFixture[str])
     """Names, usages, check values and times, under a head."""
     assert sesame("keys", "list", trousseau, "--passphrase-file", secret) == 0
     head, first, *others = capsys.readouterr().out.splitlines()
-    assert head.split() == ["Clé", "Usage", "Contrôle", "Créée"]
+    assert head.split() == ["Clé", "Usage", "Contrôle", "Créée", "DKI", "État"]
     key = Keystore.open(trousseau, PASSPHRASE).keys[0]
     assert first.split() == [
-        *("dpa-01", "issuer-ac", key.check_value.hex().upper(), "2025-03-14T09:26:53+00:00")
+        *("dpa-01", "issuer-ac", key.check_value.hex().upper(), "2025-03-14T09:26:53+00:00"),
+        *("01", "en", "service"),
     ]
+    assert others[0].split()[-1] == "2025-03-14T09:26:53+00:00"  # only issuer keys have states
     assert len(others) == 5
 
 
@@ -139,44 +129,6 @@ def test_without_a_terminal(
     printed = capsys.readouterr()
     assert "donnez --passphrase-file ou --passphrase-stdin" in printed.err
     assert not printed.out
-
-
-_PROMPT = re.compile(rb"\xc2\xa0: $")  # what every prompt ends with
-
-
-def on_a_terminal(*arguments: object, typed: list[bytes]) -> tuple[int, str, str]:
-    """Run `sesame` on a terminal, answer its prompts one by one.
-
-    Returns the exit status, standard output, and all that the terminal showed.
-    """
-    ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        [sys.executable, "-m", "sesame", *map(str, arguments)],
-        stdin=theirs,
-        stdout=subprocess.PIPE,
-        stderr=theirs,
-        start_new_session=True,  # no other terminal to fall back to
-    ) as process:
-        os.close(theirs)
-        shown = b""
-        for answer in typed:
-            while not _PROMPT.search(shown):
-                shown += os.read(ours, 1000)
-            os.write(ours, answer)
-            shown += b"|"
-        assert process.stdout is not None
-        printed = process.stdout.read()
-        while rest := _read(ours):
-            shown += rest
-        os.close(ours)
-    return process.returncode, printed.decode(), shown.decode()
-
-
-def _read(terminal: int) -> bytes:
-    try:
-        return os.read(terminal, 1000)
-    except OSError:  # EIO: nobody is at its other end any more
-        return b""
 
 
 def test_typed_twice(tmp_path: Path) -> None:
@@ -254,7 +206,7 @@ def test_refusals_of_the_file(
     trousseau.chmod(0o600)
     trousseau.write_bytes(good[:-9])
     assert "abîmé" in refusal(capsys, "keys", "check", trousseau, *options)
-    trousseau.write_bytes(good.replace(b'"version": 1', b'"version": 7'))
+    trousseau.write_bytes(good.replace(b'"version": 2', b'"version": 7'))
     assert "(format 7)" in refusal(capsys, "keys", "check", trousseau, *options)
     assert trousseau.read_bytes() != good  # left as it was found, and not put right
 
@@ -297,8 +249,8 @@ def test_every_error_of_a_file_has_a_french_sentence(error: type[CustodyError]) 
 
 
 def test_other_errors_speak_for_themselves() -> None:
-    """What the three commands never meet stays in English, for engineers."""
-    assert sentence(KeyMissing("dpa-09")) == str(KeyMissing("dpa-09"))
+    """What the commands never meet stays in English, for engineers."""
+    assert sentence(SealBroken("altered")) == str(SealBroken("altered"))
 
 
 def test_a_passphrase_that_was_typed_is_not_repeated(

@@ -8,7 +8,7 @@ import pytest
 
 from sesame.cli.main import main
 
-_FEW = ("--customers", "300")
+_FEW = ("--customers", "90")
 _SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -53,7 +53,7 @@ def test_for_a_program(capsys: pytest.CaptureFixture[str]) -> None:
     assert plan["campaigns"]["hour"]["lucky"] == pytest.approx(
         plan["campaigns"]["hour"]["guesses"] * 2 * 2**-20, rel=1e-5
     )
-    assert plan["out_of_step"]["customers"] == 300
+    assert plan["out_of_step"]["customers"] == 90
     assert [other["atc_bits"] for other in plan["others"]] == list(range(1, 10))
     main(["plan", *_FEW, "--json", "--profile", "sesame-card-2", "--cards", "2"])
     assert capsys.readouterr().out == first

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,12 @@ from sesame.cli.main import main
 from sesame.custody.custodian import CardRecord, KeyRef
 from sesame.custody.keystore import Keystore
 from sesame.custody.keystore_custodian import KeystoreIssuingCustodian
-from sesame.emv.keys import DesKey
+from sesame.emv.keys import DesKey, card_key_b
 from sesame.reader.code import make_code
 from sesame.reader.virtual_slot import VirtualSlot
 from tests.card.cards import DATA
-from tests.custody.keystores import PASSPHRASE, quick_keystore
+from tests.custody.codes import make_code as code_of
+from tests.custody.keystores import IMK, PASSPHRASE, chance, issuer_key, quick_keystore
 
 SIGNED = {"amount": 125000, "payee": "34567890"}
 SIGN = ("--mode", "sign", "--amount", "1250,00", "--payee", "34567890")
@@ -101,6 +103,22 @@ def test_a_code_of_each_mode(bench: Bench, mode: str, capsys: pytest.CaptureFixt
         where = ("--card", str(bench.card), "--mode", mode, *options)
         assert bench.verify(code, options=where) == 0
         assert capsys.readouterr() == (f"Code bon. Compteur (ATC)\u00a0: {atc}\n", "")
+
+
+def test_the_dki_is_that_of_the_key(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    """A card of the second generation, named by its key alone; under another DKI it is wrong."""
+    second = replace(issuer_key("dpa-02"), dki=2)
+    Keystore.add(bench.keystore, PASSPHRASE, second, random=chance("second"))
+    pan, psn = bench.data.pan, bench.data.psn
+    code = code_of(card_key_b(DesKey(IMK), pan.digits, psn), SESAME_CARD, atc=1, dki=2, psn=psn)
+    typed = (pan.digits, show(code.token))
+    options = ("--key", "dpa-02", "--psn", psn)
+    assert bench.verify(*typed, options=options) == 0
+    assert bench.verify(*typed, options=(*options, "--dki", "02")) == 0
+    assert bench.verify(*typed, options=(*options, "--dki", "01")) == 1
+    assert "Code faux" in capsys.readouterr().err
+    assert bench.verify(*typed, options=("--key", "dpa-09")) == 1
+    assert "Il n’y a pas de clé dpa-09" in capsys.readouterr().err
 
 
 def test_a_signature(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:

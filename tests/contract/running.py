@@ -9,7 +9,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from sesame.cap.token import Code, show
 from sesame.emv.pin import Pin
 from sesame.reader.code import make_code as reader_code
 from sesame.reader.virtual_slot import VirtualSlot
+from sesame.simulator.drawer import DemoCustomer, DemoStaff
 
 SESAME = [sys.executable, "-m", "sesame"]
 LOGIN = "/acces/sesame"
@@ -51,6 +52,7 @@ class Demonstration:
     folder: Path
     portal: str
     simulator: str
+    desk: str
     output: str  # what it printed at start
     process: "subprocess.Popen[str]"
 
@@ -73,7 +75,7 @@ class Demonstration:
 
 @contextmanager
 def demonstration(folder: Path, *options: str, port: int | None = None) -> Iterator[Demonstration]:
-    """Run `sesame demo` on *folder* and wait until both applications answer."""
+    """Run `sesame demo` on *folder* and wait until all three applications answer."""
     wanted = free_port() if port is None else port
     command = [*SESAME, "demo", "--port", str(wanted), "--data", str(folder), *options]
     with _running(command) as process:
@@ -86,18 +88,21 @@ def demonstration(folder: Path, *options: str, port: int | None = None) -> Itera
                 break
         output = "".join(lines)
         addresses = re.findall(r"http://127\.0\.0\.1:\d+", output)
-        if len(addresses) != 2:
+        if len(addresses) != 3:
             raise RuntimeError(f"the demonstration did not start: {output}")
         for address in addresses:
             wait_for(address)
-        portal, simulator = addresses
-        yield Demonstration(folder, portal, simulator, output, process)
+        portal, simulator, desk = addresses
+        yield Demonstration(folder, portal, simulator, desk, output, process)
 
 
 @contextmanager
-def server(settings: Path, port: int, *, workers: int = 1) -> Iterator["subprocess.Popen[str]"]:
-    """Run `sesame serve` and wait until it answers."""
-    command = [*SESAME, "serve", "--settings", str(settings), "--workers", str(workers)]
+def server(
+    settings: Path, port: int, *, workers: int = 1, under: Sequence[str] = ()
+) -> Iterator["subprocess.Popen[str]"]:
+    """Run `sesame serve`, by the command *under* if any, and wait until it answers."""
+    serve = [*SESAME, "serve", "--settings", str(settings), "--workers", str(workers)]
+    command = [*under, *serve]
     with _running(command) as process:
         wait_for(f"http://127.0.0.1:{port}")
         yield process
@@ -121,7 +126,7 @@ def make_code(card: Path, pin: str) -> "subprocess.CompletedProcess[str]":
     return sesame("code", str(card), "--pin-stdin", typed=f"{pin}\n")
 
 
-def fresh_code(customer: Customer) -> str:
+def fresh_code(customer: Customer | DemoCustomer | DemoStaff) -> str:
     """A code as the reader shows it, made by the same machine in this process."""
     made = reader_code(VirtualSlot(customer.card, wait=_PATIENCE), Pin(customer.pin))
     if not isinstance(made, Code):

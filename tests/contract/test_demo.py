@@ -8,11 +8,13 @@ import socket
 import stat
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import httpx
 import pytest
 
+from sesame.simulator.drawer import FILE_NAME, load
 from tests.contract.running import (
     TLS,
     Browser,
@@ -43,6 +45,28 @@ def test_list_names_every_customer_with_all_that_a_script_needs(demo: Demonstrat
     assert [one["ready"] for one in listed] == sorted(
         (one["ready"] for one in listed), reverse=True
     )
+
+
+def test_staff_sign_in_at_the_desk(demo: Demonstration) -> None:
+    """With the cards of the drawer and no other address; every role is there, and enough of it."""
+    staff = load(demo.folder / FILE_NAME).staff
+    assert Counter(member.role for member in staff) == {
+        "Responsable de la sécurité": 2,  # one asks, one agrees
+        "Conseiller": 1,
+        "Émission des cartes": 3,  # a card's letter, its PIN, its activation number
+        "Auditeur": 1,
+    }
+    for member in staff:
+        with Browser(demo.desk) as browser:
+            way = "/guichet/connexion"
+            typed = {"staff_code": member.staff_code, "code": fresh_code(member)}
+            response = browser.client.post(way, data=browser.form(way) | typed)
+            assert response.headers["location"] == "/guichet"
+            page = browser.client.get("/guichet").text
+            assert f"{member.name}</strong>, {member.role}" in page
+        with Browser(demo.portal) as browser:
+            refused = browser.submit(member.staff_code, fresh_code(member))
+            assert "Aucun essai n’a été compté" in refused.text
 
 
 @pytest.mark.parametrize("kind", ["bank", "sesame"])

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import settings as search
 from hypothesis import strategies as st
 
-from tests.contract.running import TLS, Demonstration, fresh_code
+from tests.contract.running import TLS, Browser, Demonstration, fresh_code
 
 _PATH = "/api/v1/verifications"
 _WRONG = "40000001"
@@ -49,12 +49,15 @@ def test_accepted_once_then_refused(demo: Demonstration, door: httpx.Client, kin
 
 
 def test_suspended_after_three(own_demo: Demonstration, own_door: httpx.Client) -> None:
-    """The same count as the portal's: two doors, one row."""
+    """Two doors, one row: what was refused at one counts at the other, and both are closed then."""
     customer = own_demo.customers("bank")[0]
-    for _ in range(3):
-        assert _ask(own_door, customer.user_code, _WRONG).json() == {"outcome": "refused"}
-    code = fresh_code(customer)
-    assert _ask(own_door, customer.user_code, code).json() == {"outcome": "suspended"}
+    with Browser(own_demo.portal) as browser:
+        for _ in range(2):
+            assert _ask(own_door, customer.user_code, _WRONG).json() == {"outcome": "refused"}
+        assert "Connexion refusée" in browser.submit(customer.user_code, _WRONG).text
+        code = fresh_code(customer)
+        assert _ask(own_door, customer.user_code, code).json() == {"outcome": "suspended"}
+        assert "suspendu jusqu" in browser.submit(customer.user_code, fresh_code(customer)).text
 
 
 def test_a_number_that_no_card_makes_is_refused_and_costs_nothing(

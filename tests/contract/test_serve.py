@@ -1,14 +1,19 @@
 """`sesame serve`: the portal alone, as a bank would run it, and what it refuses to run."""
 
+import hashlib
+import json
 import re
 import secrets
+import socket
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 
+from sesame.bank.restored import Seen
 from sesame.custody.keystore import Keystore
 from sesame.custody.passphrase import Passphrase
 from sesame.store.cards import insert_cards
@@ -57,6 +62,73 @@ def test_production_behind_a_proxy(tmp_path: Path) -> None:
     assert page.headers["strict-transport-security"].startswith("max-age=")
     assert "Démonstration" not in page.text
     assert "server" not in page.headers
+
+
+def test_what_a_bank_is_not_safe_from_is_logged_once(tmp_path: Path) -> None:
+    """Not by each process; this server ends by a port that is taken, right before it serves."""
+    port = free_port()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        watched = f"{{ port = {taken.getsockname()[1]} }}"
+        settings = bank_settings(tmp_path, port, log='"json"', monitoring=watched)
+        ended = sesame("serve", "--settings", str(settings), "--workers", "2")
+    events = [json.loads(line) for line in ended.stderr.splitlines() if line.startswith("{")]
+    warned = [event["event"] for event in events if event["level"] == "warning"]
+    assert warned == ["on-sqlite", "no-heartbeat"]
+
+
+def test_a_restore_that_is_noticed_at_start_is_an_event_of_the_log(tmp_path: Path) -> None:
+    """Once, before any worker is there; this server ends as that one."""
+    port, beat = free_port(), tmp_path / "beat"
+    beat.write_bytes(msgspec.json.encode(Seen(b"another's name!!", 1, at=0)))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        watched = f"{{ port = {taken.getsockname()[1]} }}"
+        settings = bank_settings(
+            tmp_path, port, log='"json"', monitoring=watched, heartbeat=f'"{beat}"'
+        )
+        ended = sesame("serve", "--settings", str(settings))
+    events = [json.loads(line) for line in ended.stderr.splitlines() if line.startswith("{")]
+    warned = [event["event"] for event in events if event["level"] == "warning"]
+    assert warned == ["restored", "on-sqlite"]
+
+
+def test_the_source_is_what_the_named_proxies_saw(tmp_path: Path) -> None:
+    """The last address that is no named proxy’s, whatever was written before it."""
+    seen = {
+        "203.0.113.1": "203.0.113.1",
+        "6.6.6.6, 203.0.113.2": "203.0.113.2",
+        "6.6.6.6, 203.0.113.3, 198.51.100.4": "203.0.113.3",
+        "203.0.113.4, ::ffff:198.51.100.4": "203.0.113.4",
+        "198.51.100.4, 203.0.113.5, 198.51.100.7, 198.51.100.4": "203.0.113.5",
+        "2001:db8:1:2:3::9, 198.51.100.4": "2001:db8:1:2::/64",
+        "[2001:db8:1:3::9]:4711": "2001:db8:1:3::/64",
+        "203.0.113.6:4711": "203.0.113.6",
+        "6.6.6.6, nonsense": "",
+        "": "127.0.0.1",
+    }
+    port = free_port()
+    key = "the key of the desk"
+    settings = bank_settings(
+        tmp_path,
+        port,
+        proxies='["127.0.0.1", "198.51.100.0/24"]',
+        api_keys=f'{{ desk = "{hashlib.sha256(key.encode()).hexdigest()}" }}',
+    )
+    with server(settings, port):
+        for number, forwarded in enumerate(seen):
+            headers = {"Authorization": f"Bearer {key}", "X-Forwarded-Proto": "https"}
+            if forwarded:
+                headers["X-Forwarded-For"] = forwarded
+            answer = httpx.post(
+                f"http://127.0.0.1:{port}/api/v1/verifications",
+                headers=headers,
+                json={"user_code": f"NEMA222{number}", "code": "40000001"},
+                verify=TLS,
+            )
+            assert answer.json() == {"outcome": "refused"}
+    with sqlite3.connect(tmp_path / "bank.db") as connection:
+        found = connection.execute("SELECT address FROM stranger_personal ORDER BY user_code")
+        assert [address for (address,) in found] == list(seen.values())
+    connection.close()
 
 
 def test_an_origin_other_than_the_public_one_is_refused(tmp_path: Path) -> None:
@@ -108,7 +180,7 @@ def test_the_keystore_of_another_database_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("demo_keys", "changed", "said"),
     [
-        (True, {}, "demonstration keys"),
+        (True, {}, "celles d’une démonstration"),
         (False, {"proxies": "[]"}, "named proxy"),
         (False, {"public_url": '"http://bank.example"'}, "https"),
         (False, {"simulator_url": '"http://127.0.0.1:1"'}, "simulator"),

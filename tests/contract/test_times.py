@@ -4,7 +4,8 @@ The one place where times decide. Method: a real server measures its own answers
 only adds noise), its database in memory (a disk's milliseconds would hide microseconds). Each
 round asks for one refusal of every cause, in an order by chance, so that whatever the machine does
 meanwhile falls on all alike; thirty user codes a cause, so that no row's place in the file decides.
-All pairs of causes of all doors are compared by Wilcoxon's signed-rank test over the rounds.
+All pairs of causes of all doors are compared by Wilcoxon's signed-rank test over the rounds. So are
+the answers that judge nothing, suspended or asked for two codes, of user codes of every such kind.
 
 What fails: a p below 0.01 after Holm's correction over all comparisons, *and* a median
 difference beyond `_BOUND`. The second, because thousands of rounds find a microsecond, which
@@ -21,8 +22,10 @@ import os
 import random
 import secrets
 import sqlite3
+import struct
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -38,7 +41,7 @@ from sesame.bank.customers import CardKind, NewCard, NewCustomer, enrol
 from sesame.bank.user_code import ALPHABET, UserCode
 from sesame.cap.profiles import BANK_CARD, SESAME_CARD
 from sesame.catalogue import Language
-from sesame.portal.forms import FormTicket
+from sesame.web.tickets import FormTicket
 from tests.bank.branch import OLD_CODE, Card, open_bank, quick_old_codes
 from tests.bank.folders import IN_MEMORY
 from tests.contract.running import free_port, wait_for
@@ -53,6 +56,7 @@ pytestmark = [pytest.mark.soak, pytest.mark.timeout(1800)]
 _PEOPLE = 30  # user codes for each cause
 _LAST = 20  # the last accepted ATC of every card
 _ROUNDS = {SESAME: 1200, TWO_CODES: 500, OLD: 1200, JSON: 2500, f"{JSON} ": 500}
+_TURNED_AWAY = 500  # rounds
 _WARMING_UP = 60  # rounds: twice each user code
 _ALPHA = 0.01
 _BOUND = 30_000  # nanoseconds
@@ -159,8 +163,8 @@ class Client:
         self._connection = http.client.HTTPConnection("127.0.0.1", port)
         self._browser = secrets.token_bytes(32)
 
-    def refusal(self, door: str, target: Target) -> int:
-        """How long the server took to refuse, nanoseconds."""
+    def refusal(self, door: str, target: Target, *, answer: str = "refused") -> int:
+        """How long the server took to refuse, nanoseconds; *answer* is what it is to say."""
         names = ("old_code",) if door == OLD else ("code", "next_code")
         fields = {"user_code": target.user_code, **dict(zip(names, target.typed, strict=False))}
         if door.strip() == JSON:
@@ -175,11 +179,13 @@ class Client:
                 "Content-Type": "application/x-www-form-urlencoded",
             }
         self._connection.request("POST", door.strip(), body, headers)
-        answer = self._connection.getresponse()
-        text = answer.read()
-        refused = text == b'{"outcome":"refused"}' if door.strip() == JSON else answer.status == 422
-        assert refused, (door, target, answer.status)
-        return int(answer.headers[TOOK])
+        response = self._connection.getresponse()
+        text = response.read()
+        if door.strip() == JSON:
+            assert json.loads(text) == {"outcome": answer}, (door, target)
+        else:
+            assert response.status == _STATUS[answer], (door, target, response.status)
+        return int(response.headers[TOOK])
 
     def close(self) -> None:
         """Hang up."""
@@ -189,6 +195,12 @@ class Client:
 @contextmanager
 def _server(population: Population, *, delay: int = 0) -> Iterator[int]:
     """A server on a new database with that *population*, its port."""
+    with _server_and_file(population, delay=delay) as (port, _):
+        yield port
+
+
+@contextmanager
+def _server_and_file(population: Population, *, delay: int = 0) -> Iterator[tuple[int, Path]]:
     with TemporaryDirectory(dir=IN_MEMORY) as folder:
         path = Path(folder, "bank.db")
         path.write_bytes(empty_database())
@@ -203,10 +215,22 @@ def _server(population: Population, *, delay: int = 0) -> Iterator[int]:
         )
         try:
             wait_for(f"http://127.0.0.1:{port}")
-            yield port
+            yield port, path
         finally:
             process.terminate()
             process.wait(60)
+
+
+def _turn_away(path: Path, how: str) -> None:
+    """Have every user code that was tried suspended for years, or asked for two codes."""
+    later = time.time_ns() // 1000 + 10**15
+    change: tuple[str, int | bytes] = "open_suspended_until", later
+    if how == "two-codes":  # nine failures; this server counts only those to come
+        change = "open_failed_at", struct.pack(">9q", *[later] * 9)
+    connection = sqlite3.connect(path)
+    with connection:
+        connection.execute(f"UPDATE access SET {change[0]} = ?", change[1:])  # noqa: S608 -- a column
+    connection.close()
 
 
 def _enrol(path: Path, population: Population) -> None:
@@ -226,14 +250,22 @@ def _enrol(path: Path, population: Population) -> None:
     connection.close()
 
 
+_STATUS = {"refused": 422, "two-codes": 422, "suspended": 429}
+
+
 def _measure(
-    client: Client, door: str, causes: Mapping[str, Sequence[Target]], rounds: int
+    client: Client,
+    door: str,
+    causes: Mapping[str, Sequence[Target]],
+    rounds: int,
+    *,
+    answer: str = "refused",
 ) -> dict[str, list[int]]:
     """One refusal of each cause a round, in an order by chance."""
     took: dict[str, list[int]] = {cause: [] for cause in causes}
     for number in range(_WARMING_UP + rounds):
         for cause in _chance.sample(list(causes), len(causes)):
-            one = client.refusal(door, causes[cause][number % _PEOPLE])
+            one = client.refusal(door, causes[cause][number % _PEOPLE], answer=answer)
             if number >= _WARMING_UP:
                 took[cause].append(one)
     return took
@@ -264,6 +296,11 @@ def test_no_cause_takes_longer_than_another() -> None:
             _report(door, pairs)
             found |= {(door, *pair): compared for pair, compared in pairs.items()}
         client.close()
+    _check_alike(found)
+
+
+def _check_alike(found: Mapping[tuple[str, str, str], Compared]) -> None:
+    """No pair is apart, by what this file calls apart."""
     raised = holm([compared.p for compared in found.values()])
     apart = {
         pair: (compared.middle, chance)
@@ -271,6 +308,28 @@ def test_no_cause_takes_longer_than_another() -> None:
         if chance < _ALPHA and abs(compared.middle) > _BOUND
     }
     assert not apart
+
+
+@pytest.mark.parametrize("how", ["suspended", "two-codes"])
+def test_nobody_is_turned_away_sooner(how: str) -> None:
+    """Whatever had made the answer of a user code that somebody has, or nobody."""
+    population = Population()
+    population.fill()
+    found: dict[tuple[str, str, str], Compared] = {}
+    with _server_and_file(population) as (port, path):
+        client = Client(port)
+        for door in (SESAME, JSON):  # so that nobody's have a row too
+            for targets in population.targets[door].values():
+                for target in targets:
+                    client.refusal(door, target)
+        _turn_away(path, how)
+        for door in (SESAME, JSON):
+            took = _measure(client, door, population.targets[door], _TURNED_AWAY, answer=how)
+            pairs = _compared(took)
+            _report(f"{door}, {how}", pairs)
+            found |= {(door, *pair): compared for pair, compared in pairs.items()}
+        client.close()
+    _check_alike(found)
 
 
 @pytest.mark.parametrize("door", [JSON, SESAME, OLD])

@@ -32,6 +32,7 @@ NEVER_SUSPENDED = replace(
     pressed_for=timedelta(0),
     hour_floor=10**9,
     day_floor=10**9,
+    source=None,
 )
 
 

@@ -26,6 +26,7 @@ from sesame.custody.errors import (
     KeystoreError,
     KeystoreExists,
     KeystoreExposed,
+    KeystoreFull,
     KeystoreInaccessible,
     KeystoreMissing,
     KeystoreTooNew,
@@ -34,9 +35,11 @@ from sesame.custody.errors import (
     WeakPassphrase,
     WrongPassphrase,
 )
-from sesame.custody.key import generate_key
+from sesame.custody.key import KeyState, generate_key
+from sesame.custody.key_life import with_record
 from sesame.custody.keystore import COST, Cost, Keystore, _StoredKey
 from sesame.custody.passphrase import Passphrase
+from sesame.custody.records import Act, Deed, Officer
 from tests.custody.keystores import (
     IMK,
     NOW,
@@ -117,16 +120,22 @@ def test_the_file_is_what_its_page_says(path: Path) -> None:
     plain = AESGCM(stretched[:32]).decrypt(
         bytes.fromhex(fields["nonce"]), bytes.fromhex(fields["ciphertext"]), header.encode()
     )
-    assert json.loads(plain) == [
-        {
-            "label": key.label,
-            "usage": key.usage,
-            "value": key.value.hex(),
-            "created": "2025-03-14T09:26:53Z",
-            "check": key.check_value.hex(),
-        }
-        for key in keystore.keys
-    ]
+    issuer = {"dki": 1, "state": "current", "exportable": False}
+    other = {"dki": None, "state": None, "exportable": False}
+    assert json.loads(plain) == {
+        "keys": [
+            {
+                "label": key.label,
+                "usage": key.usage,
+                "value": key.value.hex(),
+                "created": "2025-03-14T09:26:53Z",
+                "check": key.check_value.hex(),
+                **(issuer if key.usage.startswith("issuer") else other),
+            }
+            for key in keystore.keys
+        ],
+        "records": [],
+    }
 
 
 def test_each_keystore_has_its_own_chance(tmp_path: Path) -> None:
@@ -179,7 +188,7 @@ def test_cut_anywhere(path: Path) -> None:
         path.write_bytes(good + more)
         with pytest.raises(KeystoreDamaged):
             Keystore.open(path, PASSPHRASE)
-    path.write_bytes(good + bytes(2 << 20))
+    path.write_bytes(good + bytes(32 << 20))
     with pytest.raises(KeystoreDamaged, match="larger"):
         Keystore.open(path, PASSPHRASE)
 
@@ -226,8 +235,8 @@ def with_kdf(**changed: object) -> Callable[[Fields], Fields]:
         (lambda fields: fields | {"format": "sesame-card"}, KeystoreDamaged),
         (lambda fields: fields | {"version": 0}, KeystoreDamaged),
         (lambda fields: fields | {"version": 1.0}, KeystoreDamaged),
-        (lambda fields: fields | {"version": 2}, KeystoreTooNew),
-        (lambda fields: fields | {"version": 2, "kdf": "of later"}, KeystoreTooNew),
+        (lambda fields: fields | {"version": 3}, KeystoreTooNew),
+        (lambda fields: fields | {"version": 3, "kdf": "of later"}, KeystoreTooNew),
         (lambda fields: fields | {"more": 1}, KeystoreDamaged),
         (lambda fields: {k: v for k, v in fields.items() if k != "check"}, KeystoreDamaged),
         (lambda fields: fields | {"demo": False}, KeystoreWeak),
@@ -250,6 +259,30 @@ def test_changed_on_purpose(
     assert refused.type is error
 
 
+def test_what_would_never_be_read_again_is_not_written(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Records only grow: the one too many is refused, and the file stays and opens."""
+    quick_keystore(path)
+    monkeypatch.setattr("sesame.custody.keystore._LARGEST", len(path.read_bytes()) + 2500)
+    deed = Deed(NOW, (Officer("Ada", "security"), Officer("Brice", "issuing")), "monthly")
+    for _ in range(100):
+        before = path.read_bytes()
+        try:
+            Keystore.change(
+                path,
+                PASSPHRASE,
+                lambda old: with_record(old, Act.BACKUP, deed),
+                random=chance("change"),
+            )
+        except KeystoreFull:
+            break
+    else:
+        pytest.fail("never full")
+    assert path.read_bytes() == before
+    assert Keystore.open(path, PASSPHRASE).records
+
+
 def reseal(path: Path, stored: object) -> None:
     """*stored* in place of the keys, by somebody who has the passphrase."""
     fields = json.loads(path.read_text())
@@ -263,7 +296,7 @@ def reseal(path: Path, stored: object) -> None:
     write(path, fields | {"ciphertext": sealed.hex()})
 
 
-def stored_keys(keystore: Keystore) -> list[dict[str, str]]:
+def stored_keys(keystore: Keystore) -> list[dict[str, Any]]:
     """The keys as the file holds them."""
     return [
         {
@@ -272,6 +305,9 @@ def stored_keys(keystore: Keystore) -> list[dict[str, str]]:
             "value": key.value.hex(),
             "created": key.created.isoformat(),
             "check": key.check_value.hex(),
+            "dki": key.dki,
+            "state": key.state if key.dki else None,
+            "exportable": key.exportable,
         }
         for key in keystore.keys
     ]
@@ -282,8 +318,7 @@ def test_keys_are_checked_when_loaded(path: Path) -> None:
     keystore = quick_keystore(path)
     good = stored_keys(keystore)
     assert [good[0]["usage"], good[1]["usage"]] == ["issuer-ac", "seal"]
-    wrong: list[object] = [
-        {},
+    wrong: list[list[dict[str, Any]]] = [
         [],
         [*good, good[0]],
         good[:1] + good[2:],
@@ -297,13 +332,54 @@ def test_keys_are_checked_when_loaded(path: Path) -> None:
         [{**good[0], "created": "2025-03-14T09:26:53"}, *good[1:]],
         [{**good[0], "created": "yesterday"}, *good[1:]],
         [{**good[0], "more": ""}, *good[1:]],
+        [{**good[0], "dki": 256}, *good[1:]],
+        [{**good[0], "dki": None}, *good[1:]],
+        [good[0], {**good[1], "dki": 1}, *good[2:]],
+        [*good, {**good[0], "label": "dpa-02", "dki": 2}],
+        [*good, {**good[0], "label": "dpa-02", "state": "new"}],
     ]
-    for stored in wrong:
+    for stored in [{}, [], *({"keys": keys, "records": []} for keys in wrong)]:
         reseal(path, stored)
         with pytest.raises(KeystoreDamaged, match="keys are not"):
             Keystore.open(path, PASSPHRASE)
-    reseal(path, good)
+    reseal(path, {"keys": good, "records": []})
     assert Keystore.open(path, PASSPHRASE) == keystore
+
+
+def as_version_1(path: Path, stored: list[dict[str, Any]]) -> None:
+    """*stored* in a file as it was written before there were generations and records."""
+    old = [{k: key[k] for k in ("label", "usage", "value", "created", "check")} for key in stored]
+    write(path, json.loads(path.read_text()) | {"version": 1})
+    reseal(path, old)
+
+
+def test_a_file_of_version_1_opens(path: Path) -> None:
+    """Its issuer key is the current one, of the first generation; a change writes version 2."""
+    keystore = quick_keystore(path)
+    as_version_1(path, stored_keys(keystore))
+    assert Keystore.open(path, PASSPHRASE) == keystore
+    changed = Keystore.add(path, PASSPHRASE, issuer_key("dpa-02"), random=chance("add"))
+    assert Keystore.open(path, PASSPHRASE) == changed
+    assert changed.keys[:-1] == keystore.keys
+    assert json.loads(path.read_text())["version"] == 2
+
+
+def test_several_issuer_keys_of_version_1(path: Path) -> None:
+    """They are generations in their order, each usage by itself; the last is current."""
+    keystore = quick_keystore(path)
+    stored = stored_keys(keystore)
+    second = stored_keys(replace(keystore, keys=(*keystore.keys, issuer_key("dpa-02"))))[-1]
+    as_version_1(path, [*stored, second])
+    found = {
+        key.label: (key.dki, key.state)
+        for key in Keystore.open(path, PASSPHRASE).keys
+        if key.usage.startswith("issuer")
+    }
+    assert found == {
+        "dpa-01": (1, KeyState.VERIFY_ONLY),
+        "payment-01": (1, KeyState.CURRENT),
+        "dpa-02": (2, KeyState.CURRENT),
+    }
 
 
 # ── Where it may stand ───────────────────────────────────────────────────────────────────────────
@@ -596,7 +672,7 @@ def test_errors_keep_their_secrets(path: Path) -> None:
         {"label": stored[0]["value"] + "-"},
         {"check": stored[0]["value"]},
     ):
-        reseal(path, [{**stored[0], **broken}, *stored[1:]])
+        reseal(path, {"keys": [{**stored[0], **broken}, *stored[1:]], "records": []})
         refused()
     for usage in (KeyUsage.AUDIT, KeyUsage.SEAL):
         with pytest.raises(UnsuitableKey) as raised:

@@ -8,16 +8,20 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from sesame.cap import verification
 from sesame.cap.mode import LOGIN, Inputs
 from sesame.cap.profiles import BANK_CARD, PROFILES
 from sesame.cap.token import Code
-from sesame.cap.verification import KeyedCard, Pair
-from sesame.custody import keystore_custodian
+from sesame.cap.verification import Card, Pair
+from sesame.custody import answering
 from sesame.custody.custodian import (
     CRYPTOGRAMS_PER_CODE,
+    KEYLESS,
+    NO_ATC,
     CardRecord,
+    Fit,
     Inquiry,
     IssuingCustodian,
     KeyRef,
@@ -28,13 +32,15 @@ from sesame.custody.custodian import (
     Question,
     Reach,
 )
-from sesame.custody.errors import KeyMissing, ProfileUnknown, WrongUsage
-from sesame.custody.keystore import Keystore
+from sesame.custody.errors import KeyDestroyed, KeyRetired, ProfileUnknown, WrongUsage
+from sesame.custody.key_life import with_current, with_key, without_key
+from sesame.custody.keystore import Generation, Keystore
 from sesame.custody.keystore_custodian import KeystoreCustodian, KeystoreIssuingCustodian
+from sesame.custody.records import Act, Deed, Officer
 from sesame.custody.sealing import Seal, SealedCard
 from sesame.emv.pan import Pan
 from tests.custody.codes import make_code
-from tests.custody.keystores import chance, quick_keystore
+from tests.custody.keystores import NOW, chance, issuer_key, quick_keystore
 
 CARD = CardRecord(
     pan=Pan("4761730000000011"), psn="00", profile=BANK_CARD.name, key=KeyRef("dpa-01"), dki=1
@@ -57,9 +63,7 @@ def metered() -> Iterator[Work]:
     work = Work()
     compute, unseal, encryptor = verification.match, Seal.open, Cipher.encryptor
 
-    def match(
-        card: KeyedCard, atcs: Sequence[int], code: Code, inputs: Inputs = LOGIN
-    ) -> list[bool]:
+    def match(card: Card, atcs: Sequence[int], code: Code, inputs: Inputs = LOGIN) -> list[bool]:
         work.candidates += len(atcs)
         return compute(card, atcs, code, inputs)
 
@@ -73,7 +77,7 @@ def metered() -> Iterator[Work]:
         return context
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(keystore_custodian, "match", match)
+        patched.setattr(answering, "match", match)
         patched.setattr(verification, "match", match)  # both halves of a pair
         patched.setattr(Seal, "open", open_seal)
         patched.setattr(Cipher, "encryptor", count_cipher)
@@ -174,19 +178,61 @@ async def test_a_verifying_process_cannot_make_cards(keystore: Keystore) -> None
 
 
 async def test_a_card_of_another_keystore_s_issuer(keystore: Keystore) -> None:
-    """Sealed here and predicted nowhere: a missing key, a wrong one, a profile of later."""
+    """Sealed here and predicted nowhere: a key for something else, a profile of later."""
     custodian = KeystoreCustodian(keystore)
     for key, profile, error in (
-        ("dpa-99", BANK_CARD.name, KeyMissing),
         ("payment-01", BANK_CARD.name, WrongUsage),
         ("dpa-01", "gold-card-9", ProfileUnknown),
     ):
         seal_key = keystore.only(KeyUsage.SEAL)
         card = SealedCard(pan=CARD.pan.digits, psn="00", profile=profile, key=key, dki=1)
-        sealed = Seal(seal_key.value, seal_key.check_value).close(card, b"row", bytes(12))
+        seal = Seal(AESGCM(seal_key.value), seal_key.check_value)
+        sealed = seal.close(card, b"row", bytes(12))
         with pytest.raises(error) as raised:
             await custodian.match([Inquiry(WRONG, (Question(sealed, b"row", (1,)),))])
         assert CARD.pan.digits not in str(raised.value)
+
+
+async def test_a_card_without_its_key_costs_what_others_cost(keystore: Keystore) -> None:
+    """It has no fit but says so, whatever is asked; who stands beside it is answered."""
+    seal_key = keystore.only(KeyUsage.SEAL)
+    card = SealedCard(pan=CARD.pan.digits, psn="00", profile=BANK_CARD.name, key="dpa-99", dki=9)
+    orphan = Seal(AESGCM(seal_key.value), seal_key.check_value).close(card, b"row", bytes(12))
+    custodian = KeystoreIssuingCustodian(keystore)
+    right = make_code(await custodian.card_key(CARD), BANK_CARD, atc=5)
+    following = make_code(await custodian.card_key(CARD), BANK_CARD, atc=6)
+    sealed = await custodian.register(CARD, b"row")
+    with metered() as for_others:
+        await custodian.match([Inquiry(right, (Question(sealed, b"row", (5,)),) * 2)])
+    with metered() as work:
+        (fits,) = await custodian.match(
+            [Inquiry(right, (Question(orphan, b"row", (5,)), Question(sealed, b"row", (5,))))]
+        )
+    assert fits == (Fit(0, NO_ATC), Fit(1, 5))
+    assert work == for_others
+    (alone,) = await custodian.match([Inquiry(WRONG, (Question(orphan, b"row", ()),))])
+    assert alone == (Fit(0, NO_ATC),)
+    pairs = (PairQuestion(orphan, b"row", ((5, 6),)), PairQuestion(sealed, b"row", ((5, 6),)))
+    (found,) = await custodian.match_pairs([PairInquiry(right, following, Reach.NEAR, pairs)])
+    assert found == (PairFit(0, KEYLESS), PairFit(1, (5, 6)))
+
+
+async def test_no_new_cards_under_a_retired_key(keystore: Keystore) -> None:
+    """Under a new one there are, to try it; a retired one still takes cards that exist."""
+    second = replace(issuer_key("dpa-02"), dki=2)
+    deed = Deed(NOW, (Officer("Ada", "sécurité"), Officer("Brice", "émission")), "rotation")
+    custodian = KeystoreIssuingCustodian(with_key(keystore, second, Act.CEREMONY, deed))
+    assert custodian.current(KeyUsage.ISSUER_AC) == Generation(KeyRef("dpa-01"), 1)
+    await custodian.card_key(replace(CARD, key=KeyRef("dpa-02"), dki=2))
+    rotated = with_current(with_key(keystore, second, Act.CEREMONY, deed), "dpa-02", deed)
+    custodian = KeystoreIssuingCustodian(rotated)
+    assert custodian.current(KeyUsage.ISSUER_AC) == Generation(KeyRef("dpa-02"), 2)
+    with pytest.raises(KeyRetired, match="'dpa-01' only verifies"):
+        await custodian.card_key(CARD)
+    await custodian.register(CARD, b"row")
+    gone = without_key(rotated, "dpa-01", deed, cards={}, given_up=0)
+    with pytest.raises(KeyDestroyed, match="was destroyed on 2025-03-14"):
+        await KeystoreCustodian(gone).register(CARD, b"row")
 
 
 async def test_nonces_come_from_the_chance_that_was_given(keystore: Keystore) -> None:

@@ -13,6 +13,9 @@ from starlette.routing import BaseRoute, Mount, Route
 
 import sesame
 from sesame.bank.bank import Bank
+from sesame.custody.custodian import KeyRef
+from sesame.desk.desk import Desk
+from sesame.desk.routes import routes as desk_routes
 from sesame.portal.portal import Portal
 from sesame.portal.routes import routes as portal_routes
 from sesame.rest.routes import routes as rest_routes
@@ -59,6 +62,13 @@ def of_portal() -> list[BaseRoute]:
     return portal_routes(Portal(bank=_NOBODY, site=site, random_bytes=bytes))
 
 
+def of_desk() -> list[BaseRoute]:
+    """The desk's table."""
+    site = Site(institution=Institution(), demonstration=True)
+    key = KeyRef("dpa-01")
+    return desk_routes(Desk(bank=_NOBODY, site=site, random_bytes=bytes, card_key=key, card_dki=1))
+
+
 def of_json_door() -> list[BaseRoute]:
     """The JSON door's table."""
     return [*rest_routes(_NOBODY, [])]
@@ -77,8 +87,13 @@ async def _nothing() -> None:
 
 @pytest.mark.parametrize(
     ("heading", "routes"),
-    [("Coop@net", of_portal), ("JSON", of_json_door), ("Simulator", of_simulator)],
-    ids=["portal", "rest", "simulator"],
+    [
+        ("Coop@net", of_portal),
+        ("The desk", of_desk),
+        ("JSON", of_json_door),
+        ("Simulator", of_simulator),
+    ],
+    ids=["portal", "desk", "rest", "simulator"],
 )
 def test_every_address_is_listed(heading: str, routes: Callable[[], list[BaseRoute]]) -> None:
     """All of them, and no others."""

@@ -19,7 +19,7 @@ from sesame.emv.cryptogram_version import (
     Tail,
 )
 from sesame.emv.iad import decode_iad
-from sesame.emv.keys import DesKey, common_session_key, tree_session_key
+from sesame.emv.keys import DesKey, common_session_key, odd_parity, tree_session_key
 from tests.emv.strategies import atcs, des_keys
 from tests.vectors.reading import says, vectors
 
@@ -86,6 +86,21 @@ def test_all_published_recipes_are_there() -> None:
         SessionKeyMethod.COMMON,
         Tail.IAD,
     )
+
+
+@given(
+    imk=des_keys,
+    number=st.integers(10**7, 10**19 - 1),
+    version=st.sampled_from([*VERSIONS.values()]),
+)
+def test_a_card_key_is_its_diversifier_enciphered(
+    imk: DesKey, number: int, version: CryptogramVersion
+) -> None:
+    """In one step of sixteen bytes: so an HSM can make it without giving it away."""
+    diversifier = version.card_diversifier(str(number), "01")
+    assert len(diversifier) == 16
+    card_key = version.card_key(imk, str(number), "01")
+    assert card_key.value == odd_parity(imk.encrypt(diversifier))
 
 
 @pytest.mark.parametrize("version", VERSIONS.values(), ids=VERSIONS)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from sesame.emv.errors import MalformedTlv
 from sesame.emv.tags import Tag
-from sesame.emv.tlv import Tlv, decode, encode, encode_one, find, is_constructed
+from sesame.emv.tlv import Tlv, decode, encode, encode_one, find, is_constructed, leaves
 from tests.emv.strategies import tlvs
 
 # The FCI of a French card, and of a Belgian one with a template inside a template.
@@ -34,6 +34,23 @@ def test_an_object_is_found_at_any_depth() -> None:
     assert find(objects, Tag.IAF) == b"\x00"
     assert find(objects, Tag.PDOL) == bytes.fromhex("9F3501")
     assert find(objects, Tag.IPB) is None
+
+
+def test_leaves_are_what_templates_hold_at_any_depth_in_their_order() -> None:
+    """Three deep, and in the order of the bytes; a template itself is none."""
+    found = leaves(BELGIAN_FCI + FRENCH_FCI)
+    assert [o.tag for o in found] == [
+        Tag.DF_NAME,
+        Tag.PDOL,
+        Tag.LANGUAGE_PREFERENCE,
+        Tag.IAF,
+        Tag.CARDHOLDER_NATIONALITY,
+        Tag.BELGIAN_ISSUER,
+        Tag.DF_NAME,
+        Tag.APPLICATION_LABEL,
+        Tag.LANGUAGE_PREFERENCE,
+    ]
+    assert [o.value for o in found[2:4]] == [b"fr", b"\x00"]
 
 
 def test_the_first_of_two_is_found_depth_first() -> None:

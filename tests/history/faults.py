@@ -84,7 +84,7 @@ def _used_code_accepted() -> AbstractContextManager[Any]:
     stack = ExitStack()
     stack.enter_context(patch.object(matching, "_sides", sides))
     stack.enter_context(
-        _sql(sqlite_login, "_ADVANCE_CARD", ("AND last_atc < ?", "AND last_atc <= ?"))
+        _sql(sqlite_login, "_ADVANCE_CARD", ("AND last_atc < :atc", "AND last_atc <= :atc"))
     )
     stack.enter_context(_on_postgresql(("cards.last_atc < ", "cards.last_atc <= ")))
     return stack
@@ -236,7 +236,7 @@ def _card_without_guard() -> AbstractContextManager[Any]:
     """A card's last ATC goes wherever it is sent."""
     stack = ExitStack()
     stack.enter_context(
-        _sql(sqlite_login, "_ADVANCE_CARD", ("AND last_atc < ?", "AND ? IS NOT NULL"))
+        _sql(sqlite_login, "_ADVANCE_CARD", ("AND last_atc < :atc", "AND :atc IS NOT NULL"))
     )
     stack.enter_context(_on_postgresql(("AND cards.last_atc < ", "AND 0 < ")))
     return stack

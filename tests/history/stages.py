@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import asyncpg
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from sesame.store.engine import open_database
 from sesame.store.metadata import METADATA
@@ -353,6 +353,7 @@ async def copy(url: str, path: Path) -> None:
 
     def write(connection: Connection, rows: Mapping[str, list[Row]]) -> None:
         for table in METADATA.sorted_tables:
+            connection.execute(delete(table))  # a new database has begun a life of its own
             if rows[table.name]:
                 connection.execute(insert(table), rows[table.name])
 

@@ -431,6 +431,23 @@ def test_a_session_too_few_or_too_many(story: Story) -> None:
     story.fails("client #1 was given a session that is not there, attempt a")
 
 
+def test_a_session_that_its_old_code_took_along(story: Story) -> None:
+    """Who looks in after the first code Sésame ends it for good; no other session goes so."""
+    old = {"means": "old-code"}
+    story.ask("a", "old", at=(10, 12), answer=records.ACCEPTED, means="old-code")
+    story.accept("a", 11, None, **old)
+    story.ask("b", "1", at=(20, 22), answer=records.ACCEPTED)
+    story.accept("b", 21, 1)
+    story.holds()
+    of_old_code, of_code = story.sessions
+    story.sessions = [of_code]
+    story.holds()
+    story.sessions = [of_old_code]
+    story.fails("1 sessions for 2 accepted attempts; the odd one is of attempt b")
+    story.sessions = [of_code, of_code]
+    story.fails("2 sessions for 2 accepted attempts")
+
+
 def test_other_tables_that_say_something_else(story: Story) -> None:
     """Cards, old codes, devices, versions."""
     story.ask("a", "1", at=(10, 12), answer=records.ACCEPTED)

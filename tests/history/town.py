@@ -100,6 +100,7 @@ SHORT = Limits(
     repeated=timedelta(milliseconds=700),
     hour_floor=1000,
     day_floor=2000,
+    source=None,  # all come from one address
     summed=timedelta(milliseconds=400),
     session_idle=timedelta(hours=8),
 )
@@ -141,7 +142,8 @@ def settings(folder: Path, port: int, url: str = f"sqlite:///{FILE}") -> Path:
         'keystore_passphrase_file = "passphrase"\n'
         f'public_url = "http://127.0.0.1:{port}"\n'
         f"port = {port}\n"
-        "demonstration = true\n",
+        "demonstration = true\n"
+        "source_limits = false\n",
         encoding="utf-8",
     )
     return path

@@ -16,6 +16,7 @@ from msgspec import structs
 
 from sesame.bank import tries, verification
 from sesame.bank.bank import Bank
+from sesame.bank.limits import Limits
 from sesame.bank.matching import Matches
 from sesame.bank.matching import find_matches as find_matches_rightly
 from sesame.bank.old_code import OldCode, OldCodes
@@ -59,13 +60,17 @@ def path() -> Iterator[Path]:
 
 @pytest.fixture
 async def branch(path: Path) -> AsyncIterator[Branch]:
-    """Véra has signed in with ATC 9 and 10; Dora's cards are held; Omar never had an old code."""
+    """Véra has signed in with ATC 9 and 10; Dora's cards are held; Omar never had an old code.
+
+    And his card is unsure, as after a restore.
+    """
     branch = Branch(path, open_bank(path))
     await enrol_everybody(branch.bank)
     for atc in (9, 10):
         await branch.login(VERA, VERA.card.code(atc))
     branch.change("UPDATE cards SET state = 'held' WHERE user_code = ?", DORA.user_code)
     branch.change("UPDATE access SET old_code = NULL WHERE user_code = ?", OMAR.user_code)
+    branch.change("UPDATE cards SET generation = -1 WHERE user_code = ?", OMAR.user_code)
     branch.clock.forward(hours=1)
     yield branch
     await branch.bank.store.close()
@@ -88,6 +93,7 @@ _SINGLE: dict[str, tuple[UserCode, Typed]] = {
     "overtaken": (VERA.user_code, one_code(VERA, 8)),
     "far ahead": (VERA.user_code, one_code(VERA, 900)),
     "card not active": (DORA.user_code, one_code(DORA, 1)),
+    "card unsure": (OMAR.user_code, one_code(OMAR, 1)),
     "wrong, two cards": (DORA.user_code, _WRONG),
     "somebody else's": (OMAR.user_code, one_code(VERA, 11)),
     "nobody's user code": (NOBODY, one_code(VERA, 11)),
@@ -103,6 +109,7 @@ _DOUBLE: dict[str, tuple[UserCode, Typed]] = {
     "nine apart": (VERA.user_code, two_codes(VERA, 11, 20)),
     "too far ahead": (VERA.user_code, two_codes(VERA, 2059, 2060)),
     "card not active": (DORA.user_code, two_codes(DORA, 1, 2)),
+    "card unsure": (OMAR.user_code, two_codes(OMAR, 1, 2)),
     "nobody's user code": (NOBODY, two_codes(VERA, 11, 12)),
     "nobody's, no pair": (_ELSE, two_codes(VERA, 12, 11)),
 }
@@ -224,7 +231,7 @@ async def _besiege(branch: Branch, monkeypatch: pytest.MonkeyPatch, seed: int) -
     user_code = (VERA, OMAR, DORA)[seed % 3].user_code
     seen = []
     with metered(monkeypatch) as works:
-        bank = open_bank(branch.path, name="metered")
+        bank = open_bank(branch.path, name="metered", limits=Limits(source=None))
         object.__setattr__(bank, "now", branch.clock)
         try:
             nobody = UserCode(f"NEMO{2000 + seed}")
@@ -235,8 +242,10 @@ async def _besiege(branch: Branch, monkeypatch: pytest.MonkeyPatch, seed: int) -
                     hour = int(branch.clock.at.timestamp()) // 3600
                     spray = "INSERT OR REPLACE INTO stranger_failures VALUES (63, ?, 0, 300)"
                     branch.change(spray, hour)
-                # Whoever comes first looks at the bank's counts: here neither.
+                # Whoever comes first looks at the bank's counts, and whether it was restored: here
+                # neither.
                 await bank.pressure.is_on(bank.store, bank.limits, branch.clock())
+                await bank.recovery.asked(bank.store, bank.limits, branch.clock())
                 answers, costs = [], []
                 for target, outsider in outsiders.items():
                     if door.strip() != JSON:
@@ -272,10 +281,10 @@ async def test_the_scripts_come_everywhere(branch: Branch, monkeypatch: pytest.M
 
 
 def _nobody_is_asked_of_custody(patched: pytest.MonkeyPatch) -> None:
-    async def find(bank: Bank, access: Access, code: Code) -> Matches:
+    async def find(bank: Bank, access: Access, code: Code, *, known: bool) -> Matches:
         if not access.cards:
             return Matches((), ())
-        return await find_matches_rightly(bank, access, code)
+        return await find_matches_rightly(bank, access, code, known=known)
 
     patched.setattr(verification, "find_matches", find)
 

@@ -6,9 +6,9 @@ import pytest
 
 from sesame.portal.answers import ANSWERS, Answer
 from sesame.portal.cards import Card
-from sesame.portal.drawn_reader import FACES
 from sesame.portal.trial import STEPS
 from sesame.reader.machine import State
+from sesame.web.drawn_reader import FACES
 from tests.portal.browser import Browser
 from tests.portal.words import text_of
 

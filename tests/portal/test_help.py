@@ -22,6 +22,7 @@ async def test_every_topic_is_reached_from_the_top(browser: Browser) -> None:
     linked = set(re.findall(r'href="(?:/aide)?#([^"]+)"', page)) - {"main"}
     assert linked == {
         "appeler",
+        "activer",
         "carte-perdue",
         "code-utilisateur",
         "code-refuse",

@@ -11,6 +11,8 @@ from sesame.portal.help_block import HelpBlock
 from sesame.portal.hours import HelpState, state
 from sesame.web.opening import OpeningHours
 
+_WEEK = OpeningHours()
+
 
 @dataclass
 class Clock:
@@ -32,7 +34,7 @@ def _said(block: HelpBlock, language: Language = Language.ENGLISH) -> str:
 def test_it_follows_the_clock() -> None:
     """To the minute: at 17:59:59 open, at 18:00:00 closed."""
     clock = Clock()
-    block = HelpBlock(OpeningHours(), clock)
+    block = HelpBlock(lambda: _WEEK, clock)
     assert _said(block) == "Open now, until 18:00. Opens again on Tuesday 3\u00a0March at 08:00."
     clock.time += timedelta(seconds=60)
     assert _said(block).startswith("Open now")
@@ -43,7 +45,7 @@ def test_it_follows_the_clock() -> None:
 def test_a_clock_that_is_set_back_is_believed() -> None:
     """What was said of a later minute is not said of this one."""
     clock = Clock(datetime(2026, 3, 2, 17, 0, tzinfo=UTC))
-    block = HelpBlock(OpeningHours(), clock)
+    block = HelpBlock(lambda: _WEEK, clock)
     assert _said(block).startswith("Closed now.")
     clock.time -= timedelta(minutes=1)
     assert _said(block).startswith("Open now")
@@ -59,7 +61,7 @@ def test_it_is_worked_out_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(help_block, "state", counted)
     clock = Clock()
-    block = HelpBlock(OpeningHours(), clock)
+    block = HelpBlock(lambda: _WEEK, clock)
     for seconds in (0, 0, 1, 30, 29):
         clock.time += timedelta(seconds=seconds)
         for language in Language:

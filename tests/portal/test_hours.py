@@ -5,8 +5,9 @@ from datetime import UTC, date, datetime
 import pytest
 
 from sesame.catalogue import Language
-from sesame.portal.hours import calendar, state, week_in_words
+from sesame.portal.hours import calendar, state
 from sesame.web.opening import MIDNIGHT, PARIS, Closure, Holiday, OpeningHours, Span
+from sesame.web.week import week_in_words
 
 FRENCH, ENGLISH = Language.FRENCH, Language.ENGLISH
 NO_HOLIDAYS = frozenset[Holiday]()

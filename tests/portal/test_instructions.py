@@ -71,7 +71,7 @@ _OF_ONE = {
         ("S2", "Mode d’emploi avec une carte Sésame"),
         ("S4", "Il vous faut deux objets : votre carte Sésame et le lecteur."),
         ("S7", "Glissez votre carte Sésame dans le lecteur, puce vers le haut."),
-        ("S11", "Ces 4 chiffres sont dans une lettre à part, partie en même temps que le lecteur"),
+        ("S11", "Ces 4 chiffres sont dans une lettre à part, partie un autre jour que le lecteur"),
     ],
 }
 # Labels and titles, which are the leaflet's own.

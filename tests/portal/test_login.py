@@ -3,6 +3,7 @@
 import asyncio
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -10,7 +11,7 @@ import pytest
 
 from sesame.bank.bank import Bank
 from sesame.bank.limits import Limits
-from sesame.custody.errors import CustodyError, KeyMissing, SealBroken
+from sesame.custody.errors import CustodyError, CustodyUnavailable, KeyMissing, SealBroken
 from sesame.portal.portal import Portal
 from sesame.portal.routes import build
 from sesame.store.engine import open_store
@@ -272,6 +273,15 @@ async def test_a_slip_in_two_codes_costs_nothing(
 # ── The old code ─────────────────────────────────────────────────────────────────────────────────
 
 
+async def test_the_old_code_is_masked_when_typed(browser: Browser) -> None:
+    """RTS art. 22: it serves again and again. A code Sésame, good once, is shown."""
+    kinds = {}
+    for address, field in (("/acces/ancien-code", "old_code"), ("/acces/sesame", "code")):
+        (box,) = re.findall(rf'<input[^>]* name="{field}"[^>]*>', (await browser.get(address)).text)
+        kinds[field] = 'type="password"' in box
+    assert kinds == {"old_code": True, "code": False}
+
+
 async def test_the_old_code_opens_the_space_until_sesame_does(town: Town, browser: Browser) -> None:
     """303; after the first code Sésame it is refused like any wrong one, in the same bytes."""
     answer = await browser.log_in_with_old_code("vera 2345", town.vera.old_code)
@@ -328,6 +338,52 @@ async def test_a_vandal_does_not_keep_the_owner_out(town: Town, browser: Browser
         town.clock.advance(minutes=60)
         answer = await cafe.log_in("VERA2345", await town.code_of(town.vera))
         assert answer.status_code == 303
+
+
+def _close_address(town: Town) -> None:
+    """Have had refused to the tests' address what closes it."""
+    bank = town.bank
+    for _ in range(301):
+        bank.sources.add("127.0.0.1", bank.limits.source, bank.now(), judged=True)
+
+
+@pytest.mark.parametrize(
+    ("way", "typed"),
+    [
+        ("/acces/sesame", {"code": "34567890"}),
+        ("/acces/deux-codes", {"code": "34567890", "next_code": "34567891"}),
+        ("/acces/ancien-code", {"old_code": "azerty"}),
+    ],
+)
+async def test_an_address_to_which_too_much_was_refused(
+    town: Town, browser: Browser, way: str, typed: dict[str, str]
+) -> None:
+    """429 until the next hour, in words of its own, the same for every user code."""
+    town.clock.time = datetime(2026, 3, 2, 13, 20, tzinfo=UTC)
+    _close_address(town)
+    answers = [
+        await browser.fill_in(way, user_code=user_code, **typed)
+        for user_code in ("VERA2345", NOBODY)
+    ]
+    for answer in answers:
+        assert answer.status_code == 429
+        assert 2390 <= int(answer.headers["retry-after"]) <= 2400
+        assert "Trop de codes refusés viennent de votre réseau." in answer.text
+        assert "aucun code n’est examiné jusqu’à\u00a015\u00a0h, sauf" in answer.text
+    real, unreal = (without_chance(answer.text) for answer in answers)
+    assert real == unreal.replace(NOBODY, "VERA2345")
+    town.clock.advance(minutes=40)
+    assert (await browser.fill_in(way, user_code=NOBODY, **typed)).status_code == 422
+
+
+async def test_a_known_browser_gets_in_from_such_an_address(town: Town, browser: Browser) -> None:
+    """Whatever others behind it do."""
+    assert (await browser.log_in("VERA2345", await town.code_of(town.vera))).status_code == 303
+    _close_address(town)
+    assert (await browser.log_in("VERA2345", await town.code_of(town.vera))).status_code == 303
+    async with Browser(build(town.portal())) as cafe:
+        answer = await cafe.log_in("VERA2345", await town.code_of(town.vera))
+        assert answer.status_code == 429
 
 
 async def test_a_shared_computer_is_not_known(town: Town, browser: Browser) -> None:
@@ -388,7 +444,9 @@ async def test_no_database(town: Town, tmp_path: Path) -> None:
     assert "aucun essai" not in answer.text
 
 
-@pytest.mark.parametrize("error", [SealBroken("altered"), KeyMissing("dpa-01")])
+@pytest.mark.parametrize(
+    "error", [SealBroken("altered"), KeyMissing("dpa-01"), CustodyUnavailable("gone")]
+)
 async def test_no_answer_from_custody(
     town: Town,
     monkeypatch: pytest.MonkeyPatch,

@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 from starlette.requests import Request
 
+from sesame.bank.challenges import Challenge
 from sesame.catalogue import Language
 from sesame.portal.account import AccountLines, MovementLine, SignedOutPage, SpacePage
 from sesame.portal.answers import AnswerPage, DisplayLine, DisplaysPage
 from sesame.portal.cards import Card
 from sesame.portal.connections import ConnectionLines, ConnectionsPage
-from sesame.portal.drawn_reader import Drawing
 from sesame.portal.help import HelpPage
 from sesame.portal.help_block import HelpBlock
+from sesame.portal.holding import HeldPage, HoldPage
 from sesame.portal.home import AccessPage, HomePage
 from sesame.portal.hours import ClosureNotice, DayHours, HelpCalendar
 from sesame.portal.instructions import InstructionsIndexPage, InstructionsPage
@@ -24,13 +25,21 @@ from sesame.portal.login import LoginPage
 from sesame.portal.rehearsal import BravoPage, NoRehearsalPage, RehearsalPage
 from sesame.portal.signed_in import SignedIn
 from sesame.portal.trial import TrialStartPage, TrialStepPage
+from sesame.web.drawn_reader import Drawing
 from sesame.web.institution import Institution
 from sesame.web.opening import Closure, OpeningHours
 from sesame.web.problems import ProblemPage
 from sesame.web.rendering import Renderer, Site
 from tests.portal.town import SIMULATOR
 
-_FORM = LoginPage(action="/acces/sesame", form="00" * 16, proof="00" * 32, back="/espace")
+_FORM = LoginPage(
+    action="/acces/sesame",
+    form="00" * 16,
+    proof="00" * 32,
+    back="/espace",
+    single="/acces/sesame",
+    asking="/acces/repondre",
+)
 _FORMS = (
     _FORM,
     replace(_FORM, notice="<notice>", shared=True),
@@ -57,27 +66,71 @@ _SESSION = SignedIn(
 )
 _VIEW_ONLY = replace(_SESSION, view_only=True, replayed=None)
 _CONNECTION = ConnectionLines(id="00", here=False, means="x", opened="x", seen="x")
+_ANSWERING = replace(
+    _FORM,
+    challenge=Challenge("<token>", "12345678", datetime(2026, 3, 2, tzinfo=UTC), b"mark"),
+    drawing=_DRAWING,
+    two=True,
+)
+_WITH_NUMBER = (
+    *_FORMS,
+    replace(_FORM, number_error="<number>"),
+    replace(_FORM, two=True, next_code_error="<three>"),
+    replace(_FORM, two=True, message="<message>", refused=True, challenge_offered=True),
+    _ANSWERING,
+    replace(_ANSWERING, number_error="<number>", next_code_error="<three>"),
+)
 _PAGES: Mapping[str, tuple[object, ...]] = {
     "home.html": (HomePage(),),
     "access.html": (AccessPage(),),
     "login.html": _FORMS,
     "two_codes.html": (*_FORMS, replace(_FORM, next_code_error="<three>")),
-    "old_code.html": _FORMS,
+    "challenge.html": tuple(
+        replace(
+            form,
+            challenge=Challenge("<token>", "12345678", datetime(2026, 3, 2, tzinfo=UTC), b"mark"),
+            drawing=_DRAWING,
+        )
+        for form in (*_FORMS, replace(_FORM, next_code_error="<three>"))
+    ),
+    "old_code.html": (*_FORMS, replace(_FORM, refused=True, challenge_offered=True)),
+    "activation.html": _WITH_NUMBER,
+    "release.html": _WITH_NUMBER,
     "space.html": (
         SpacePage(
             session=_SESSION,
             name="<name>",
             last_login="<moment>",
             erased_old_code=False,
+            opened="<opened>",
             accounts=(
                 AccountLines("<account>", "0000", "1 €", (MovementLine("1", "<label>", "2 €"),)),
                 AccountLines("<empty>", "0001", "0 €", ()),
             ),
         ),
-        SpacePage(session=_SESSION, name="x", last_login=None, erased_old_code=False, accounts=()),
-        SpacePage(session=_SESSION, name="x", last_login="x", erased_old_code=True, accounts=()),
         SpacePage(
-            session=_VIEW_ONLY, name="x", last_login=None, erased_old_code=False, accounts=()
+            session=_SESSION,
+            name="x",
+            last_login=None,
+            erased_old_code=False,
+            opened=None,
+            accounts=(),
+        ),
+        SpacePage(
+            session=_SESSION,
+            name="x",
+            last_login="x",
+            erased_old_code=True,
+            opened=None,
+            accounts=(),
+        ),
+        SpacePage(
+            session=_VIEW_ONLY,
+            name="x",
+            last_login=None,
+            erased_old_code=False,
+            opened=None,
+            accounts=(),
         ),
     ),
     "connections.html": (
@@ -106,6 +159,11 @@ _PAGES: Mapping[str, tuple[object, ...]] = {
             for devices in (0, 1)
         ),
     ),
+    "hold.html": (
+        HoldPage(session=_SESSION, possible=True, form="00", proof="00"),
+        HoldPage(session=_VIEW_ONLY, possible=False, form="00", proof="00"),
+    ),
+    "held.html": (HeldPage(session=_SESSION, number="1234-5678"),),
     "rehearsal.html": (
         RehearsalPage(session=_VIEW_ONLY, form="00", proof="00"),
         RehearsalPage(session=_VIEW_ONLY, form="00", proof="00", wrong=True),
@@ -181,9 +239,11 @@ _CLOSED = datetime(2026, 3, 1, 13, 17, tzinfo=UTC)
 # What other pages are made of.
 _AROUND = {
     "field.html",
+    "challenge_number.html",
+    "challenge_steps.html",
+    "opening.html",
     "way_in.html",
     "check_a_code.html",
-    "drawing.html",
     "first_time.html",
     "frame.html",
     "help.html",
@@ -211,7 +271,7 @@ def _render(template: str, page: object, language: Language) -> str:
 
 
 def _renderer(site: Site, at: datetime = _OPEN) -> Renderer:
-    block = HelpBlock(site.institution.hours, lambda: at)
+    block = HelpBlock(lambda: site.institution.hours, lambda: at)
     return Renderer("sesame.portal", site, frame=block)
 
 

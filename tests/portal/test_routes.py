@@ -19,7 +19,15 @@ _ADDRESSES = [
     ("/acces", 200),
     ("/acces/sesame", 200),
     ("/acces/deux-codes", 200),
+    ("/acces/repondre", 200),
     ("/acces/ancien-code", 200),
+    ("/activation", 200),
+    ("/activation/deux-codes", 200),
+    ("/activation/repondre", 200),
+    ("/activation/ailleurs", 404),
+    ("/deblocage", 200),
+    ("/deblocage/deux-codes", 200),
+    ("/deblocage/repondre", 200),
     ("/mode-d-emploi", 200),
     ("/mode-d-emploi/carte-bancaire", 200),
     ("/mode-d-emploi/carte-bleue", 404),
@@ -31,6 +39,7 @@ _ADDRESSES = [
     ("/espace", 303),
     ("/espace/reste", 200),
     ("/espace/connexions", 303),
+    ("/espace/bloquer", 303),
     ("/premier-essai/verifier", 303),
     ("/premier-essai/bravo", 303),
     ("/deconnexion", 200),
@@ -67,7 +76,10 @@ async def test_every_answer_is_guarded(browser: Browser, address: str, status: i
         "/acces",
         "/acces/sesame",
         "/acces/deux-codes",
+        "/acces/repondre",
         "/acces/ancien-code",
+        "/activation",
+        "/deblocage",
         "/aide",
         "/deconnexion",
         "/mode-d-emploi",
@@ -211,8 +223,10 @@ async def test_no_database_behind_a_page(  # noqa: PLR0913 -- a browser, a fault
 async def test_an_error_of_ours_shows_nothing_of_it(town: Town) -> None:
     """500 with the headers and a sentence, and whom to call."""
     portal = town.portal(bank=replace(town.bank, store=cast("Store", None)))
+    async with Browser(build(town.portal())) as whole:
+        form = await whole.open_form()
     async with Browser(build(portal)) as browser:
-        form = await browser.open_form()
+        browser.cookies = whole.cookies
         fields = form | {"user_code": "VERA2345", "code": "34567890"}
         answer = await browser.post("/acces/sesame", data=fields)
     assert answer.status_code == 500

@@ -14,8 +14,8 @@ import pytest
 from playwright.async_api import Page
 
 from sesame.catalogue import Language, translator
-from sesame.portal.drawn_reader import draw, sentence_of
 from sesame.portal.trial import STEPS
+from sesame.web.drawn_reader import draw, sentence_of
 from tests.portal.screen_reader import Heard, listen
 from tests.portal.street import PAGES, Street
 
@@ -150,6 +150,10 @@ async def test_in_and_out_again(street: Street) -> None:
             _REFUSED,
             "Votre carte a beaucoup servi ailleurs, ou le code est encore refusé ?",
             "link: Entrez deux codes de suite",
+            "Nouvelle carte, jamais utilisée ?",
+            "link: Activez-la d’abord",
+            "Vous aviez bloqué vos codes ?",
+            "link: Débloquez-les",
         ]
         refused.says(
             "heading 1: Connexion avec le lecteur Sésame",

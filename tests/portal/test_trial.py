@@ -8,9 +8,9 @@ import pytest
 from sesame.catalogue import Language
 from sesame.portal.answers import ANSWERS
 from sesame.portal.cards import Card
-from sesame.portal.drawn_reader import FACES
 from sesame.portal.trial import STEPS
 from sesame.reader.machine import Reader, State
+from sesame.web.drawn_reader import FACES
 from tests.portal.browser import Browser
 from tests.portal.words import sentences_of, text_of, words_of
 

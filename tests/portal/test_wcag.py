@@ -25,6 +25,9 @@ _LAYOUTS = [
     "/acces",
     "/acces/sesame?motif=session",
     "/acces/deux-codes",
+    "/acces/repondre",
+    "/activation/repondre",
+    "/deblocage/deux-codes",
     "/aide",
     "/mode-d-emploi/carte-bancaire",
     "/premier-essai",
@@ -297,7 +300,9 @@ async def test_the_purpose_of_each_field(street: Street) -> None:
     purposes = {
         "/acces/sesame": {"user_code": "username", "code": "one-time-code"},
         "/acces/deux-codes": {"user_code": "username", "next_code": "one-time-code"},
+        "/acces/repondre": {"user_code": "username", "next_code": "one-time-code"},
         "/acces/ancien-code": {"user_code": "username", "old_code": "current-password"},
+        "/activation": {"user_code": "username", "number": "off", "code": "one-time-code"},
     }
     async with street.visitor() as page:
         for address, fields in purposes.items():
@@ -319,7 +324,7 @@ async def test_the_purpose_of_each_field(street: Street) -> None:
 async def test_nothing_is_asked_twice(street: Street) -> None:
     """3.3.7: after a refusal the user code stands there; only the code, spent, is typed anew."""
     async with street.visitor() as page:
-        for address in ("/acces/sesame", "/acces/deux-codes"):
+        for address in ("/acces/sesame", "/acces/deux-codes", "/acces/repondre", "/activation"):
             await page.goto(address)
             await page.fill("#user_code", "VERA2345")
             for field in await page.locator("input.code:not(#user_code)").all():

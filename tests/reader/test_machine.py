@@ -1410,6 +1410,16 @@ def answers(asked: Asked | None) -> Iterator[Response]:
     yield from ANSWERS[asked]
 
 
+def twin(reader: Reader) -> Reader:
+    """A reader in the same state, which goes its own way: what either may fill is not shared."""
+    other = copy.copy(reader)
+    held = vars(other)
+    card = held["_card"] = copy.copy(held["_card"])
+    card.aids, card.records, card.objects = list(card.aids), list(card.records), dict(card.objects)
+    held["_typed"] = dict(held["_typed"])
+    return other
+
+
 def explored() -> Iterator[tuple[Reader, Asked | None, Event, Reader, list[Effect]]]:
     """Every state that the machine reaches, and everything that may happen there."""
     todo: list[tuple[Reader, Asked | None]] = [(Reader(), None)]
@@ -1432,19 +1442,19 @@ def explored() -> Iterator[tuple[Reader, Asked | None, Event, Reader, list[Effec
             continue  # more digits change nothing
         known.add(key)
         for payee in ("34567890", "0" * PAYEE) if screen.state is State.AWAITING_PAYEE else ():
-            changed = copy.deepcopy(reader)
+            changed = twin(reader)
             vars(changed)["_typed"][State.AWAITING_PAYEE] = payee
             todo.append((changed, asked))
         for battery in Battery if screen.state not in POWERED else ():  # nobody looks at it there
-            changed = copy.deepcopy(reader)
+            changed = twin(reader)
             changed.battery = battery
             todo.append((changed, asked))
         for time in DisplayTime if screen.state in SHOWN else ():
-            changed = copy.deepcopy(reader)
+            changed = twin(reader)
             changed.display_time = time
             todo.append((changed, asked))
         for event in (*HAPPENINGS, *map(CardAnswered, answers(asked))):
-            after = copy.deepcopy(reader)
+            after = twin(reader)
             effects = after.handle(event, LATE if isinstance(event, Tick) else 0.0)
             yield reader, asked, event, after, effects
             if isinstance(event, Tick):

@@ -214,8 +214,7 @@ def test_function_keys_are_nobody_s_outside_of_the_reader(open_page: Open) -> No
     expect(page.locator("#lines")).to_contain_text("CHOISISSEZ")
 
 
-@pytest.mark.parametrize("language", ["fr", "en"])
-@pytest.mark.parametrize("width", [1280, 320])
+@pytest.mark.parametrize(("width", "language"), [(320, "fr"), (1280, "en")])
 def test_axe_finds_nothing(open_page: Open, width: int, language: str) -> None:
     """In every state that a function leads to; nothing scrolls sideways."""
     page = open_page(width, at=f"/langue/{language}?retour=/", bypass_csp=True)

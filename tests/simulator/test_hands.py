@@ -187,11 +187,18 @@ def test_without_a_voice_of_its_own(open_page: Open) -> None:
 # ── The size ─────────────────────────────────────────────────────────────────────────────────────
 
 
+def digits(page: Page) -> list[dict[str, float]]:
+    """Where each digit of the code stands, in pixels; all at once, as they are drawn again."""
+    boxes: list[dict[str, float]] = page.evaluate(
+        "[...document.querySelectorAll('#digits svg')].map(d => d.getBoundingClientRect().toJSON())"
+    )
+    assert len(boxes) == 8
+    return boxes
+
+
 def height(page: Page) -> float:
     """Of a digit of the code, in pixels."""
-    box = page.locator("#digits svg").first.bounding_box()
-    assert box is not None
-    return box["height"]
+    return digits(page)[0]["height"]
 
 
 @pytest.mark.parametrize("width", [320, 1280])
@@ -208,9 +215,7 @@ def test_sizes(open_page: Open, width: int) -> None:
         heights.append(height(page))
         glass = page.locator("#display").bounding_box()
         assert glass is not None
-        for digit in page.locator("#digits svg").all():
-            box = digit.bounding_box()
-            assert box is not None
+        for box in digits(page):
             assert glass["x"] <= box["x"]
             assert box["x"] + box["width"] <= glass["x"] + glass["width"]
             assert glass["y"] <= box["y"]

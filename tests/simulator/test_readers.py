@@ -244,10 +244,12 @@ async def test_another_language_is_said_again(readers: Readers, table: Table) ->
 
 
 def inside(readers: Readers, reader_id: str) -> str:
-    """Everything that the reader keeps, as far as it goes, with its secrets."""
+    """Everything that the reader keeps, as far as it goes, with its secrets; bytes in hex."""
     place = readers._places[reader_id]  # noqa: SLF001 -- looking from outside would let time pass
 
     def spell(value: object) -> object:
+        if isinstance(value, bytes):
+            return value.hex()  # a PIN block shows its digits
         fields = getattr(value, "__dict__", None) or {
             name: getattr(value, name, None) for name in getattr(value, "__slots__", ())
         }
@@ -257,20 +259,26 @@ def inside(readers: Readers, reader_id: str) -> str:
 
 
 async def test_code_and_pin_are_wiped_when_nobody_looks(readers: Readers, table: Table) -> None:
-    """35 seconds after the code came, the server has forgotten it by itself."""
+    """The PIN as soon as the chip has it; the code by itself, 35 seconds after it came."""
     reader = await readers.open(FRENCH)
     await insert(readers, reader, table, CAMILLE)
-    shown = await press(readers, reader, *code_keys())
+    *typed, ok = code_keys()
+    await press(readers, reader, *typed)
+    assert PIN in inside(readers, reader)
+    shown = await press(readers, reader, ok)
     assert shown.code is not None
     assert shown.code.replace(" ", "") in inside(readers, reader)
+    assert PIN not in inside(readers, reader)
     table.pass_time(34.9)
     await readers.pass_time()
     assert shown.code.replace(" ", "") in inside(readers, reader)
+    assert PIN not in inside(readers, reader)
     table.pass_time(0.1)
     await readers.pass_time()
     assert shown.code.replace(" ", "") not in inside(readers, reader)
     digits = ", ".join(" ".join(group) for group in shown.code.split())
     assert digits not in inside(readers, reader)
+    assert PIN not in inside(readers, reader)
     assert (await readers.look(reader, FRENCH)).state is State.OFF
 
 

@@ -4,8 +4,19 @@ from dataclasses import replace
 
 import pytest
 
+from sesame.store.access import AccessQuestion
 from sesame.store.buckets import bucket_of
-from sesame.store.cards import CardRow, SealedCardRow, any_card, insert_cards, seal_context
+from sesame.store.cards import (
+    CardRow,
+    CardState,
+    SealedCardRow,
+    any_card,
+    insert_cards,
+    raise_atc,
+    replace_card,
+    seal_context,
+    set_card_state,
+)
 from sesame.store.errors import EnrolledMeanwhile
 from tests.places import Place
 from tests.store.databases import USER_CODE, card, enrol
@@ -16,7 +27,7 @@ def test_a_card_and_its_entry_in_the_index(place: Place) -> None:
     place.write(lambda c: insert_cards(c, [((5, "ADA22222"), card(1, last_atc=7))], 99))
     written = place.everything()
     assert written["cards"] == [
-        (5, "ADA22222", 1, "sesame", "active", "sesame-card-1", b"sealed", "4417", 7, 99)
+        (5, "ADA22222", 1, "sesame", "active", "sesame-card-1", b"sealed", "4417", 7, 99, 0)
     ]
     assert written["pan_index"] == [(card(1).pan_hash, "00", 5, "ADA22222", 1)]
 
@@ -68,3 +79,49 @@ def test_no_row_prints_its_seal() -> None:
         assert (repr(row), str([row])) == (printed, f"[{printed}]")
     for secret in (seal, card(1).pan_hash):
         assert repr(secret) not in repr(card(1))
+
+
+def test_a_card_is_held_and_let_go(place: Place) -> None:
+    """The one, and not the other one."""
+
+    def states() -> list[str]:
+        (access,) = place.read_group([AccessQuestion(USER_CODE)])
+        return [row.state for row in access.cards]
+
+    enrol(place)
+    place.write(lambda c: set_card_state(c, _KEY, 2, CardState.HELD))
+    assert states() == ["active", "held"]
+    place.write(lambda c: set_card_state(c, _KEY, 2, CardState.ACTIVE))
+    assert states() == ["active", "active"]
+
+
+def test_an_atc_is_taken_upwards_only_and_of_a_sure_card(place: Place) -> None:
+    """Not the last one again, not one below it; none of a card that a restore made unsure."""
+    enrol(place)
+    key = (bucket_of(USER_CODE), USER_CODE)
+
+    def last() -> list[int]:
+        of_card = (row for row in place.everything()["cards"] if row[1:3] == (USER_CODE, 1))
+        return [row[8] for row in of_card]
+
+    begun = last()[0]
+    for atc, taken in ((begun + 9, True), (begun + 9, False), (begun + 3, False)):
+        assert place.write(lambda c, atc=atc: raise_atc(c, key, 1, atc)) == taken  # type: ignore[misc]
+    assert last() == [begun + 9]
+    place.execute("UPDATE incarnation SET generation = generation + 1")
+    assert not place.write(lambda c: raise_atc(c, key, 1, begun + 20))
+    assert last() == [begun + 9]
+
+
+def test_a_card_takes_another_ones_place(place: Place) -> None:
+    """With an ATC of its own; what was somebody's is nobody else's."""
+    enrol(place)
+    place.write(lambda c: replace_card(c, _KEY, card(1, "another number", last_atc=0), 3_000))
+    (access,) = place.read_group([AccessQuestion(USER_CODE)])
+    assert [(row.card_number, row.last_atc) for row in access.cards] == [(1, 0), (2, 10)]
+    with pytest.raises(EnrolledMeanwhile):
+        place.write(lambda c: replace_card(c, _KEY, card(1), 4_000))
+    assert place.last_atcs(USER_CODE) == [0, 10]
+
+
+_KEY = (bucket_of(USER_CODE), USER_CODE)

@@ -140,6 +140,7 @@ class _Watched:
         self.at_once = at_once
         self.read, self.write = place.database.read, place.database.write
         self.swap_alone = place.database.swap_alone
+        self.connections = place.database.connections
         self.groups: list[list[int]] = []
         self.steps: list[list[Step]] = []
         self.on_their_way = Counter[str]()

@@ -22,6 +22,21 @@ def test_it_goes_part_by_part(place: Place, monkeypatch: pytest.MonkeyPatch) -> 
     assert parts == [2, 2, 1, 0]
 
 
+@pytest.mark.needs("postgresql")
+def test_a_part_is_a_part_by_any_plan(server: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also by one that runs a subselect anew for each row."""
+    monkeypatch.setattr(forgetting, "MOST", 2)
+    for hour in range(5):
+        server.execute("INSERT INTO stranger_failures VALUES (1, ?, 0, 1)", hour)
+
+    def forget(connection: Connection) -> int:
+        for kind in ("hashjoin", "mergejoin", "material", "hashagg", "sort"):
+            connection.exec_driver_sql(f"SET LOCAL enable_{kind} = off")
+        return delete_old_failures(connection, before=9)
+
+    assert server.write(forget) == 2
+
+
 def test_a_row_stays_as_long_as_a_line_of_it(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """A row that began anew would write its first line over again."""
     for version in range(3):

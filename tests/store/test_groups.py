@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -242,3 +243,18 @@ async def test_drain_without_work_returns_at_once() -> None:
     work = Work()
     await groups_of(work).drain()
     assert work.groups == []
+
+
+async def test_a_group_belongs_to_no_one_of_those_in_it() -> None:
+    """What is logged while it is on its way carries nobody's name, not even the first one's."""
+    whose: ContextVar[str] = ContextVar("whose", default="nobody's")
+    seen: list[str] = []
+
+    async def work(items: Sequence[int]) -> Sequence[int]:
+        seen.append(whose.get())
+        return items
+
+    groups: Groups[int, int] = Groups(work, key=lambda item: (item,))
+    whose.set("the first one's")
+    assert await groups.submit(1) == 1
+    assert seen == ["nobody's"]

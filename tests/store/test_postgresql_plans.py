@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -9,9 +10,12 @@ from sqlalchemy import Connection, event
 
 from sesame.store.access import delete_stranger_rows
 from sesame.store.buckets import bucket_of
+from sesame.store.callers import read_callers
 from sesame.store.cards import any_card
+from sesame.store.customer_view import read_lines_before, read_view
 from sesame.store.devices import delete_expired_devices
 from sesame.store.metadata import METADATA
+from sesame.store.names import find_by_words
 from sesame.store.sessions import find_session
 from sesame.store.steps import Fate
 from tests.places import Place
@@ -20,7 +24,7 @@ from tests.store.databases import STRANGER, USER_CODE, accepted, enrol, step
 pytestmark = pytest.mark.needs("postgresql")
 
 _CUSTOMERS = 20_000
-_MANY = ("access", "customers", "cards", "sessions", "devices")
+_MANY = ("access", "customers", "cards", "sessions", "devices", "audit_lines", "customer_words")
 
 
 @pytest.fixture
@@ -107,3 +111,30 @@ def test_one_card_is_found_at_once(large: Place) -> None:
     (plan,) = _plans(large, any_card)
     assert plan["Node Type"] == "Limit"
     assert plan["Plan Rows"] == 1
+
+
+def test_what_the_help_line_looks_at(large: Place) -> None:
+    """A name by the beginning of its longest word; a card by how it ends; callers by the moment."""
+    large.execute(
+        "UPDATE customer_words SET word = right(user_code, 3) || word WHERE user_code LIKE 'X%'"
+    )
+    large.execute("UPDATE cards SET last4 = right(user_code, 4) WHERE user_code LIKE 'X%'")
+    large.execute("ANALYZE customer_words, cards")
+    for words, last4, index in (
+        (("dup",), "", "customer_words_by_word"),
+        (("dupont", "vera"), "", "customer_words_by_word"),
+        (("vera",), "1234", "cards_by_last4"),
+        ((), "1234", "cards_by_last4"),
+    ):
+        find = partial(find_by_words, words=words, last4=last4, most=51)
+        used, scanned = _reached(_plans(large, find))
+        assert index in used
+        assert scanned == set()
+    used, scanned = _reached(_plans(large, partial(read_callers, since=10**9, most=26)))
+    assert "audit_lines_by_moment" in used
+    assert "audit_lines" not in scanned
+    key = (bucket_of(USER_CODE), USER_CODE)
+    page = _plans(large, partial(read_view, key=key, seen_since=0, now=0))
+    page += _plans(large, partial(read_lines_before, key=key, before=9, most=51))
+    _, scanned = _reached(page)
+    assert not scanned & set(_MANY)

@@ -1,24 +1,67 @@
 """`sesame.store.roles`: a server's role does what a server does, and alters no audit line."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from datetime import UTC, date, datetime
+from functools import partial
 
 import asyncpg
 import pytest
+from msgspec.structs import replace as replace_fields
 
+from sesame.bank.limits import Limits
+from sesame.bank.renewal import Renewal
 from sesame.store import postgresql
-from sesame.store.access import names_attempt
+from sesame.store.access import State, names_attempt
+from sesame.store.approvals import read_approvals
 from sesame.store.audit import attempt_of, cap_stranger_lines, delete_stranger_lines, has_line
 from sesame.store.buckets import bucket_of
+from sesame.store.cards import CardState
+from sesame.store.chains import (
+    BEFORE_ALL,
+    changed_since,
+    find_last_atcs,
+    lines_beyond,
+    read_heads,
+    read_opening,
+)
 from sesame.store.customers import insert_customers
 from sesame.store.devices import delete_expired_devices
 from sesame.store.engine import Store, open_store
-from sesame.store.errors import SchemaMismatch, StatementFailed, StoreUnavailable
+from sesame.store.errors import SchemaMismatch, StatementFailed, StepLost, StoreUnavailable
+from sesame.store.incarnation import begin_beats
 from sesame.store.metadata import METADATA
-from sesame.store.roles import GRANTS, WEB_ROLE
-from sesame.store.schema import make_ready, migrate
+from sesame.store.opening import OpenedCard, Opening, take_opening
+from sesame.store.own_hold import OwnHolding, take_own_holding
+from sesame.store.person import erase_person, read_person
+from sesame.store.retention import (
+    AnchorRow,
+    HoldRow,
+    PersonalKey,
+    active_holds,
+    add_hold,
+    cut_chains,
+    erase_personal,
+    find_anchors,
+    lift_hold,
+    old_personal,
+    read_oldest,
+)
+from sesame.store.roles import (
+    DESK_ROLE,
+    EVIDENCE_ROLE,
+    GRANTS,
+    PERSON_ROLE,
+    RETENTION_ROLE,
+    ROLES,
+    SEAL_ROLE,
+    WEB_ROLE,
+)
+from sesame.store.schema import erase, make_ready, migrate
 from sesame.store.sessions import delete_session
+from sesame.store.staff import read_rights
 from sesame.store.steps import Fate
 from tests.places import Place
 from tests.postgresql import Cluster
@@ -27,12 +70,13 @@ from tests.store.databases import STRANGER, USER_CODE, accepted, customer, enrol
 pytestmark = pytest.mark.needs("postgresql")
 
 _OWNER = "sesame_owner"
+_ROLES = (_OWNER, WEB_ROLE, DESK_ROLE, SEAL_ROLE, EVIDENCE_ROLE, RETENTION_ROLE, PERSON_ROLE)
 
 
 @pytest.fixture(scope="module")
 def owned(cluster: Cluster) -> Iterator[str]:
     """The name of a database whose tables belong to a role of their own."""
-    for role in (_OWNER, WEB_ROLE):
+    for role in _ROLES:
         cluster.psql(f"CREATE ROLE {role} LOGIN")
     name = cluster.new_database()
     cluster.psql(f"ALTER DATABASE {name} OWNER TO {_OWNER}")
@@ -40,7 +84,7 @@ def owned(cluster: Cluster) -> Iterator[str]:
     migrate(cluster.url(name, user=_OWNER))
     yield name
     cluster.psql(f"DROP DATABASE {name} WITH (FORCE)")
-    for role in (_OWNER, WEB_ROLE):
+    for role in _ROLES:
         cluster.psql(f"DROP ROLE {role}")
 
 
@@ -48,8 +92,7 @@ def owned(cluster: Cluster) -> Iterator[str]:
 def owner(cluster: Cluster, owned: str) -> Iterator[Place]:
     """That database, as its owner sees it, with one customer."""
     place = Place(cluster.url(owned, user=_OWNER))
-    for table in METADATA.sorted_tables:
-        place.execute(f"DELETE FROM {table.name}")  # noqa: S608 -- the schema's own names
+    place.write(erase)
     enrol(place)
     yield place
     place.close()
@@ -149,6 +192,14 @@ _BEGUN = (
     ("statement", "refusal"),
     [
         ("UPDATE cards SET last_atc = 0", asyncpg.RestrictViolationError),
+        ("UPDATE cards SET generation = -1", asyncpg.RestrictViolationError),
+        ("UPDATE incarnation SET generation = -1", asyncpg.RestrictViolationError),
+        ("DELETE FROM incarnation", asyncpg.InsufficientPrivilegeError),
+        ("DELETE FROM beats", asyncpg.InsufficientPrivilegeError),
+        ("UPDATE beats SET beat = 0", asyncpg.RestrictViolationError),
+        ("UPDATE beats SET server = ''", asyncpg.InsufficientPrivilegeError),
+        ("UPDATE access SET old_code = 'known'", asyncpg.RestrictViolationError),
+        ("SELECT sesame_has_old_code(1::smallint, 'x')", asyncpg.InsufficientPrivilegeError),
         ("UPDATE access SET version = 0", asyncpg.RestrictViolationError),
         ("UPDATE access SET version = 9223372036854775807", asyncpg.RestrictViolationError),
         ("UPDATE access SET version = version + 2", asyncpg.RestrictViolationError),
@@ -166,12 +217,183 @@ async def test_a_server_turns_nothing_back(
     cluster: Cluster, owned: str, owner: Place, statement: str, refusal: type[Exception]
 ) -> None:
     """Neither a counter nor a customer; nor does it read what it wrote about them."""
+    owner.write(lambda connection: begin_beats(connection, b"of some server..", at=1))
     before = owner.everything()
     connection = await asyncpg.connect(cluster.url(owned, user=WEB_ROLE).replace("+asyncpg", ""))
     with pytest.raises(refusal):
         await connection.execute(statement)
     await connection.close()
     assert owner.everything() == before
+
+
+_STAFF = "_K7P2M4X"
+_OF_STAFF = {
+    "access": _BEGUN.format(1).replace("ADA22222", _STAFF),
+    "sessions": (
+        "INSERT INTO sessions (bucket, token_hash, user_code, session_epoch, means, "
+        "erased_old_code, opened_at, seen_at, ends_at) "
+        "VALUES (1, '\\x00', '_K7P2M4X', 0, 'code', 0, 1, 1, 9)"
+    ),
+    "devices": (
+        "INSERT INTO devices (bucket, user_code, device_hash, known_since, expires_at) "
+        "VALUES (1, '_K7P2M4X', '\\x00', 1, 9)"
+    ),
+}
+
+
+@pytest.mark.parametrize("table", _OF_STAFF)
+async def test_a_server_of_customers_begins_nothing_of_staff(
+    cluster: Cluster, owned: str, owner: Place, table: str
+) -> None:
+    """Neither a session, which would open the desk, nor what leads to one; of customers it may."""
+    before = owner.everything()
+    url = cluster.url(owned, user=WEB_ROLE).replace("+asyncpg", "")
+    connection = await asyncpg.connect(url)
+    with pytest.raises(asyncpg.RestrictViolationError, match="staff are the desk's"):
+        await connection.execute(_OF_STAFF[table])
+    assert owner.everything() == before
+    await connection.execute(_OF_STAFF[table].replace(_STAFF, "ADA33333"))
+    await connection.close()
+
+
+async def test_a_retired_card_stays_so(cluster: Cluster, owned: str, owner: Place) -> None:
+    """Whatever the desk's role says; another state it may give."""
+    del owner
+    url = cluster.url(owned, user=_OWNER).replace("+asyncpg", "")
+    connection = await asyncpg.connect(url)
+    for state in ("held", "active", "waiting", "retired"):
+        await connection.execute("UPDATE cards SET state = $1 WHERE card_number = 1", state)
+    with pytest.raises(asyncpg.RestrictViolationError, match="a retired card stays so"):
+        await connection.execute("UPDATE cards SET state = 'active' WHERE card_number = 1")
+    await connection.close()
+
+
+_OF_CARD = f"bucket = {bucket_of(USER_CODE)} AND user_code = '{USER_CODE}'"
+_ORDER = (
+    "INSERT INTO card_orders (bucket, user_code, order_number, kind, reason, replaces, ordered_at, "  # noqa: S608 -- of the tests
+    "ordered_by, card_number, activation_hash, activation_until, activated_at, cancelled_at) "
+    f"VALUES ({bucket_of(USER_CODE)}, '{USER_CODE}', 1, 'sesame', 'first', 2, 0, '', 1, "
+    "{hash}, 9, {activated}, {cancelled})"
+)
+_HOLD = (
+    'INSERT INTO holds (bucket, user_code, card_number, "by", by_code, reason, at, release_hash) '  # noqa: S608 -- of the tests
+    f"VALUES ({bucket_of(USER_CODE)}, '{USER_CODE}', 1, '{{by}}', '', '', 0, {{hash}})"
+)
+_HASH = f"'\\x{'00' * 32}'"
+
+
+def _state(card: int, state: str) -> str:
+    return f"UPDATE cards SET state = '{state}' WHERE {_OF_CARD} AND card_number = {card}"  # noqa: S608 -- of the tests
+
+
+@pytest.mark.parametrize(
+    ("before", "statement"),
+    [
+        ([_state(1, "held")], _state(1, "active")),
+        ([_HOLD.format(by="desk", hash="NULL"), _state(1, "held")], _state(1, "active")),
+        ([_HOLD.format(by="desk", hash="NULL"), _state(1, "held")], "DELETE FROM holds"),
+        ([_state(1, "held")], _HOLD.format(by="owner", hash=_HASH)),
+        ([_state(1, "waiting")], _HOLD.format(by="owner", hash=_HASH)),
+        ([], _HOLD.format(by="owner", hash="NULL")),
+        ([], _HOLD.format(by="desk", hash=_HASH)),
+        ([], _state(1, "held")),
+        ([], _state(1, "retired")),
+        ([], _state(1, "waiting")),
+        ([_state(1, "waiting")], _state(1, "active")),
+        (
+            [_ORDER.format(hash=_HASH, activated="NULL", cancelled="NULL"), _state(1, "waiting")],
+            _state(1, "active"),
+        ),
+        (
+            [_ORDER.format(hash="NULL", activated="1", cancelled="NULL"), _state(1, "waiting")],
+            _state(1, "active"),
+        ),
+        (
+            [_ORDER.format(hash=_HASH, activated="1", cancelled="1"), _state(1, "waiting")],
+            _state(1, "active"),
+        ),
+        (
+            [_ORDER.format(hash=_HASH, activated="NULL", cancelled="NULL"), _state(2, "held")],
+            _state(2, "retired"),
+        ),
+        ([_ORDER.format(hash="NULL", activated="1", cancelled="NULL")], _state(2, "retired")),
+        ([_ORDER.format(hash=_HASH, activated="1", cancelled="1")], _state(2, "retired")),
+    ],
+)
+async def test_a_server_of_customers_opens_no_card_by_itself(
+    cluster: Cluster, owned: str, owner: Place, before: list[str], statement: str
+) -> None:
+    """Whatever it says: what the desk holds stays held, what waits needs its order's number."""
+    for done in before:
+        owner.execute(done)
+    found = owner.everything()
+    connection = await asyncpg.connect(cluster.url(owned, user=WEB_ROLE).replace("+asyncpg", ""))
+    with pytest.raises(asyncpg.RestrictViolationError):
+        await connection.execute(statement)
+    await connection.close()
+    assert owner.everything() == found
+
+
+async def test_a_server_of_customers_activates_holds_and_releases(web: Store, owner: Place) -> None:
+    """By the steps that do it, and by no more than these need."""
+    owner.execute(_ORDER.format(hash=_HASH, activated="NULL", cancelled="NULL"))
+    owner.execute(_state(1, "waiting"))
+    opened = OpenedCard(
+        card_number=1,
+        was=CardState.WAITING,
+        number_hash=bytes(32),
+        order_number=1,
+        retires=2,
+    )
+    opening = Opening(cards=(opened,), event="activation", notice=bytes(16))
+    whole = accepted(forgets_devices=True)
+    late = replace_fields(whole, line=replace_fields(whole.line, at=9))
+    with pytest.raises(StepLost):
+        await web.write(partial(take_opening, step=late, opening=opening))
+    early = replace_fields(whole, line=replace_fields(whole.line, at=8))
+    assert await web.write(partial(take_opening, step=early, opening=opening)) is Fate.WON
+    states = "SELECT state FROM cards ORDER BY card_number"
+    assert owner.execute(states) == [("active",), ("retired",)]
+    holding = OwnHolding(
+        cards=(1,), release_hash=bytes(32), goes_on=b"\1" * 32, event="hold", notice=b"2" * 16
+    )
+    held = step(read_version=2, state=State(stepped_at=2_000, session_epoch=1))
+    assert await web.write(partial(take_own_holding, step=held, holding=holding)) is Fate.WON
+    assert owner.execute(states) == [("held",), ("retired",)]
+    assert owner.execute("SELECT session_epoch FROM sessions") == [(1,)]
+    own = OpenedCard(card_number=1, was=CardState.HELD, number_hash=bytes(32))
+    again = accepted(read_version=3, atcs=((1, 12),))
+    opening = Opening(cards=(own,), event="release", notice=b"3" * 16)
+    assert await web.write(partial(take_opening, step=again, opening=opening)) is Fate.WON
+    assert owner.execute(states) == [("active",), ("retired",)]
+    assert owner.execute("SELECT * FROM holds") == []
+
+
+async def test_the_desks_role_renews_and_retires(
+    cluster: Cluster, owned: str, owner: Place
+) -> None:
+    """As the day's run does; no server of customers orders a card."""
+    owner.execute(_ORDER.format(hash=_HASH, activated="1", cancelled="NULL"))
+    owner.execute("UPDATE card_orders SET expires_on = '2026-03-02', replaces = NULL")
+    owner.execute("UPDATE cards SET kind = 'sesame'")
+    orders = "SELECT replaces, reason FROM card_orders ORDER BY order_number"
+    for role, day in ((WEB_ROLE, 1), (DESK_ROLE, 1), (DESK_ROLE, 3)):
+        store = open_store(cluster.url(owned, user=role))
+        renewal = Renewal(
+            store=store,
+            now=datetime(2026, 3, day, tzinfo=UTC),
+            today=date(2026, 3, day),
+            random_bytes=lambda many, day=day: bytes([day]) * many,  # type: ignore[misc]  # of this turn
+            limits=Limits(),
+        )
+        if role == WEB_ROLE:
+            with pytest.raises(StoreUnavailable, match="permission denied"):
+                await renewal.run()
+        else:
+            await renewal.run()
+        await store.close()
+    assert owner.execute(orders) == [(None, "first"), (1, "renewal")]
+    assert owner.execute("SELECT state FROM cards WHERE card_number = 1") == [("retired",)]
 
 
 @pytest.fixture
@@ -259,12 +481,151 @@ async def test_a_server_that_serves_as_the_owner(
         assert ("may alter audit lines" in caplog.text) is warned
 
 
+@pytest.mark.parametrize("role", [SEAL_ROLE, EVIDENCE_ROLE])
+async def test_who_looks_at_chains_changes_nothing(
+    cluster: Cluster, owned: str, owner: Place, role: str
+) -> None:
+    """And sees no more than chains; what opens a line only where that is the role's purpose."""
+    before = owner.everything()
+    looking = open_store(cluster.url(owned, user=role))
+    (head,) = await looking.read(partial(read_heads, after=BEFORE_ALL, most=9))
+    assert await looking.read(partial(changed_since, at=0, most=9)) == [head[:2]]
+    assert await looking.read(partial(lines_beyond, since=[(*head[:2], 0)]))
+    cards = await looking.read(partial(find_last_atcs, keys=[head[:2]]))
+    assert sorted(card.last_atc for card in cards) == sorted(owner.last_atcs(USER_CODE)) != []
+    assert await looking.read(read_rights) == []
+    assert await looking.read(partial(read_approvals, after=b"", most=9)) == []
+    opening = partial(read_opening, key=head[:2], version=1)
+    if role == EVIDENCE_ROLE:
+        assert await looking.read(opening) is not None
+    else:
+        with pytest.raises(StoreUnavailable, match="permission denied"):
+            await looking.read(opening)
+    for statement in (
+        "SELECT * FROM access",
+        "SELECT * FROM cards",
+        "SELECT sealed FROM cards",
+        "SELECT * FROM customers",
+        "SELECT * FROM sessions",
+        "SELECT name FROM staff",
+        "UPDATE approvals SET reason = ''",
+        "UPDATE cards SET last_atc = last_atc + 1",
+        "UPDATE access SET head = head",
+        "INSERT INTO audit_lines TABLE audit_lines",
+        "DELETE FROM audit_lines",
+        "UPDATE audit_lines SET at = 0",
+    ):
+        with pytest.raises(StoreUnavailable, match=r"permission denied.*sesame database migrate"):
+            await looking.write(lambda c, statement=statement: c.exec_driver_sql(statement))  # type: ignore[misc]
+    await looking.close()
+    assert owner.everything() == before
+
+
+async def test_who_prunes_takes_old_lines_away_and_no_others(
+    cluster: Cluster, owned: str, owner: Place
+) -> None:
+    """Not the young ones, whatever it was told the rule is; and it lifts no hold."""
+    pruning = open_store(cluster.url(owned, user=RETENTION_ROLE))
+    (oldest,) = await pruning.read(partial(read_oldest, after=BEFORE_ALL, most=9))
+    key = (oldest.bucket, oldest.user_code)
+    assert await pruning.read(
+        partial(old_personal, after=(*BEFORE_ALL, 0), last=key, before=9_999, most=9)
+    ) == [PersonalKey(*key, 1, 1_000)]
+    assert await pruning.read(active_holds) == []
+    assert await pruning.write(
+        partial(erase_personal, keys=[PersonalKey(*key, 1, 1_000)], holds=[])
+    )
+    anchor = AnchorRow(*key, 1, bytes(32), 5, bytes(64))
+    young = round(time.time() - 395 * 86_400) * 1_000_000
+    owner.execute("UPDATE audit_lines SET at = ?", young)
+    before = owner.everything()
+    with pytest.raises(StatementFailed, match="RestrictViolation"):
+        await pruning.write(partial(cut_chains, anchors=[anchor], holds=[]))
+    for statement in (
+        "UPDATE audit_lines SET at = 0",
+        "DELETE FROM audit_anchors",
+        "UPDATE legal_holds SET lifted_at = 1",
+        "DELETE FROM legal_holds",
+        "SELECT address FROM audit_personal",
+        "SELECT old_code FROM access",
+        "UPDATE access SET head = head",
+        "SELECT * FROM customers",
+        "SELECT * FROM cards",
+        "TRUNCATE audit_lines",
+    ):
+        with pytest.raises(StoreUnavailable, match="permission denied"):
+            await pruning.write(lambda c, statement=statement: c.exec_driver_sql(statement))  # type: ignore[misc]
+    assert owner.everything() == before
+    owner.execute("UPDATE audit_lines SET at = ?", young - 3 * 86_400_000_000)
+    assert await pruning.write(partial(cut_chains, anchors=[anchor], holds=[]))
+    assert owner.everything()["audit_lines"] == []
+    further = anchor._replace(version=2, at=6)
+    assert await pruning.write(partial(cut_chains, anchors=[further, anchor], holds=[]))
+    assert await pruning.write(partial(cut_chains, anchors=[anchor], holds=[]))
+    assert await pruning.read(partial(find_anchors, keys=[key])) == {USER_CODE: further}
+    await pruning.close()
+
+
+async def test_who_erases_a_person_sees_no_secret(
+    cluster: Cluster, owned: str, owner: Place
+) -> None:
+    """Reads, holds, erases; takes no line away and changes no card."""
+    desk = open_store(cluster.url(owned, user=PERSON_ROLE))
+    key = (bucket_of(USER_CODE), USER_CODE)
+    hold = HoldRow(user_code=USER_CODE, set_at=0, set_by="x", reason="y")
+    assert await desk.write(partial(add_hold, hold=hold)) == 1
+    assert await desk.write(partial(lift_hold, number=1, at=1, by="x", reason="z"))
+    before = owner.everything()
+    for statement in (
+        "SELECT old_code FROM access",
+        "SELECT 1 FROM access WHERE old_code LIKE '$argon2id$%'",
+        "UPDATE access SET accepted = accepted RETURNING old_code",
+        "SELECT sealed FROM cards",
+        "SELECT token_hash FROM sessions",
+        "SELECT device_hash FROM devices",
+        "SELECT * FROM pan_index",
+        "SELECT import_digest FROM customer_details",
+        "UPDATE customer_details SET city = ''",
+        "UPDATE cards SET last_atc = 0",
+        "DELETE FROM audit_lines",
+        "UPDATE audit_lines SET at = 0",
+        "DELETE FROM access",
+        "DELETE FROM legal_holds",
+        "UPDATE legal_holds SET reason = ''",
+        "INSERT INTO audit_anchors TABLE audit_anchors",
+    ):
+        with pytest.raises(StoreUnavailable, match="permission denied"):
+            await desk.write(lambda c, statement=statement: c.exec_driver_sql(statement))  # type: ignore[misc]
+    with pytest.raises(StatementFailed, match="RestrictViolation"):
+        await desk.write(lambda c: c.exec_driver_sql("UPDATE access SET old_code = 'known'"))
+    assert owner.everything() == before
+    held = await desk.read(partial(read_person, key=key))
+    assert held is not None
+    assert held.row.has_old_code
+    erased = partial(erase_person, key=key, row=held.row, line=step().line)
+    assert await desk.write(erased) is True
+    assert await desk.write(erased) is False
+    await desk.close()
+    after = owner.everything()
+    assert owner.row_of(USER_CODE)["old_code"] is None
+    assert [len(after[name]) for name in ("customers", "cards", "audit_personal")] == [0, 0, 0]
+    assert [len(after[name]) for name in ("access", "audit_lines", "pan_index")] == [1, 2, 2]
+
+
 async def test_a_server_enrols_nobody_and_makes_no_table(web: Store) -> None:
     """Nor does it see the index of card numbers."""
     for change in (
         lambda c: insert_customers(c, [customer("ADA22222")]),
         lambda c: c.exec_driver_sql("SELECT * FROM pan_index"),
-        lambda c: c.exec_driver_sql("UPDATE cards SET state = 'active'"),
+        lambda c: c.exec_driver_sql("SELECT email FROM customer_details"),
+        lambda c: c.exec_driver_sql("SELECT facts FROM notices"),
+        lambda c: c.exec_driver_sql("INSERT INTO closures SELECT * FROM closures"),
+        lambda c: c.exec_driver_sql("UPDATE cards SET kind = 'bank'"),
+        lambda c: c.exec_driver_sql("SELECT sealed_pin FROM card_orders"),
+        lambda c: c.exec_driver_sql("UPDATE card_orders SET activation_until = 9"),
+        lambda c: c.exec_driver_sql("INSERT INTO card_orders (bucket) VALUES (1)"),
+        lambda c: c.exec_driver_sql("UPDATE holds SET by = 'owner'"),
+        lambda c: c.exec_driver_sql("SELECT * FROM notices"),
         lambda c: c.exec_driver_sql("CREATE TABLE mine (a int)"),
         lambda c: c.exec_driver_sql("UPDATE alembic_version SET version_num = ''"),
     ):
@@ -286,8 +647,14 @@ def test_a_server_looks_at_the_schema_and_migrates_nothing(cluster: Cluster, own
 
 
 def test_every_table_is_thought_of() -> None:
-    """All but the index of card numbers, which enrolment alone reads and writes."""
-    assert set(GRANTS) == {*METADATA.tables, "alembic_version"} - {"pan_index"}
+    """All but enrolment's own, the desk's, the index of card numbers, and what pruners keep."""
+    issued = {"card_orders", "dispatches", "batches", "readers", "holds", "notices"}
+    details = {"customer_details", "former_addresses", "customer_words"}
+    agreed = {"approvals", "limit_changes"}
+    desk = {"pan_index", "staff", "staff_bootstraps", *agreed, *details, *issued}
+    others = {"audit_anchors", "legal_holds", *desk} - {"card_orders", "holds", "notices"}
+    assert set(ROLES[DESK_ROLE]) == {*GRANTS, *desk}
+    assert set(GRANTS) == {*METADATA.tables, "alembic_version"} - others
 
 
 async def test_a_migration_waits_for_no_lock_for_long(

@@ -3,6 +3,7 @@
 import stat
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,25 +15,31 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Table, inspect, text
 
 import sesame.store.schema
-from sesame.store import audit, cards, customers, devices, sessions
+from sesame.store import audit, cards, customers, details, devices, retention, sessions
 from sesame.store.access import ACCESS
-from sesame.store.errors import SchemaMismatch, StoreUnavailable
+from sesame.store.buckets import bucket_of
+from sesame.store.cards import CardState, set_card_state
+from sesame.store.errors import SchemaMismatch, StoreError, StoreUnavailable
+from sesame.store.incarnation import mark_as_backup
 from sesame.store.metadata import METADATA
+from sesame.store.names import fill_words
 from sesame.store.schema import erase, make_ready, migrate
 from tests.places import Place, connect
 from tests.postgresql import Cluster
-from tests.store.databases import enrol
+from tests.store.databases import USER_CODE, enrol
 
 _LOGIN_TABLES = (
     ACCESS,
     cards.CARDS,
     customers.CUSTOMERS,
+    details.CUSTOMER_DETAILS,
     sessions.SESSIONS,
     devices.DEVICES,
     audit.AUDIT_LINES,
     audit.AUDIT_PERSONAL,
     audit.STRANGER_LINES,
     audit.STRANGER_PERSONAL,
+    retention.AUDIT_ANCHORS,
 )
 
 
@@ -104,6 +111,27 @@ def test_down_and_up_again_with_data(changed: Place) -> None:
     assert len(changed.everything()["cards"]) == 2
 
 
+def test_no_way_back_forgets_that_a_card_is_unsure(place: Place) -> None:
+    """An older schema would take a code that was used: it is not gone back to."""
+    enrol(place)
+    place.write(mark_as_backup)
+    before = place.everything()
+    with pytest.raises(StoreError, match="this one stays"):
+        migrate(place.url, to="0004")
+    assert place.everything() == before
+
+
+def test_no_way_back_forgets_that_lines_were_pruned(place: Place) -> None:
+    """An older program would miss them: it is not gone back to."""
+    enrol(place)
+    anchor = retention.AnchorRow(1, "VERA2222", 1, bytes(32), 5, bytes(64))
+    place.write(lambda connection: retention.cut_chains(connection, [anchor], holds=[]))
+    before = place.everything()
+    with pytest.raises(StoreError, match="this one stays"):
+        migrate(place.url, to="0006")
+    assert place.everything() == before
+
+
 def test_migrating_again_changes_nothing(place: Place) -> None:
     """An up-to-date database keeps its rows."""
     enrol(place)
@@ -126,14 +154,40 @@ def test_every_key_of_a_login_begins_with_bucket_and_user_code(place: Place, tab
     assert key["constrained_columns"][:2] == ["bucket", "user_code"]
 
 
-def test_only_two_tables_stand_outside_that_rule(place: Place) -> None:
+def test_only_some_tables_stand_outside_that_rule(place: Place) -> None:
     """Whoever adds a table names it above, or gives its reason here.
 
     The index of PANs is unique across customers; strangers' failures are counted by bucket
-    and hour, of nobody in particular.
+    and hour, of nobody in particular; refusals by the source that they went to; which life of
+    the database this is, is one row for all; beats are the servers'.
+    Legal holds are few, and may be everybody's. Staff are few; a request that takes two is found
+    by its id, and is about one person or another. Letters are found by their references, batches
+    by their ids, readers by their serial numbers, notices as they fall due; closures and
+    limits of the desk are the institution's. Orders, holds and words of names begin with a bucket,
+    and no login reads them.
     """
     names = set(place.everything())
-    others = {"pan_index", "stranger_failures"}
+    others = {
+        "pan_index",
+        "stranger_failures",
+        "source_refusals",
+        "incarnation",
+        "beats",
+        "legal_holds",
+        "staff",
+        "staff_bootstraps",
+        "approvals",
+        "card_orders",
+        "dispatches",
+        "batches",
+        "readers",
+        "holds",
+        "notices",
+        "closures",
+        "limit_changes",
+        "customer_words",
+        "former_addresses",
+    }
     assert names - {table.name for table in _LOGIN_TABLES} == others
 
 
@@ -247,5 +301,41 @@ def test_erase_empties_every_table(place: Place) -> None:
     """A demonstration that begins again finds nobody, and a schema that is whole."""
     enrol(place)
     place.write(erase)
-    assert not any(place.everything().values())
+    left = place.everything()
+    ((_, generation, _, restored_at),) = left.pop("incarnation")
+    assert (generation, restored_at) == (0, None)
+    assert not any(left.values())
     enrol(place)
+
+
+def test_the_words_of_names_are_filled(changed: Place) -> None:
+    """For customers who were there before the table was."""
+
+    def words() -> list[tuple[object, ...]]:
+        query = text("SELECT bucket, user_code, word FROM customer_words ORDER BY 1, 2, 3")
+        return changed.write(lambda connection: [tuple(row) for row in connection.execute(query)])
+
+    for code in ("ADA22222", "BEA22222", "CLA22222", "DIA22222"):
+        enrol(changed, code)
+    there = words()
+    assert len(there) == 8
+    migrate(changed.url, to="0013")
+    assert not changed.write(lambda c: inspect(c).has_table("customer_words"))
+    migrate(changed.url)
+    assert words() == there
+    for at_once in (1, 2, 3, 4, 5):
+        changed.execute("DELETE FROM customer_words")
+        changed.write(partial(fill_words, at_once=at_once))
+        assert words() == there
+
+
+@pytest.mark.parametrize("state", [CardState.WAITING, CardState.RETIRED])
+def test_no_older_schema_lets_such_a_card_sign_in(changed: Place, state: CardState) -> None:
+    """The way back is refused, and nothing has changed; without such cards it is free."""
+    enrol(changed)
+    changed.write(
+        lambda connection: set_card_state(connection, (bucket_of(USER_CODE), USER_CODE), 1, state)
+    )
+    with pytest.raises(StoreError, match="an older schema does not know these states"):
+        migrate(changed.url, to="0013")
+    assert "card_orders" in changed.everything()

@@ -45,11 +45,15 @@ def test_a_card_that_moved_aside_undoes_its_group(file: Place) -> None:
 def test_a_last_atc_never_decreases(wishes: list[int]) -> None:
     """Whatever is asked of it, in any order: the statement itself sees to it."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        connection.execute("CREATE TABLE cards (bucket, user_code, card_number, last_atc)")
-        connection.execute("INSERT INTO cards VALUES (0, 'X', 1, 10)")
+        connection.execute(
+            "CREATE TABLE cards (bucket, user_code, card_number, last_atc, generation)"
+        )
+        connection.execute("CREATE TABLE incarnation (id, generation, mark)")
+        connection.execute("INSERT INTO incarnation VALUES (1, 3, 'now')")
+        connection.execute("INSERT INTO cards VALUES (0, 'X', 1, 10, 3)")
         last = 10
         for wish in wishes:
-            assert advance_card(connection, 0, "X", 1, wish) is (wish > last)
+            assert advance_card(connection, 0, "X", 1, wish, answers=None) is (wish > last)
             last = max(last, wish)
             assert connection.execute("SELECT last_atc FROM cards").fetchone() == (last,)
 

@@ -4,7 +4,7 @@ import doctest
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sesame.web import opening
@@ -16,6 +16,7 @@ from sesame.web.opening import (
     Holiday,
     OpeningHours,
     Span,
+    SpecialDay,
     easter,
     holiday_dates,
     parse_span,
@@ -228,6 +229,75 @@ def test_some_holidays_only() -> None:
     assert hours.exception(date(1997, 5, 9)) is None
 
 
+def special(day: str, hours: str | None = None, reason: str = "Travaux.") -> SpecialDay:
+    """A day with these hours, or none."""
+    span = None if hours is None else parse_span(hours)
+    return SpecialDay(day=date.fromisoformat(day), hours=span, reason=reason)
+
+
+def test_a_day_of_its_own_goes_before_all() -> None:
+    """Open on a Sunday, on Christmas, in a closure; closed on a Monday, and at other hours."""
+    hours = OpeningHours(
+        closures=(closed("2026-08-03", "2026-08-21"),),
+        days=(
+            special("2026-12-25", "10:00-11:00"),
+            special("2026-12-28"),
+            special("2026-08-12", "09:00-10:00"),
+            special("2026-03-08", "09:00-10:00"),
+            special("2026-03-03", "12:00-14:00"),
+        ),
+    )
+    assert hours.next_opening(paris("2026-12-24T18:00")) == paris("2026-12-25T10:00")
+    assert hours.next_opening(paris("2026-12-26T13:30")) == paris("2026-12-29T08:00")
+    assert hours.next_opening(paris("2026-08-01T13:30")) == paris("2026-08-12T09:00")
+    assert hours.next_opening(paris("2026-08-12T09:00")) == paris("2026-08-22T09:30")
+    assert hours.is_open(paris("2026-03-08T09:30"))
+    assert not hours.is_open(paris("2026-03-03T09:30"))
+    assert hours.closes_at(paris("2026-03-03T13:00")) == paris("2026-03-03T14:00")
+    assert hours.exception(date(2026, 12, 25)) is None
+    assert hours.exception(date(2026, 12, 28)) == closed("2026-12-28")
+    assert (date(2026, 12, 25), Holiday.CHRISTMAS) not in hours.holidays_to_come(
+        date(2026, 12, 1), count=5
+    )
+
+
+def test_a_day_of_its_own_opens_what_never_opens() -> None:
+    """Once, however long the closure around it."""
+    hours = OpeningHours(
+        closures=(closed("2026-01-01", "9999-12-31"),), days=(special("2030-02-03", "09:00-10:00"),)
+    )
+    assert hours.next_opening(paris("2026-03-02T12:00")) == paris("2030-02-03T09:00")
+    assert hours.next_opening(paris("2030-02-03T09:00")) is None
+
+
+def test_days_of_their_own_are_announced() -> None:
+    """Closed ones in a row, for one reason, are told as one; other hours day by day."""
+    hours = OpeningHours(
+        closures=(closed("2026-05-15"),),
+        days=(
+            special("2026-05-05"),
+            special("2026-05-04"),
+            special("2026-05-06", reason="Formation."),
+            special("2026-05-08", reason="Formation."),
+            special("2026-05-07", "09:00-10:00"),
+            special("2026-04-30", "09:00-10:00"),
+        ),
+    )
+    formation = [
+        Closure(first=day, last=day, reason="Formation.")
+        for day in (date(2026, 5, 6), date(2026, 5, 8))
+    ]
+    first, fortnight = date(2026, 5, 1), timedelta(days=14)
+    assert hours.closures_to_come(first, within=fortnight) == [
+        closed("2026-05-04", "2026-05-05"),
+        *formation,
+        closed("2026-05-15"),
+    ]
+    assert hours.openings_to_come(first, within=fortnight) == [
+        (special("2026-05-07", "09:00-10:00"), Span(540, 600))
+    ]
+
+
 def test_what_is_to_be_announced() -> None:
     """A closure two weeks ahead and not earlier, until its last day; in order."""
     august, may = closed("2026-08-03", "2026-08-07"), closed("2026-05-15")
@@ -327,11 +397,22 @@ _CLOSURES = st.lists(
     ),
     max_size=3,
 ).map(tuple)
+_DAYS = st.lists(
+    st.builds(
+        SpecialDay,
+        day=_DAY,
+        hours=st.none() | days().filter(bool).map(lambda spans: spans[0]),
+        reason=st.just("Travaux."),
+    ),
+    max_size=4,
+    unique_by=lambda special: special.day,
+).map(tuple)
 _HOURS = st.builds(
     OpeningHours,
     week=st.tuples(*[days()] * 7),
     holidays=st.frozensets(st.sampled_from(list(Holiday))),
     closures=_CLOSURES,
+    days=_DAYS,
 )
 _MOMENT = st.datetimes(datetime(2024, 1, 1), datetime(2030, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001 -- hypothesis wants the bounds bare
 
@@ -339,11 +420,15 @@ _MOMENT = st.datetimes(datetime(2024, 1, 1), datetime(2030, 12, 31), timezones=s
 def _by_the_clock(hours: OpeningHours, at: datetime) -> bool:
     """Open, as somebody in Paris would say who looks at a calendar, a clock and a notice."""
     local = at.astimezone(PARIS)
+    minute = 60 * local.hour + local.minute
+    for special in hours.days:
+        if special.day == local.date():
+            span = special.hours
+            return span is not None and span.opens <= minute < span.closes
     if any(closure.first <= local.date() <= closure.last for closure in hours.closures):
         return False
     if local.date() in {holiday_dates(local.year)[holiday] for holiday in hours.holidays}:
         return False
-    minute = 60 * local.hour + local.minute
     return any(span.opens <= minute < span.closes for span in hours.week[local.weekday()])
 
 
@@ -371,6 +456,53 @@ def test_it_stays_as_it_is_until_it_changes(hours: OpeningHours, at: datetime) -
     elif not hours.is_open(at):
         for later in range(400):
             assert not _by_the_clock(hours, at + timedelta(days=later))
+
+
+# Where something changes: clocks, the year, a feast; and the days around them.
+_TURNS = st.sampled_from(
+    [date(2026, 3, 29), date(2026, 10, 25), date(2026, 12, 31), date(2026, 4, 6), date(2028, 2, 29)]
+)
+_NEAR = st.builds(lambda turn, days: turn + timedelta(days), _TURNS, st.integers(-2, 2))
+_HOURS_NEAR = st.builds(
+    OpeningHours,
+    week=st.tuples(*[days()] * 7),
+    holidays=st.sampled_from([frozenset(Holiday), NO_HOLIDAYS]),
+    closures=st.lists(_NEAR.map(lambda day: closed(day.isoformat())), max_size=1).map(tuple),
+    days=st.lists(
+        st.builds(
+            SpecialDay,
+            day=_NEAR,
+            hours=st.none() | days().filter(bool).map(lambda spans: spans[0]),
+            reason=st.just("Travaux."),
+        ),
+        max_size=2,
+        unique_by=lambda special: special.day,
+    ).map(tuple),
+)
+
+
+@settings(max_examples=30)
+@given(_HOURS_NEAR, _NEAR, st.integers(0, 1439))
+def test_minute_by_minute(hours: OpeningHours, day: date, minute: int) -> None:
+    """Whoever looks at the clock each minute for two days sees it open and close at these."""
+    at = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(minutes=minute)
+    moments = [at + timedelta(minutes=n) for n in range(2 * 1440)]
+    told = [_by_the_clock(hours, moment) for moment in moments]
+    turns = [n for n in range(1, len(told)) if told[n] != told[n - 1]]
+    opens = next((moments[n] for n in turns if told[n]), None)
+    closes = next((moments[n] for n in turns if not told[n]), None)
+    found, end = hours.next_opening(at), hours.closes_at(at)
+    assert hours.is_open(at) is told[0]
+    if opens is not None:
+        assert found == opens
+    else:
+        assert found is None or found > moments[-1]
+    if not told[0]:
+        assert end is None
+    elif closes is not None:
+        assert end == closes
+    else:
+        assert end is None or end > moments[-1]
 
 
 @given(_HOURS, _MOMENT)

@@ -161,7 +161,7 @@ def test_a_demonstration_says_so_on_every_page(demonstration: bool) -> None:  # 
         beside="http://127.0.0.1:8001/" if demonstration else None,
     )
     at = datetime(2026, 3, 2, 12, tzinfo=UTC)
-    renderer = Renderer("sesame.portal", site, frame=HelpBlock(OpeningHours(), lambda: at))
+    renderer = Renderer("sesame.portal", site, frame=HelpBlock(OpeningHours, lambda: at))
     answer = renderer.render(_request(), "problem.html", _PAGE)
     text = bytes(answer.body).decode()
     assert ("Démonstration – banque fictive" in text) is demonstration

@@ -9,6 +9,7 @@ erased. No entered code, nor a hash of one, is kept. docs/decisions/0012.
 import hashlib
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -19,9 +20,13 @@ Fact = str | int | list[list[str | int]]
 
 VERSION = 1
 SALT_LENGTH = 16  # bytes
+# Events whose accepted lines bear custody's MAC: they sign in, or at least use a code up.
+SIGN_IN = frozenset({"login", "activation", "release"})
+USE_CODES = SIGN_IN | {"rehearsal", "resync", "code-explained", "rehearsed-together"}
 _DOMAIN = b"sesame-audit-1\x00"
 
 _encode = msgspec.json.Encoder(order="sorted").encode
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +64,26 @@ def audit_row(record: Record, *, prev: bytes, salt: bytes, mac: bytes | None) ->
         salt=salt,
         address=record.address,
     )
+
+
+def sealed(row: AuditRow, mac: bytes) -> AuditRow:
+    """*row*, whose line has no MAC yet, with custody's (32 bytes) on it."""
+    line = _encode({**_decode(row.line), "mac": mac.hex()})
+    return msgspec.structs.replace(row, line=line, head=line_hash(line))
+
+
+def unsealed(line: bytes) -> bytes:
+    """A *line* as it was before custody's MAC was put on it.
+
+    Raises:
+        msgspec.DecodeError: it is no line.
+    """
+    try:
+        fields = _decode(line)
+        fields.pop("mac", None)
+        return _encode(fields)
+    except (UnicodeDecodeError, RecursionError):
+        raise msgspec.DecodeError("it is no line") from None
 
 
 def line_hash(line: bytes) -> bytes:

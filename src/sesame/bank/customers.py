@@ -2,15 +2,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum, unique
 from itertools import islice
 
 from sesame.bank.audit import SALT_LENGTH, Record, audit_row
 from sesame.bank.bank import Bank
+from sesame.bank.details import Details
 from sesame.bank.errors import (
     BankError,
     CardTaken,
     NotEnrolled,
+    ReferenceTaken,
     TooBusy,
     TooManyCards,
     UnsuitableOldCode,
@@ -54,6 +57,8 @@ class NewCustomer:
     language: Language
     old_code: str | None = field(repr=False)
     cards: Sequence[NewCard]
+    details: Details | None = None
+    import_digest: bytes | None = field(default=None, repr=False)  # 32 bytes
 
 
 async def enrol(bank: Bank, customer: NewCustomer) -> None:
@@ -65,6 +70,7 @@ async def enrol(bank: Bank, customer: NewCustomer) -> None:
         TooManyCards: more cards than an attempt looks at.
         UserCodeTaken: somebody has this user code.
         CardTaken: somebody has one of the cards.
+        ReferenceTaken: somebody has the reference that stands in the details.
         UnsuitableOldCode: the old code's hash costs more or less to check than others.
         TooBusy: others moved or held the row, or enrolled, each time that this was tried.
     """
@@ -74,10 +80,18 @@ async def enrol(bank: Bank, customer: NewCustomer) -> None:
         raise nobody.refused[0] from None
 
 
-async def enrol_all(bank: Bank, customers: Sequence[NewCustomer]) -> None:
+async def enrol_all(
+    bank: Bank,
+    customers: Sequence[NewCustomer],
+    *,
+    registered: Sequence[Registered] | None = None,
+    by: str | None = None,
+) -> None:
     """The same for many *customers* at once, in one commit: all of them, or nobody.
 
     A few hundred to a few thousand are a good number: each is in memory until the commit.
+    *registered* are their cards where custody was asked already (see `register_cards`). *by* is
+    who had them enrolled, and stands in their lines.
 
     Raises:
         NotEnrolled: nobody was. Says who cannot be, and why; what is wrong by itself is told
@@ -91,17 +105,23 @@ async def enrol_all(bank: Bank, customers: Sequence[NewCustomer]) -> None:
     }
     if unsuitable:
         raise NotEnrolled(unsuitable)
-    cards = await _card_rows(bank, customers)
+    if registered is None:
+        registered = await register_cards(bank, customers)
+    cards = _card_rows(customers, registered)
     keys = [(bucket_of(customer.user_code), customer.user_code) for customer in customers]
+    # Whom the backup forgot is enrolled again, with a card that may have signed in before.
+    unsure_for = bank.limits.challenge_first // timedelta(microseconds=1)
     for _ in range(bank.limits.lost_swaps):
         versions = await bank.store.read(lambda connection: read_versions(connection, keys))
         rows = [
-            _row(bank, customer, own, versions.get(key, 0) + 1)
+            _row(bank, customer, own, versions.get(key, 0) + 1, by)
             for customer, own, key in zip(customers, cards, keys, strict=True)
         ]
         try:
             refused = await bank.store.write(
-                lambda connection, rows=rows: insert_customers(connection, rows)  # type: ignore[misc]  # of this turn
+                lambda connection, rows=rows: insert_customers(  # type: ignore[misc]  # of this turn
+                    connection, rows, unsure_for=unsure_for
+                )
             )
         except EnrolledMeanwhile:
             continue  # what they wrote will be found, or has gone
@@ -129,7 +149,7 @@ def _unsuitable(bank: Bank, customer: NewCustomer) -> BankError | None:
 
 
 def _row(
-    bank: Bank, customer: NewCustomer, cards: Sequence[NewCardRow], version: int
+    bank: Bank, customer: NewCustomer, cards: Sequence[NewCardRow], version: int, by: str | None
 ) -> NewCustomerRow:
     """*customer* as they are written, with the first line of their chain."""
     record = Record(
@@ -139,7 +159,10 @@ def _row(
         attempt=NO_ATTEMPT,
         user_code=customer.user_code,
         address=_NO_ADDRESS,
-        facts={"cards": [[row.card_number, row.profile, row.last_atc] for row in cards]},
+        facts={
+            "cards": [[row.card_number, row.profile, row.last_atc] for row in cards],
+            **({} if by is None else {"by": by}),
+        },
     )
     return NewCustomerRow(
         bucket=bucket_of(customer.user_code),
@@ -149,23 +172,37 @@ def _row(
         old_code=customer.old_code,
         cards=cards,
         line=audit_row(record, prev=NO_HEAD, salt=bank.random_bytes(SALT_LENGTH), mac=None),
+        details=None if customer.details is None else customer.details.row(),
+        import_digest=customer.import_digest,
     )
 
 
-async def _card_rows(bank: Bank, customers: Sequence[NewCustomer]) -> list[list[NewCardRow]]:
-    """The cards of each of *customers*; custody is asked once."""
+async def register_cards(bank: Bank, customers: Sequence[NewCustomer]) -> list[Registered]:
+    """The cards of all *customers*, one after the other; custody is asked once.
+
+    Raises:
+        KeyMissing, WrongUsage, ProfileUnknown, CustodyUnavailable: see `Custodian`.
+    """
+    return await bank.custodian.register_all(
+        [
+            (card.record, seal_context(customer.user_code, number))
+            for customer in customers
+            for number, card in enumerate(customer.cards, 1)
+        ]
+    )
+
+
+def _card_rows(
+    customers: Sequence[NewCustomer], registered: Sequence[Registered]
+) -> list[list[NewCardRow]]:
+    """The cards of each of *customers*, as they are written."""
     cards = [
-        (customer, number, card)
-        for customer in customers
-        for number, card in enumerate(customer.cards, 1)
+        (number, card) for customer in customers for number, card in enumerate(customer.cards, 1)
     ]
-    registered = await bank.custodian.register_all(
-        [(card.record, seal_context(of.user_code, number)) for of, number, card in cards]
-    )
     rows = iter(
         [
             _card_row(number, card, known)
-            for (_, number, card), known in zip(cards, registered, strict=True)
+            for (number, card), known in zip(cards, registered, strict=True)
         ]
     )
     return [list(islice(rows, len(customer.cards))) for customer in customers]
@@ -192,5 +229,8 @@ _ERRORS: Mapping[Refusal, Callable[[], BankError]] = {
     Refusal.CARD_TAKEN: lambda: CardTaken(
         "one of the cards is enrolled already, for this or another customer: "
         "check its number and PSN"
+    ),
+    Refusal.REFERENCE_TAKEN: lambda: ReferenceTaken(
+        "the reference is another customer's already: check which of the two is meant"
     ),
 }

@@ -6,7 +6,6 @@ most two at once, for each takes 64 MiB and a core (design of argon2id, RFC 9106
 
 import asyncio
 import base64
-import binascii
 import unicodedata
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -62,16 +61,15 @@ class OldCodes:
     def check_hash(self, stored: str) -> None:
         """Make sure that *stored* costs as much to check as any other.
 
+        What argon2 would refuse to read costs next to nothing, so every character must be as the
+        reference program writes it.
+
         Raises:
-            UnsuitableOldCode: another algorithm or other parameters than ours.
+            UnsuitableOldCode: another algorithm or other parameters than ours, or another spelling.
         """
-        try:
-            same = argon2.extract_parameters(stored) == argon2.extract_parameters(self._no_code)
-            for part in stored.split("$")[-2:]:  # salt and digest
-                base64.b64decode(part + "=" * (-len(part) % 4), validate=True)
-        except (argon2.exceptions.InvalidHashError, binascii.Error):
-            same = False
-        if not same:
+        head, *parts = stored.rsplit("$", 2)
+        our_head, *our_parts = self._no_code.rsplit("$", 2)
+        if head != our_head or not all(map(_is_alike, parts, our_parts)):
             raise UnsuitableOldCode
 
     def place(self, *, waiting: int, first: bool = False) -> AbstractAsyncContextManager[None]:
@@ -107,9 +105,20 @@ class OldCodes:
 
 def _hash_of_nothing(hasher: argon2.PasswordHasher) -> str:
     """A hash that costs as much as any to check, and that nobody knows an old code for."""
-    salt, digest = (
-        base64.b64encode(bytes(length)).decode().rstrip("=")
-        for length in (hasher.salt_len, hasher.hash_len)
-    )
+    salt, digest = (_base64(bytes(length)) for length in (hasher.salt_len, hasher.hash_len))
     costs = f"m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}"
     return f"$argon2id$v=19${costs}${salt}${digest}"
+
+
+def _is_alike(part: str, ours: str) -> bool:
+    """Whether a salt or digest has as many bytes as *ours*, and the one spelling of them."""
+    try:
+        content = base64.b64decode(part + "=" * (-len(part) % 4), validate=True)
+    except ValueError:
+        return False
+    return len(part) == len(ours) and part == _base64(content)
+
+
+def _base64(content: bytes) -> str:
+    """As argon2's encoding has it: without padding."""
+    return base64.b64encode(content).decode().rstrip("=")

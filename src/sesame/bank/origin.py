@@ -16,6 +16,7 @@ class Door(StrEnum):
 
     PORTAL = "portal"
     REST = "rest"
+    DESK = "desk"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +24,19 @@ class Origin:
     """The door, the address behind named proxies, and the secrets of the browser's devices.
 
     `devices` are 32 bytes each, at most four; each may be known for one customer or nobody.
+    `of_many`: the address is a program's that asks for its own customers and does not say
+    whose; what is refused to one of them is no other's fault.
     """
 
     door: Door
     address: str
     devices: tuple[bytes, ...] = field(default=(), repr=False)
+    of_many: bool = False
+
+    @property
+    def source(self) -> str:
+        """The address by which refusals are counted; "" where there is none."""
+        return "" if self.of_many else self.address
 
     def __post_init__(self) -> None:
         if len(self.devices) > DEVICES_ASKED:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from sesame.bank.bank import Bank
 from sesame.bank.errors import TooBusy
 from sesame.bank.limits import Limits
-from sesame.bank.matching import Verdict, find_matches, judge
+from sesame.bank.matching import Verdict, behind_fact, find_matches, judge
 from sesame.bank.moments import from_row, to_row
 from sesame.bank.origin import Origin
 from sesame.bank.settling import Change, row_time, settle
@@ -52,7 +52,7 @@ async def rehearse(
                 return Rehearsed.WRONG
             if enough(access.state, bank.limits, now):
                 return Rehearsed.ENOUGH
-            verdict = judge(access, await find_matches(bank, access, code))
+            verdict = judge(access, await find_matches(bank, access, code, known=True))
             if sent_before and verdict.again:
                 return Rehearsed.RIGHT
             profiles = {card.card_number: card.profile for card in access.cards}
@@ -68,6 +68,7 @@ async def rehearse(
                     "cards": [
                         [m.card_number, profiles[m.card_number], m.atc] for m in verdict.advance
                     ],
+                    **behind_fact(verdict.behind),
                 },
                 address=origin.address,
                 attempt=attempt,

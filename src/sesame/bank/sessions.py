@@ -45,7 +45,10 @@ class Means(StrEnum):
 
     CODE = "code"
     TWO_CODES = "two-codes"
+    CHALLENGE = "challenge"  # its answer, and a code made after it
     OLD_CODE = "old-code"
+    ACTIVATION = "activation"  # a card's first code, with the number of the reader's parcel
+    RELEASE = "release"  # a code of a card that its owner held, with the number that lifts it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +97,11 @@ def token_hash(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
+def parse_token(token: str) -> tuple[int, bytes] | None:
+    """Bucket and hash (32 bytes) by which *token* is found; None where it is none of ours."""
+    return (int(token[:2]), token_hash(token)) if _TOKEN.fullmatch(token) else None
+
+
 async def read_session(bank: Bank, token: str, *, touch: bool = True) -> Session | None:
     """The session of *token*, its idle time begun anew; None once it has ended, for good.
 
@@ -102,23 +110,23 @@ async def read_session(bank: Bank, token: str, *, touch: bool = True) -> Session
     Raises:
         StoreUnavailable: it cannot be told now; nobody is to be told that it has ended.
     """
-    if not _TOKEN.fullmatch(token):
+    place = parse_token(token)
+    if place is None:
         return None
-    bucket, hashed, now = int(token[:2]), token_hash(token), bank.now()
+    (bucket, hashed), now = place, bank.now()
     row = await bank.store.read(lambda connection: find_session(connection, bucket, hashed))
     idle = bank.limits.session_idle
-    if row is None or now >= min(from_row(row.ends_at), from_row(row.seen_at) + idle):
+    if row is None:
         # Not to be seen is not enough: its end may stand on this server alone, and be gone with
-        # it. What is written here lasts only together with all that was there to be seen.
+        # it. Whoever makes tokens up shares one commit with all others who ask.
+        await bank.store.seen_lasts()
+        return None
+    if now >= min(from_row(row.ends_at), from_row(row.seen_at) + idle):
         await end_session(bank, token)
         return None
     ends_at, seen_at = from_row(row.ends_at), from_row(row.seen_at)
-    if touch and now - seen_at > _TOUCHED:
-        at = to_row(now)
-        # A page is worth more than its few minutes: what cannot be written is not counted.
-        with suppress(StoreUnavailable):
-            await bank.store.write(lambda connection: touch_session(connection, bucket, hashed, at))
-            seen_at = now
+    if touch:
+        seen_at = await touched(bank, place, seen_at, now)
     replayed = row.replayed_at is not None and row.replayed_at > row.opened_at
     return Session(
         user_code=UserCode(row.user_code),
@@ -132,6 +140,19 @@ async def read_session(bank: Bank, token: str, *, touch: bool = True) -> Session
         ends_at=ends_at,
         replayed_at=_moment(row.replayed_at) if replayed else None,
     )
+
+
+async def touched(
+    bank: Bank, place: tuple[int, bytes], seen_at: datetime, now: datetime
+) -> datetime:
+    """When the session at *place* was seen: now, where that is worth a write."""
+    if now - seen_at > _TOUCHED:
+        at = to_row(now)
+        # A page is worth more than its few minutes: what cannot be written is not counted.
+        with suppress(StoreUnavailable):
+            await bank.store.write(lambda connection: touch_session(connection, *place, at))
+            return now
+    return seen_at
 
 
 async def open_sessions(bank: Bank, user_code: UserCode) -> list[SessionInList]:
@@ -164,9 +185,9 @@ async def open_sessions(bank: Bank, user_code: UserCode) -> list[SessionInList]:
 
 async def end_session(bank: Bank, token: str) -> None:
     """End the session of *token*; one that has ended already stays so."""
-    if _TOKEN.fullmatch(token):
-        bucket, hashed = int(token[:2]), token_hash(token)
-        await bank.store.write(lambda connection: delete_session(connection, bucket, hashed))
+    place = parse_token(token)
+    if place is not None:
+        await bank.store.write(lambda connection: delete_session(connection, *place))
 
 
 async def end_session_of(bank: Bank, user_code: UserCode, session_id: bytes) -> None:

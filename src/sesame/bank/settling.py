@@ -4,13 +4,14 @@ Every event of a customer's access goes through here, a login or another: one wa
 line, to take the step, and to find out what became of it.
 """
 
-import logging
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 
 import msgspec
 from msgspec.structs import replace
 
+from sesame import logs
 from sesame.bank.audit import SALT_LENGTH, Fact, Record, audit_row, unsealed_line
 from sesame.bank.bank import Bank
 from sesame.bank.moments import from_row, to_row
@@ -18,11 +19,11 @@ from sesame.custody.custodian import KeyUsage
 from sesame.store.access import NO_ATTEMPT, Access, State
 from sesame.store.audit import has_line
 from sesame.store.devices import DeviceRow
-from sesame.store.errors import RowHeld, StoreUnavailable
+from sesame.store.errors import RowHeld, StepLost, StoreUnavailable
+from sesame.store.opening import Opening, take_opening
+from sesame.store.own_hold import OwnHolding, take_own_holding
 from sesame.store.sessions import SessionRow
 from sesame.store.steps import Fate, Step
-
-_log = logging.getLogger("sesame.bank")
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,10 +36,13 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     attempt: bytes = NO_ATTEMPT
     vouched: bool = False  # custody puts its MAC on the line
     atcs: tuple[tuple[int, int], ...] = ()  # card number and its new last ATC
+    answers: bytes | None = None  # the mark of the database's life that the challenge was made in
     session: SessionRow | None = None
     device: DeviceRow | None = None
     forgets_devices: bool = False
     failed_hour: int | None = None
+    # What it does to cards' states: a transaction of its own then.
+    cards: Opening | OwnHolding | None = None
 
 
 def row_time(now: datetime, access: Access) -> datetime:
@@ -74,13 +78,22 @@ async def settle(bank: Bank, access: Access, change: Change, now: datetime) -> F
         state=replace(change.state, stepped_at=to_row(now)),
         line=audit_row(record, prev=access.head, salt=salt, mac=mac),
         atcs=change.atcs,
+        answers=change.answers,
         session=change.session,
         device=change.device,
         forgets_devices=change.forgets_devices,
         failed_hour=change.failed_hour,
     )
     try:
-        return await bank.store.swap_access(step)
+        match change.cards:
+            case None:
+                return await bank.store.swap_access(step)
+            case Opening() as opening:
+                return await bank.store.write(partial(take_opening, step=step, opening=opening))
+            case OwnHolding() as holding:
+                return await bank.store.write(partial(take_own_holding, step=step, holding=holding))
+    except StepLost:
+        return Fate.LOST
     except RowHeld:
         raise
     except StoreUnavailable as error:
@@ -92,6 +105,6 @@ async def settle(bank: Bank, access: Access, change: Change, now: datetime) -> F
                 connection, step.bucket, step.user_code, step.line, enrolled=step.enrolled
             ),
         ):
-            _log.warning("a step whose commit was not answered was found by its line: %s", error)
+            logs.commit_found(error)
             return Fate.WON
         raise

@@ -69,7 +69,7 @@ def refused_again(state: State, attempt: bytes, limits: Limits, now: datetime) -
 def after_failure(state: State, side: Side, attempt: bytes, limits: Limits, now: datetime) -> State:
     """What one more failure makes of *state*: the last of a row suspends its side."""
     tries = _remembered(tries_of(state, side), limits, now)
-    rules = limits.open_side if side is Side.OPEN else limits.reserved_side
+    rules = _rules(side, limits)
     failed_at = (to_row(now), *tries.failed_at)[: limits.pressed_after]
     tries = replace(tries, failures=tries.failures + 1, failed_at=failed_at, refused=attempt)
     if tries.failures >= rules.tries:
@@ -91,6 +91,18 @@ def after_success(state: State, side: Side) -> State:
     would begin anew with each login of the owner.
     """
     return _with(state, side, replace(tries_of(state, side), failures=0, suspensions=0))
+
+
+def tries_left(state: State, side: Side, limits: Limits, now: datetime) -> int:
+    """How many failures of *side* may still be judged before it is suspended; 0 while it is."""
+    tries = tries_of(state, side)
+    if suspension_end(tries, now) is not None:
+        return 0
+    return _rules(side, limits).tries - _remembered(tries, limits, now).failures
+
+
+def _rules(side: Side, limits: Limits) -> SideLimits:
+    return limits.open_side if side is Side.OPEN else limits.reserved_side
 
 
 def _remembered(tries: Tries, limits: Limits, now: datetime) -> Tries:

@@ -17,6 +17,7 @@ UserCode = NewType("UserCode", str)
 # five bits choose one without bias.
 ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 _LENGTH = 8
+_EXPONENT = re.compile(r"[0-9]+E[0-9]+")
 _USER_CODE = re.compile(r"[A-Z0-9]{8}")
 
 
@@ -37,9 +38,20 @@ def parse_user_code(typed: str) -> UserCode:
 
 
 def generate_user_code(random_bytes: Callable[[int], bytes]) -> UserCode:
-    """Make a new user code: seven characters by chance and their check character."""
-    chosen = "".join(ALPHABET[byte % len(ALPHABET)] for byte in random_bytes(_LENGTH - 1))
-    return UserCode(chosen + check_character(chosen))
+    """Make a new user code: seven characters by chance and their check character.
+
+    None that a spreadsheet takes for a number with an exponent, and writes otherwise.
+    """
+    while True:
+        chosen = "".join(ALPHABET[byte % len(ALPHABET)] for byte in random_bytes(_LENGTH - 1))
+        user_code = UserCode(chosen + check_character(chosen))
+        if not _EXPONENT.fullmatch(user_code):
+            return user_code
+
+
+def has_check_character(user_code: UserCode) -> bool:
+    """Whether *user_code* is one of those that are generated: of `ALPHABET`, rightly ended."""
+    return set(user_code) <= set(ALPHABET) and check_character(user_code[:-1]) == user_code[-1]
 
 
 def check_character(characters: str) -> str:

@@ -8,7 +8,7 @@ calls `match` and `match_pairs`; the bank, which has not, calls `candidates` and
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from sesame.cap.mode import LOGIN, Inputs
 from sesame.cap.profile import Profile, answer
@@ -88,16 +88,47 @@ def pair_candidates(
     )
 
 
+class Card(Protocol):
+    """A card whose cryptograms can be made, wherever its key is."""
+
+    @property
+    def profile(self) -> Profile:
+        """What is known of its kind."""
+        ...
+
+    @property
+    def dki(self) -> int:
+        """The derivation key index in its IAD, one byte."""
+        ...
+
+    @property
+    def psn(self) -> str:
+        """Its PAN sequence number, two digits."""
+        ...
+
+    def cryptograms(
+        self, atcs: Sequence[int], *, before: bytes, un: bytes, iad: bytes
+    ) -> list[bytes]:
+        """The 8-byte AC for each of *atcs*: see `CryptogramVersion.cryptograms`."""
+        ...
+
+
 class KeyedCard(NamedTuple):
-    """A card whose cryptograms can be made: what it is, and its own key."""
+    """A card whose own key is here."""
 
     profile: Profile
     dki: int
     psn: str  # two digits
     key: DesKey
 
+    def cryptograms(
+        self, atcs: Sequence[int], *, before: bytes, un: bytes, iad: bytes
+    ) -> list[bytes]:
+        """The 8-byte AC for each of *atcs*, under that key."""
+        return self.profile.version.cryptograms(self.key, atcs, before=before, un=un, iad=iad)
 
-def match(card: KeyedCard, atcs: Sequence[int], code: Code, inputs: Inputs = LOGIN) -> list[bool]:
+
+def match(card: Card, atcs: Sequence[int], code: Code, inputs: Inputs = LOGIN) -> list[bool]:
     """Whether *card* makes *code* of *inputs* at each of *atcs* (0 to 65535).
 
     Nothing matches where *inputs* make the same command as others would: a login's code is no
@@ -107,15 +138,15 @@ def match(card: KeyedCard, atcs: Sequence[int], code: Code, inputs: Inputs = LOG
     nothing. The code's bits are put back to where the card had them, once, and meet the
     same bits of every predicted answer there.
     """
-    profile, dki, psn, key = card
+    profile = card.profile
     typed = profile.selected(code.token)
     possible = profile.fits(code.token)  # or a bit of the code is lost
     possible &= profile.binds(inputs)
-    possible &= _same(typed.psn, bytes.fromhex(psn), profile.psn_mask)
+    possible &= _same(typed.psn, bytes.fromhex(card.psn), profile.psn_mask)
     head = profile.head(inputs)
     fits = [False] * len(atcs)
-    for iad in profile.iads(dki, typed.iad):
-        acs = profile.version.cryptograms(key, atcs, before=head, un=inputs.un, iad=iad)
+    for iad in profile.iads(card.dki, typed.iad):
+        acs = card.cryptograms(atcs, before=head, un=inputs.un, iad=iad)
         if inputs.fields:
             acs = [mix(ac, inputs.fields) for ac in acs]
         agrees = possible & _same(typed.iad, iad, profile.iad_mask)
@@ -125,12 +156,14 @@ def match(card: KeyedCard, atcs: Sequence[int], code: Code, inputs: Inputs = LOG
     return fits
 
 
-def match_pairs(card: KeyedCard, pairs: Sequence[Pair], first: Code, second: Code) -> list[bool]:
-    """Whether *card* makes the login codes *first* and *second* at each of *pairs*.
+def match_pairs(
+    card: Card, pairs: Sequence[Pair], first: Code, second: Code, inputs: Inputs = LOGIN
+) -> list[bool]:
+    """Whether *card* makes *first*, of *inputs*, and the login code *second* at each of *pairs*.
 
     Both halves of all of them are computed, whatever fits, so that the time tells nothing.
     """
-    firsts = match(card, [atc for atc, _ in pairs], first)
+    firsts = match(card, [atc for atc, _ in pairs], first, inputs)
     seconds = match(card, [atc for _, atc in pairs], second)
     return [one & other for one, other in zip(firsts, seconds, strict=True)]
 

@@ -477,17 +477,18 @@ class _Place:
                 with os.fdopen(file, "wb", closefd=False) as stream:
                     stream.write(content)
                 os.fsync(file)
-                self._check_place(successor_of, draft)
+                self._check_place(successor_of)
                 os.rename(draft, name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
                 os.fsync(self._folder)
             except BaseException:
+                with suppress(OSError):
+                    os.unlink(draft, dir_fd=self._folder)  # gone by now if it got its name
                 os.close(file)  # and with it the lock
                 raise
         return file
 
-    def _check_place(self, predecessor: int | None, draft: str) -> None:
+    def _check_place(self, predecessor: int | None) -> None:
         if predecessor is not None and not self._is_named(predecessor):
-            os.unlink(draft, dir_fd=self._folder)
             raise CardFileGone(self._path)
 
 

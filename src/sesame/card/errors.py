@@ -2,6 +2,8 @@
 
 CardError
  ├ PersonalisationError   data that no card should carry
+ │  └ NameUnprintable       a name without Latin letters
+ ├ MalformedGroupings     bytes that are not a card as a bureau gets it
  └ CardFileError          the file: its path, and what to do
     ├ CardFileMissing     there is none
     ├ CardFileExists      there is one already
@@ -28,6 +30,23 @@ class CardError(SesameError):
 
 class PersonalisationError(CardError):
     """The card would contradict itself; the message says what to personalise instead."""
+
+
+class NameUnprintable(PersonalisationError):
+    """A card shows Latin letters, and the name has no two of them."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the name has no two letters that a card can show: order it with a name in Latin ones"
+        )
+
+
+class MalformedGroupings(CardError):
+    """The bytes are not the data groupings of a Sésame card; no value of theirs is said."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"data groupings: {problem}. Have the file made anew")
+        self.problem = problem
 
 
 class CardFileError(CardError):

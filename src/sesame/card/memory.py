@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum, unique
+from functools import cached_property, lru_cache
 
 from sesame.cap.terminal_data import AIDS, STANDARD_ELEMENTS
 from sesame.cap.verification import HIGHEST_ATC
@@ -103,7 +104,7 @@ class Record:
         return f"Record({self.sfi}.{self.number})"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Application:
     """One application: what it says of itself, and the key that its cryptograms need."""
 
@@ -131,17 +132,17 @@ class Application:
                 f"{self!r} has no CVM rule for a plaintext PIN: personalise 8E with 01 or 03"
             )
 
-    @property
+    @cached_property
     def cdol1(self) -> tuple[DolEntry, ...]:
         """What the first GENERATE AC wants (8C)."""
         return decode_dol(self._object(Tag.CDOL1))
 
-    @property
+    @cached_property
     def cdol2(self) -> tuple[DolEntry, ...]:
         """What the second GENERATE AC wants (8D)."""
         return decode_dol(self._object(Tag.CDOL2))
 
-    @property
+    @cached_property
     def pays(self) -> bool:
         """Whether it may answer a TC: one that makes codes never does.
 
@@ -150,7 +151,7 @@ class Application:
         named = any(self.aid.startswith(aid) for aid in AIDS)
         return not named and self._found(Tag.IPB) is None
 
-    @property
+    @cached_property
     def afl(self) -> bytes:
         """94: four bytes for each run of neighbouring records, Book 3, 10.2.
 
@@ -172,7 +173,7 @@ class Application:
         ]
         if self.pdol:
             about.append(Tlv(Tag.PDOL, self.pdol))
-        return _fci(self.aid, about, languages)
+        return _fci(self.aid, tuple(about), languages)
 
     def _object(self, tag: Tag) -> bytes:
         value = self._found(tag)
@@ -293,7 +294,8 @@ class CardImage:
     @property
     def directory_fci(self) -> bytes:
         """The answer to SELECT of the directory, Book 1, 11.3.4."""
-        return _fci(DIRECTORY_NAME, [Tlv(Tag.SFI, bytes([DIRECTORY_SFI]))], self.data.languages)
+        about = (Tlv(Tag.SFI, bytes([DIRECTORY_SFI])),)
+        return _fci(DIRECTORY_NAME, about, self.data.languages)
 
     @property
     def directory(self) -> tuple[Record, ...]:
@@ -333,7 +335,8 @@ class Counters:
             raise PersonalisationError("a PIN try counter is 0 to 15")
 
 
-def _fci(name: bytes, about: list[Tlv], languages: tuple[str, ...]) -> bytes:
+@lru_cache(maxsize=64)  # of few kinds of card: nothing in it is a card's own
+def _fci(name: bytes, about: tuple[Tlv, ...], languages: tuple[str, ...]) -> bytes:
     language = Tlv(Tag.LANGUAGE_PREFERENCE, "".join(languages).encode())
     proprietary = encode_one(Tag.FCI_PROPRIETARY, encode([*about, language]))
     return encode_one(Tag.FCI_TEMPLATE, encode_one(Tag.DF_NAME, name) + proprietary)

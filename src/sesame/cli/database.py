@@ -1,16 +1,27 @@
-"""`sesame database migrate`: the tables, made and changed by the role that owns them.
+"""`sesame database`: the tables, made and changed by the role that owns them; backups; replays.
 
 A server of a bank on PostgreSQL changes no table: its role may not.
 """
 
 import argparse
+import asyncio
 import re
+from pathlib import Path
 from urllib.parse import unquote
 
+from sesame.app import notice_restore, open_bank, open_custodian
+from sesame.bank.errors import StreamAltered
+from sesame.bank.replay import Replayed, replay
+from sesame.bank.stream import read_stream
 from sesame.catalogue import N_
+from sesame.cli import audit_words  # noqa: F401 -- the sentences of a stream's errors
 from sesame.cli.language import say
 from sesame.cli.sentences import SENTENCES
+from sesame.custody.seal_key import read_public
 from sesame.errors import SesameError
+from sesame.settings import read_settings
+from sesame.store.backup import back_up
+from sesame.store.errors import BackupFailed
 from sesame.store.roles import WEB_ROLE
 from sesame.store.schema import NEWEST, migrate, revisions
 
@@ -26,9 +37,19 @@ class PasswordInUrl(SesameError):
         )
 
 
-SENTENCES[PasswordInUrl] = N_(
-    "Un mot de passe n’a pas sa place sur une ligne de commande, que d’autres peuvent lire. "
-    "Mettez-le dans un fichier et nommez celui-ci dans PGPASSFILE."
+SENTENCES.update(
+    {
+        PasswordInUrl: N_(
+            "Un mot de passe n’a pas sa place sur une ligne de commande, que d’autres peuvent "
+            "lire. Mettez-le dans un fichier et nommez celui-ci dans PGPASSFILE."
+        ),
+        BackupFailed: N_("Aucune sauvegarde n’a été faite\u00a0: {path}\u00a0: {reason}"),
+        StreamAltered: N_(
+            "La ligne {version} de {user_code} n’est pas telle que cette banque l’a écrite. "
+            "Cherchez qui a modifié le flux et prenez-en une autre copie\u00a0: ce qui la précède "
+            "a été rejoué."
+        ),
+    }
 )
 
 
@@ -36,14 +57,16 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """Add `database` and its action to the tree of commands."""
     parser = commands.add_parser("database", help=say("Entretenir la base de données"))
     actions = parser.add_subparsers(metavar="ACTION", required=True)
+    _add_migrate(actions)
+    _add_backup(actions)
+    _add_replay(actions)
+
+
+def _add_migrate(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     action = actions.add_parser(
         "migrate", help=say("Mettre les tables à jour, pendant que des serveurs tournent")
     )
-    action.add_argument(
-        "url",
-        metavar="URL",
-        help=say("la base, au nom du rôle à qui sont ses tables\u00a0; sans mot de passe"),
-    )
+    _add_url(action)
     action.add_argument(
         "--to",
         choices=revisions(),
@@ -54,18 +77,129 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     action.set_defaults(run=run)
 
 
+def _add_backup(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    action = actions.add_parser(
+        "backup",
+        help=say("Copier la base, pendant que des serveurs tournent, dans un nouveau fichier"),
+    )
+    _add_url(action)
+    action.add_argument(
+        "file", type=Path, metavar="FILE", help=say("le fichier à faire\u00a0; rien n’est remplacé")
+    )
+    action.set_defaults(run=run_backup)
+
+
+def _add_replay(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    action = actions.add_parser(
+        "replay",
+        help=say("Rejouer dans une base restaurée ce que le flux d’audit sait de la suite"),
+    )
+    action.add_argument(
+        "folder", type=Path, metavar="FOLDER", help=say("le dossier du flux d’audit")
+    )
+    action.add_argument(
+        "--public-key",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help=say("la clé publique de qui scelle le flux"),
+    )
+    action.add_argument(
+        "--settings",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help=say("le fichier des réglages (TOML)"),
+    )
+    action.set_defaults(run=run_replay)
+
+
+def _add_url(action: argparse.ArgumentParser) -> None:
+    action.add_argument(
+        "url",
+        metavar="URL",
+        help=say("la base, au nom du rôle à qui sont ses tables\u00a0; sans mot de passe"),
+    )
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Migrate, and say so.
 
     Raises:
         SesameError: the URL holds a password, or see `migrate`.
     """
-    if _PASSWORD.search(unquote(arguments.url)):
-        raise PasswordInUrl
-    migrate(arguments.url, to=arguments.to)
+    migrate(without_password(arguments.url), to=arguments.to)
     print(
         say(
             "Les tables sont à jour, et le rôle {role}, s’il existe, a les droits qu’il lui faut."
         ).format(role=WEB_ROLE)
     )
     return 0
+
+
+def without_password(url: str) -> str:
+    """*url*, as it came on the command line.
+
+    Raises:
+        PasswordInUrl: it holds a password.
+    """
+    if _PASSWORD.search(unquote(url)):
+        raise PasswordInUrl
+    return url
+
+
+def run_backup(arguments: argparse.Namespace) -> int:
+    """Make a backup, and say so.
+
+    Raises:
+        SesameError: the URL holds a password, or see `back_up`.
+    """
+    back_up(without_password(arguments.url), arguments.file)
+    print(
+        say(
+            "{file}\u00a0: la sauvegarde est faite. Dans la base qui en sera restaurée, chaque "
+            "carte répondra d’abord à un défi."
+        ).format(file=arguments.file)
+    )
+    return 0
+
+
+def run_replay(arguments: argparse.Namespace) -> int:
+    """Replay the stream, and say what came of it.
+
+    Raises:
+        SesameError: see `replay`, `read_settings` and `open_custodian`.
+    """
+    done = asyncio.run(_replay(arguments))
+    print(
+        say(
+            "Lignes rejouées\u00a0: {taken}\u00a0; déjà là\u00a0: {known}\u00a0; compteurs de "
+            "carte relevés\u00a0: {raised}."
+        ).format(taken=done.taken, known=done.known, raised=done.raised)
+    )
+    _tell(
+        say("Leur histoire a continué autrement, seuls leurs compteurs ont été relevés\u00a0:"),
+        done.forked,
+    )
+    _tell(
+        say("Inconnus de cette base, à inscrire de nouveau s’ils étaient clients\u00a0:"),
+        done.missing,
+    )
+    return 0
+
+
+async def _replay(arguments: argparse.Namespace) -> Replayed:
+    settings = read_settings(arguments.settings)
+    key = read_public(arguments.public_key)
+    custodian = open_custodian(settings)
+    await notice_restore(settings, custodian)
+    bank = open_bank(settings, custodian)
+    try:
+        return await replay(bank, read_stream(arguments.folder, key))
+    finally:
+        await bank.store.close()
+
+
+def _tell(what: str, user_codes: frozenset[str]) -> None:
+    if user_codes:
+        print(what, ", ".join(sorted(user_codes)))

@@ -1,4 +1,4 @@
-"""`sesame demo`: the portal and the simulator side by side, each a process of its own.
+"""`sesame demo`: portal, simulator and desk side by side, each a process of its own.
 
 The simulator holds cards and PINs, the portal the bank; neither knows the other. What both
 need at once, « Tout remettre à neuf », is done here, in the process above them.
@@ -19,6 +19,7 @@ from pathlib import Path
 
 import uvicorn
 
+from sesame.app import set_up_logs
 from sesame.catalogue import N_
 from sesame.cli.language import say
 from sesame.cli.sentences import SENTENCES
@@ -75,7 +76,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--port",
         type=int,
         default=8000,
-        help=say("port du portail\u202f; le simulateur prend le suivant"),
+        help=say("port du portail\u202f; le simulateur et le guichet prennent les suivants"),
     )
     parser.add_argument(
         "--data",
@@ -94,11 +95,20 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     answers.add_argument(
         "--api-key", action="store_true", help=say("montrer la clé de l’interface JSON")
     )
+    answers.add_argument(
+        "--letters",
+        type=Path,
+        metavar="FOLDER",
+        help=say(
+            "écrire en PDF, dans un nouveau dossier, les lettres et modes d’emploi de ses "
+            "clients, sans rien ouvrir"
+        ),
+    )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Answer `--list` and `--api-key` at once; else serve until a signal ends it."""
+    """Answer `--list`, `--api-key` and `--letters` at once; else serve until a signal ends it."""
     if arguments.list:
         listed = [one.as_json() for one in customers(arguments.data)]
         print(json.dumps(listed, ensure_ascii=False, indent=2))
@@ -107,16 +117,22 @@ def run(arguments: argparse.Namespace) -> int:
         print(api_key(arguments.data))
         return 0
     folder: Path = arguments.data
+    if arguments.letters is not None:
+        from sesame.cli.demo_letters import write_letters  # noqa: PLC0415 -- when it is wanted
+
+        return write_letters(folder, arguments.letters, port=arguments.port, new=arguments.reset)
     with occupied(folder):
         portal = _first_free(arguments.port)
         simulator = _first_free(portal.getsockname()[1] + 1)
+        desk = _first_free(simulator.getsockname()[1] + 1)
         prepare(
             folder,
             portal_port=portal.getsockname()[1],
             simulator_port=simulator.getsockname()[1],
+            desk_port=desk.getsockname()[1],
             new=arguments.reset,
         )
-        return _serve_both(folder, portal, simulator)
+        return _serve_all(folder, portal, simulator, desk)
 
 
 def _first_free(port: int) -> socket.socket:
@@ -133,26 +149,33 @@ def _first_free(port: int) -> socket.socket:
     raise PortBusy(HOST, port)
 
 
-def _serve_both(folder: Path, portal: socket.socket, simulator: socket.socket) -> int:
+def _serve_all(
+    folder: Path, portal: socket.socket, simulator: socket.socket, desk: socket.socket
+) -> int:
     spawn = multiprocessing.get_context("spawn")
     ours, theirs = spawn.Pipe()
     processes: list[BaseProcess] = [
         # In a module that knows neither cards nor PINs: the portal never has them in memory.
         spawn.Process(target=serve_settings, args=(folder / SETTINGS_FILE, portal), name="portal"),
+        spawn.Process(
+            target=serve_settings, args=(folder / SETTINGS_FILE, desk), kwargs={"desk": True}
+        ),
         spawn.Process(target=_simulator, args=(folder, simulator, theirs), name="simulator"),
     ]
     with _ended_by_signals(), _running(processes):
         theirs.close()
-        _announce(folder, portal, simulator)
-        portal.close()
-        simulator.close()
+        _announce(folder, portal, simulator, desk)
+        for listener in (portal, simulator, desk):
+            listener.close()
         while all(process.is_alive() for process in processes):
             if ours in wait([ours, *(process.sentinel for process in processes)]):
                 _answer(ours, folder)
-    return 1  # one of the two ended by itself
+    return 1  # one of them ended by itself
 
 
-def _announce(folder: Path, portal: socket.socket, simulator: socket.socket) -> None:
+def _announce(
+    folder: Path, portal: socket.socket, simulator: socket.socket, desk: socket.socket
+) -> None:
     lines = (
         say("Sésame, démonstration\u00a0: une banque fictive."),
         "",
@@ -160,6 +183,9 @@ def _announce(folder: Path, portal: socket.socket, simulator: socket.socket) -> 
         say(
             "  Simulateur   http://{address}/\u2003lecteur, cartes, clients et codes secrets"
         ).format(address=f"{HOST}:{simulator.getsockname()[1]}"),
+        say("  Guichet      http://{address}/\u2003réservé au personnel").format(
+            address=f"{HOST}:{desk.getsockname()[1]}"
+        ),
         "",
         say("Données\u00a0: {folder}. Pour finir\u00a0: Ctrl-C.").format(folder=folder),
     )
@@ -223,12 +249,17 @@ def _simulator(folder: Path, listener: socket.socket, parent: Connection) -> Non
                 raise RestoreFailed("the demonstration could not be made anew: see the terminal")
 
     settings = read_settings(folder / SETTINGS_FILE)
+    set_up_logs(settings)
     simulator = Simulator(
-        drawer=lambda: drawer(folder), portal_url=settings.public_url, reset=reset
+        drawer=lambda: drawer(folder),
+        portal_url=settings.public_url,
+        desk_url=None if settings.desk is None else settings.desk.public_url,
+        reset=reset,
     )
     config = uvicorn.Config(
         build(simulator),
         lifespan="on",
+        log_config=None,  # ours, set up already
         log_level="warning",
         access_log=False,
         server_header=False,

@@ -101,3 +101,16 @@ def _refuse_beside(arguments: argparse.Namespace, *names: str) -> None:
     for name in names:
         if getattr(arguments, name):
             raise MalformedInputs(f"mode {arguments.mode} takes no {name}")
+
+
+def parse_dki(text: str) -> int:
+    """A derivation key index as it is typed: one byte in hexadecimal.
+
+    Raises:
+        Unusable: it is none.
+    """
+    try:
+        (dki,) = bytes.fromhex(text)
+    except ValueError:
+        raise Unusable(say("Un DKI est un octet en hexadécimal\u00a0: 01.")) from None
+    return dki

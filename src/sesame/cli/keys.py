@@ -1,4 +1,4 @@
-"""`sesame keys create|list|check`: the keystore, without ever showing a key.
+"""`sesame keys`: the keystore, without ever showing a key. Here: create, list and check.
 
 The passphrase is typed, or comes from a file or a pipe; never as an argument, which every
 user of the machine could read in the list of processes.
@@ -8,11 +8,13 @@ import argparse
 import os
 import secrets
 from datetime import UTC, datetime
-from pathlib import Path
 
+from sesame.cli import key_backup, key_blocks, key_ceremony, key_life, key_wrapping
+from sesame.cli.key_records import STATES
 from sesame.cli.language import say
-from sesame.cli.passphrase import add_passphrase_file, ask_passphrase
+from sesame.cli.passphrase import add_keystore, ask_passphrase
 from sesame.custody.errors import KeystoreExists
+from sesame.custody.key import ISSUER_USAGES
 from sesame.custody.keystore import COST, Keystore
 
 
@@ -32,7 +34,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     check = actions.add_parser("check", help=say("Ouvrir le trousseau et tout vérifier"))
     check.set_defaults(run=run_check)
     for action in (create, listing, check):
-        _add_what_all_take(action)
+        add_keystore(action, stdin=True)
+    for others in (key_ceremony, key_life, key_blocks, key_wrapping, key_backup):
+        others.add_parser(actions)
 
 
 def run_create(arguments: argparse.Namespace) -> int:
@@ -51,7 +55,7 @@ def run_create(arguments: argparse.Namespace) -> int:
         random=secrets.token_bytes,
     )
     print(say("{path}\u00a0: le trousseau est créé.").format(path=keystore.path))
-    _print_keys(keystore)
+    print_keys(keystore)
     print(
         say(
             "Gardez la phrase de passe, mais pas avec le fichier\u00a0: sans elle, ces clés sont "
@@ -67,7 +71,7 @@ def run_list(arguments: argparse.Namespace) -> int:
     Raises:
         SesameError: the keystore does not open; see `sentence`.
     """
-    _print_keys(Keystore.open(arguments.file, ask_passphrase(arguments)))
+    print_keys(Keystore.open(arguments.file, ask_passphrase(arguments)))
     return 0
 
 
@@ -97,26 +101,17 @@ def run_check(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _add_what_all_take(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", type=Path, metavar="FILE", help=say("le trousseau"))
-    source = parser.add_mutually_exclusive_group()
-    add_passphrase_file(source)
-    source.add_argument(
-        "--passphrase-stdin",
-        action="store_true",
-        help=say("lire la phrase de passe sur l’entrée standard"),
-    )
-
-
-def _print_keys(keystore: Keystore) -> None:
-    """The keys as a table: name, usage, check value, time of making."""
-    head = (say("Clé"), say("Usage"), say("Contrôle"), say("Créée"))
+def print_keys(keystore: Keystore) -> None:
+    """The keys as a table: name, usage, check value, time of making, generation and state."""
+    head = (say("Clé"), say("Usage"), say("Contrôle"), say("Créée"), "DKI", say("État"))
     rows = [head] + [
         (
             key.label,
             str(key.usage),
             key.check_value.hex().upper(),
             key.created.isoformat(timespec="seconds"),
+            "" if key.dki is None else f"{key.dki:02X}",
+            say(STATES[key.state]) if key.usage in ISSUER_USAGES else "",
         )
         for key in keystore.keys
     ]

@@ -19,12 +19,22 @@ COMMANDS = {
     "code": "sesame.cli.cards",
     "reader": "sesame.cli.reader",
     "card": "sesame.cli.card",
+    "bureau": "sesame.cli.bureau",
+    "issuing": "sesame.cli.issuing",
     "serve": "sesame.cli.serve",
     "database": "sesame.cli.database",
     "keys": "sesame.cli.keys",
+    "audit": "sesame.cli.audit",
+    "customers": "sesame.cli.customers",
+    "person": "sesame.cli.person",
+    "staff": "sesame.cli.staff",
+    "hsm": "sesame.cli.hsm",
+    "custody": "sesame.cli.custody",
     "verify": "sesame.cli.verify",
     "trace": "sesame.cli.trace",
     "plan": "sesame.cli.plan",
+    "simulate": "sesame.cli.simulate",
+    "switch-over": "sesame.cli.switch_over",
 }
 FAILED = 1
 _INTERRUPTED = 130  # 128 + SIGINT, as shells count

@@ -28,6 +28,19 @@ def add_passphrase_file(parser: argparse._ActionsContainer) -> None:
     )
 
 
+def add_keystore(parser: argparse.ArgumentParser, *, stdin: bool = False) -> None:
+    """Add the keystore, and where its passphrase comes from: *stdin* too, if that is free."""
+    parser.add_argument("file", type=Path, metavar="FILE", help=say("le trousseau"))
+    source = parser.add_mutually_exclusive_group()
+    add_passphrase_file(source)
+    if stdin:
+        source.add_argument(
+            "--passphrase-stdin",
+            action="store_true",
+            help=say("lire la phrase de passe sur l’entrée standard"),
+        )
+
+
 def ask_passphrase(arguments: argparse.Namespace, *, twice: bool = False) -> Passphrase:
     """The passphrase from where *arguments* say; typed *twice* for a new keystore.
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from math import ceil, floor, log10
 from xml.sax.saxutils import escape
 
+from sesame.cli.svg import line, text
+
 _WIDTH, _HEIGHT = 720, 420  # pixels
 _LEFT, _RIGHT, _TOP, _BOTTOM = 84, 24, 72, 56
 _STROKES = (("#1a5f3f", ""), ("#8a2b0d", "8 5"))  # colour, and dashes
@@ -42,16 +44,16 @@ def draw(
         )
         yield f"<title>{escape(title)}</title>"
         yield f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#fff"/>'
-        yield _text(_LEFT, 24, title, size=16)
+        yield text(_LEFT, 24, title, size=16)
         for power in range(low, high + 1):
             at = y(10.0**power)
-            yield _line(_LEFT, at, _WIDTH - _RIGHT, at, "#ccc")
-            yield _text(_LEFT - 8, at + 4, f"10{_raised(power)}", anchor="end")
+            yield line(_LEFT, at, _WIDTH - _RIGHT, at, "#ccc")
+            yield text(_LEFT - 8, at + 4, f"10{_raised(power)}", anchor="end")
         for place in places:
-            yield _text(x(place), _HEIGHT - _BOTTOM + 20, str(place), anchor="middle")
-        yield _text((_LEFT + _WIDTH) / 2, _HEIGHT - 12, across, anchor="middle")
+            yield text(x(place), _HEIGHT - _BOTTOM + 20, str(place), anchor="middle")
+        yield text((_LEFT + _WIDTH) / 2, _HEIGHT - 12, across, anchor="middle")
         if chosen in places:
-            yield _line(x(chosen), _TOP, x(chosen), _HEIGHT - _BOTTOM, "#333", "2 4")
+            yield line(x(chosen), _TOP, x(chosen), _HEIGHT - _BOTTOM, "#333", "2 4")
         for number, (curve, (colour, dashes)) in enumerate(zip(curves, _STROKES, strict=False)):
             points = " ".join(
                 f"{x(place):.1f},{y(value):.1f}"
@@ -62,27 +64,11 @@ def draw(
                 f' stroke-dasharray="{dashes}"/>'
             )
             start = _LEFT + number * (_WIDTH - _LEFT - _RIGHT) / 2
-            yield _line(start, 46, start + 34, 46, colour, dashes, width=2.5)
-            yield _text(start + 42, 50, curve.name)
+            yield line(start, 46, start + 34, 46, colour, dashes, width=2.5)
+            yield text(start + 42, 50, curve.name)
         yield "</svg>"
 
     return "\n".join(parts()) + "\n"
-
-
-def _line(  # noqa: PLR0913, PLR0917 -- two points, and how
-    x1: float, y1: float, x2: float, y2: float, colour: str, dashes: str = "", width: float = 1
-) -> str:
-    return (
-        f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}" '
-        f'stroke-width="{width}" stroke-dasharray="{dashes}"/>'
-    )
-
-
-def _text(x: float, y: float, text: str, *, anchor: str = "start", size: int = 13) -> str:
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}">'
-        f"{escape(text)}</text>"
-    )
 
 
 def _raised(power: int) -> str:

@@ -16,7 +16,7 @@ from sesame.cap.profiles import PROFILES
 from sesame.cap.token import Code, parse_number
 from sesame.cap.verification import HIGHEST_ATC
 from sesame.catalogue import N_
-from sesame.cli.inputs import Unusable, add_inputs, inputs_of
+from sesame.cli.inputs import Unusable, add_inputs, inputs_of, parse_dki
 from sesame.cli.language import say
 from sesame.cli.passphrase import add_passphrase_file, ask_passphrase
 from sesame.custody.custodian import CardRecord, KeyRef
@@ -63,7 +63,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help=say("lire le numéro et le PSN dans ce fichier de carte"),
     )
     parser.add_argument("--psn", default="00", help=say("le PSN de la carte, deux chiffres (00)"))
-    parser.add_argument("--dki", default="01", help=say("le DKI, un octet hexadécimal (01)"))
+    parser.add_argument(
+        "--dki", help=say("le DKI de la carte, un octet hexadécimal (celui de la clé)")
+    )
     add_inputs(parser)
     add_passphrase_file(parser)
     parser.set_defaults(run=run)
@@ -82,9 +84,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise Unusable(say("Un compteur (ATC) va de 0 à 65535."))
     keystore = Keystore.open(arguments.keystore, ask_passphrase(arguments))
     pan, psn = _card(arguments, profile.aid)
-    record = CardRecord(
-        pan=pan, psn=psn, profile=profile.name, key=KeyRef(arguments.key), dki=_dki(arguments.dki)
-    )
+    dki = _dki_of(keystore, arguments.key) if arguments.dki is None else parse_dki(arguments.dki)
+    record = CardRecord(pan=pan, psn=psn, profile=profile.name, key=KeyRef(arguments.key), dki=dki)
     code = _ask_code()
     custodian = KeystoreCustodian(keystore, profiles=PROFILES)
     found = asyncio.run(explain(custodian, record, last_atc, code, inputs))
@@ -153,12 +154,9 @@ def _card(arguments: argparse.Namespace, aid: bytes) -> tuple[Pan, str]:
     return Pan.decode(found[Tag.PAN]), found[Tag.PSN].hex()
 
 
-def _dki(text: str) -> int:
-    try:
-        (dki,) = bytes.fromhex(text)
-    except ValueError:
-        raise Unusable(say("Un DKI est un octet en hexadécimal\u00a0: 01.")) from None
-    return dki
+def _dki_of(keystore: Keystore, label: str) -> int:
+    """That of the key of *label*; any, where there is none: that is said when the key is used."""
+    return next((key.dki or 0 for key in keystore.keys if key.label == label), 0)
 
 
 def _ask_code() -> Code:

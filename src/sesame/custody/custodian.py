@@ -10,12 +10,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum, unique
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from sesame.cap.mode import LOGIN, Inputs
 from sesame.cap.profiles import PROFILES
 from sesame.cap.token import Code
-from sesame.cap.verification import HIGHEST_ATC, REACH, Pair
+from sesame.cap.verification import HIGHEST_ATC, NEXT_WITHIN, REACH, Pair
 from sesame.custody.errors import MalformedInquiry, ProfileUnknown, UnsuitableCard, UnsuitableKey
 from sesame.emv.keys import DesKey
 from sesame.emv.pan import Pan
@@ -24,10 +24,13 @@ CARDS_PER_CODE = 2
 ATCS_PER_CARD = 2  # near and behind
 CRYPTOGRAMS_PER_CODE = CARDS_PER_CODE * ATCS_PER_CARD  # always, so that work tells nothing
 
+NO_ATC = 0  # the first transaction of a card has 1
+KEYLESS: Pair = (NO_ATC, NO_ATC)
+HIGHEST_DKI = 0xFF  # one byte
+LONGEST_PAN = 16  # digits; option B derives longer ones otherwise, and we issue none
+
 _LABEL = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _PSN = re.compile(r"[0-9]{2}")
-_HIGHEST_DKI = 0xFF
-_LONGEST_PAN = 16  # digits; option B derives longer ones otherwise, and we issue none
 
 
 @unique
@@ -66,13 +69,13 @@ class CardRecord:
     dki: int  # one byte, as in the card's IAD
 
     def __post_init__(self) -> None:
-        if len(self.pan.digits) > _LONGEST_PAN:
+        if len(self.pan.digits) > LONGEST_PAN:
             raise UnsuitableCard("we issue card numbers of at most 16 digits")
         if not _PSN.fullmatch(self.psn):
             raise UnsuitableCard("a PAN sequence number (5F34) has two digits")
         if self.profile not in PROFILES:
             raise ProfileUnknown(self.profile)
-        if not 0 <= self.dki <= _HIGHEST_DKI:
+        if not 0 <= self.dki <= HIGHEST_DKI:
             raise UnsuitableCard("a derivation key index is one byte")
 
 
@@ -103,12 +106,15 @@ class Question:
 class Inquiry:
     """One code and the cards it may come from; none at all is an inquiry too.
 
-    `inputs` are what the bank expects to have been typed for it: nothing for a login.
+    `inputs` are what the bank expects to have been typed for it: nothing for a login. `known`:
+    it comes from a browser that the customer has signed in with, and goes before strangers
+    where custody is slow.
     """
 
     code: Code
     questions: tuple[Question, ...] = ()  # at most two
     inputs: Inputs = LOGIN
+    known: bool = False
 
     def __post_init__(self) -> None:
         if len(self.questions) > CARDS_PER_CODE:
@@ -117,7 +123,11 @@ class Inquiry:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """The card of question number `question` (from 0) makes the code at `atc`."""
+    """The card of question number `question` (from 0) makes the code at `atc`.
+
+    At `NO_ATC` it is no fit: custody does not have the card's issuer key, or not any more, and
+    knows nothing of the card's codes.
+    """
 
     question: int
     atc: int
@@ -142,16 +152,25 @@ class PairQuestion:
     def __post_init__(self) -> None:
         if not all(1 <= atc < following <= HIGHEST_ATC for atc, following in self.pairs):
             raise MalformedInquiry("a pair is two ATCs from 1 to 65535, the second higher")
+        # With one code known, pairs further apart would try another at many ATCs at once.
+        if not all(following - atc <= NEXT_WITHIN for atc, following in self.pairs):
+            raise MalformedInquiry(f"the ATCs of a pair are at most {NEXT_WITHIN} apart")
 
 
 @dataclass(frozen=True, slots=True)
 class PairInquiry:
-    """Two codes in a row and the cards they may come from; none at all is an inquiry too."""
+    """Two codes in a row and the cards they may come from; none at all is an inquiry too.
+
+    `known` as in an `Inquiry`;
+    `inputs` are what the bank expects to have been typed for the first; the second is a login's.
+    """
 
     first: Code
     second: Code
     reach: Reach
     questions: tuple[PairQuestion, ...] = ()  # at most two, of at most `reach` pairs
+    known: bool = False
+    inputs: Inputs = LOGIN
 
     def __post_init__(self) -> None:
         if len(self.questions) > CARDS_PER_CODE:
@@ -162,25 +181,32 @@ class PairInquiry:
 
 @dataclass(frozen=True, slots=True)
 class PairFit:
-    """The card of question number `question` (from 0) makes both codes at the ATCs of `pair`."""
+    """The card of question number `question` (from 0) makes both codes at the ATCs of `pair`.
+
+    `KEYLESS` is no fit, as `NO_ATC` is none.
+    """
 
     question: int
     pair: Pair
 
 
 class Custodian(Protocol):
-    """Keys that can be used and not read."""
+    """Keys that can be used and not read.
+
+    Where custody is not in this process, every call may also raise CustodyUnavailable: it does
+    not answer now; and those for strangers CustodyBusy: too many of them wait already.
+    """
 
     async def match(self, inquiries: Sequence[Inquiry]) -> list[tuple[Fit, ...]]:
         """Which candidates fit, for each inquiry in order.
 
         Every inquiry costs exactly four cryptograms: for cards and candidates that are
-        missing, those of a decoy.
+        missing, those of a decoy. A card whose issuer key is not in this custody costs the same
+        and has one `Fit`, at `NO_ATC`: one such card spoils nobody's answer.
 
         Raises:
             SealBroken: a sealed card was altered or is not of this context; says which.
                 The whole call is without an answer.
-            KeyMissing: a card's issuer key is not in this custody.
             ProfileUnknown: a card was registered by a later version of this program.
         """
         ...
@@ -192,7 +218,7 @@ class Custodian(Protocol):
         and pairs that are missing, those of a decoy.
 
         Raises:
-            SealBroken, KeyMissing, ProfileUnknown: as `match`.
+            SealBroken, ProfileUnknown: as `match`.
         """
         ...
 
@@ -226,6 +252,24 @@ class Custodian(Protocol):
 
         Raises:
             WrongUsage: *usage* is neither AUDIT nor SESSION.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of what has the keys, where that is elsewhere."""
+        ...
+
+
+@runtime_checkable
+class RevealingCustodian(Custodian, Protocol):
+    """A custodian that can also say a card's number. The portal's process holds none."""
+
+    async def reveal(self, sealed: bytes, context: bytes) -> Pan:
+        """The number of the card that `register` gave as *sealed* for *context*.
+
+        Raises:
+            SealBroken: it was altered, or is not of this context.
+            WrongUsage: the custody process reveals nothing to this user.
         """
         ...
 

@@ -9,10 +9,9 @@ import hashlib
 import hmac
 import os
 import stat
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
@@ -23,25 +22,40 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from msgspec import Meta, Struct
 
-from sesame.custody.custodian import KeyUsage
+from sesame.custody.custodian import KeyRef, KeyUsage
 from sesame.custody.errors import (
+    KeyMissing,
     KeystoreAltered,
     KeystoreDamaged,
     KeystoreExists,
     KeystoreExposed,
+    KeystoreFull,
     KeystoreInaccessible,
     KeystoreMissing,
     KeystoreTooNew,
     KeystoreWeak,
+    NoCurrentKey,
     UnsuitableKey,
+    UnsuitableOfficers,
     WrongPassphrase,
 )
-from sesame.custody.key import CHECK_VALUE, ISSUER_USAGES, Key, Random, standard_keys
+from sesame.custody.key import (
+    CHECK_VALUE,
+    FIRST_DKI,
+    ISSUER_USAGES,
+    Key,
+    KeyState,
+    Random,
+    standard_keys,
+)
 from sesame.custody.passphrase import Passphrase
+from sesame.custody.records import Record, StoredRecord, destroyed_on, loaded, stored
+from sesame.custody.whole_file import folder_of, written_beside
 
 _FORMAT: Final = "sesame-keystore"
-_VERSION: Final = 1
-_LARGEST = 1 << 20  # bytes of a file; a key takes about 400
+_VERSION: Final = 2
+_WITHOUT_RECORDS = 1  # the version before there were generations and records
+_LARGEST = 1 << 24  # bytes of a file; a key takes about 400, a record 500
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _ARGON2_VERSION = 0x13
 _SALT = 16  # bytes
@@ -71,27 +85,44 @@ class Cost(Struct, frozen=True, forbid_unknown_fields=True):
 COST = Cost(time=3, memory_kib=64 * 1024, lanes=4)
 
 
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """An issuer key as a new card's record names it."""
+
+    ref: KeyRef
+    dki: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keystore:
     """An opened keystore. Build one and it is right.
 
     Raises:
-        UnsuitableKey: two keys of one label, or not exactly one key of a usage other than
-            the issuer's.
+        UnsuitableKey: two keys of one label, not exactly one key of a usage other than the
+            issuer's, or two issuer keys for one usage that are current or of one DKI.
     """
 
     path: Path
     demo: bool  # its passphrase may be anybody's: production settings refuse it
     cost: Cost
     keys: tuple[Key, ...]
+    records: tuple[Record, ...] = ()  # of what was done to them, oldest first
 
     def __post_init__(self) -> None:
         labels = {key.label for key in self.keys}
-        if len(labels) != len(self.keys):
+        if len(labels) != len(self.keys) or any(
+            destroyed_on(self.records, label) for label in labels
+        ):
             raise UnsuitableKey("two keys of one label: a label names one key for ever")
         for usage in KeyUsage:
-            if usage not in ISSUER_USAGES and sum(key.usage is usage for key in self.keys) != 1:
+            keys = [key for key in self.keys if key.usage is usage]
+            if usage not in ISSUER_USAGES and len(keys) != 1:
                 raise UnsuitableKey(f"a keystore has exactly one {usage} key")
+            if sum(key.state is KeyState.CURRENT for key in keys) > 1:
+                raise UnsuitableKey(f"two {usage} keys are current: new cards are made under one")
+            indices = [key.dki for key in keys if key.dki is not None]
+            if len(set(indices)) != len(indices):
+                raise UnsuitableKey(f"two {usage} keys of one derivation key index")
 
     @classmethod
     def create(  # noqa: PLR0913 -- time, chance and cost are the caller's, each by name
@@ -115,13 +146,22 @@ class Keystore:
         passphrase.check_strength()
         keys = standard_keys(demo=demo, now=now, random=random)
         keystore = cls(path=path, demo=demo, cost=cost, keys=keys)
-        with _written_beside(path, _encode(keystore, passphrase, random)) as new:
+        keystore.write_new(passphrase, random=random)
+        return keystore
+
+    def write_new(self, passphrase: Passphrase, *, random: Random) -> None:
+        """Write this keystore to its path, where nothing is yet, under *passphrase*.
+
+        Raises:
+            WeakPassphrase, KeystoreExists, KeystoreWeak, KeystoreInaccessible: as `create`.
+        """
+        passphrase.check_strength()
+        with _written_beside(self.path, _encode(self, passphrase, random)) as new:
             try:
                 # Unlike a rename, a link never replaces: of two creators one loses.
-                path.hardlink_to(new)
+                self.path.hardlink_to(new)
             except FileExistsError:
-                raise KeystoreExists(path) from None
-        return keystore
+                raise KeystoreExists(self.path) from None
 
     @classmethod
     def open(cls, path: Path, passphrase: Passphrase) -> Self:
@@ -140,10 +180,9 @@ class Keystore:
         file = _decode(path, _read(path))
         plain = _decrypt(path, file, passphrase)
         try:
-            stored = msgspec.json.decode(plain, type=list[_StoredKey])
-            keys = tuple(_loaded(key) for key in stored)
-            return cls(path=path, demo=file.demo, cost=file.kdf.cost, keys=keys)
-        except (*_NOT_OURS, UnsuitableKey):
+            keys, records = _read_plain(file.version, plain)
+            return cls(path=path, demo=file.demo, cost=file.kdf.cost, keys=keys, records=records)
+        except (*_NOT_OURS, UnsuitableKey, UnsuitableOfficers):
             raise KeystoreDamaged(path, "its keys are not as a keystore writes them") from None
 
     @classmethod
@@ -154,10 +193,29 @@ class Keystore:
             UnsuitableKey: its label is taken, or its usage allows one key only.
             KeystoreError: as `open`, or the file cannot be written.
         """
-        # Of two that add at once, neither may write over the other's key.
+        return cls.change(
+            path, passphrase, lambda old: replace(old, keys=(*old.keys, key)), random=random
+        )
+
+    @classmethod
+    def change(
+        cls,
+        path: Path,
+        passphrase: Passphrase,
+        changed: Callable[[Self], Self],
+        *,
+        random: Random,
+    ) -> Self:
+        """The keystore at *path* as *changed* makes it of the one that is there: whole or not.
+
+        It is on disk when this returns. What *changed* raises leaves the file as it was.
+
+        Raises:
+            KeystoreError: as `open`, or the file cannot be written.
+        """
+        # Of two that change it at once, neither may write over what the other did.
         with _locked(path):
-            old = cls.open(path, passphrase)
-            keystore = cls(path=path, demo=old.demo, cost=old.cost, keys=(*old.keys, key))
+            keystore = changed(cls.open(path, passphrase))
             with _written_beside(path, _encode(keystore, passphrase, random)) as new:
                 new.replace(path)
         return keystore
@@ -165,6 +223,28 @@ class Keystore:
     def only(self, usage: KeyUsage) -> Key:
         """The key for *usage*, one of those that have exactly one."""
         return next(key for key in self.keys if key.usage is usage)
+
+    def current(self, usage: KeyUsage) -> Generation:
+        """The issuer key under which new cards are made, and their DKI.
+
+        Raises:
+            NoCurrentKey: none is.
+        """
+        for key in self.keys:
+            if key.usage is usage and key.state is KeyState.CURRENT and key.dki is not None:
+                return Generation(KeyRef(key.label), key.dki)
+        raise NoCurrentKey(usage)
+
+    def key(self, label: str) -> Key:
+        """The key of *label*.
+
+        Raises:
+            KeyMissing: there is none.
+        """
+        for key in self.keys:
+            if key.label == label:
+                return key
+        raise KeyMissing(label)
 
 
 # ── Between keys and bytes ───────────────────────────────────────────────────────────────────────
@@ -188,7 +268,7 @@ class _File(Struct, frozen=True, forbid_unknown_fields=True):
     """The file, its fields in their order."""
 
     format: Literal["sesame-keystore"]
-    version: Literal[1]
+    version: Literal[1, 2]
     demo: bool
     kdf: _Kdf
     check: Annotated[str, _hex(_KEY)]  # tells a wrong passphrase from a damaged file
@@ -223,9 +303,22 @@ class _StoredKey(Struct, frozen=True, forbid_unknown_fields=True):
     value: Annotated[str, _ANY_HEX]
     created: datetime
     check: Annotated[str, _hex(CHECK_VALUE)]
+    dki: int | None = None
+    state: KeyState | None = None  # of issuer keys only
+    exportable: bool = False
 
     def __repr__(self) -> str:
         return "_StoredKey(…)"
+
+
+class _Plain(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is encrypted."""
+
+    keys: tuple[_StoredKey, ...]
+    records: tuple[StoredRecord, ...]
+
+    def __repr__(self) -> str:
+        return "_Plain(…)"
 
 
 def _encode(keystore: Keystore, passphrase: Passphrase, random: Random) -> bytes:
@@ -241,10 +334,18 @@ def _encode(keystore: Keystore, passphrase: Passphrase, random: Random) -> bytes
         check=check.hex(),
         nonce=nonce.hex(),
     )
-    plain = msgspec.json.encode([_stored(key) for key in keystore.keys])
+    plain = msgspec.json.encode(
+        _Plain(
+            keys=tuple(_stored(key) for key in keystore.keys),
+            records=tuple(map(stored, keystore.records)),
+        )
+    )
     ciphertext = AESGCM(key).encrypt(nonce, plain, file.header())
     file = msgspec.structs.replace(file, ciphertext=ciphertext.hex())
-    return msgspec.structs.replace(file, checksum=file.expected_checksum()).encode()
+    data = msgspec.structs.replace(file, checksum=file.expected_checksum()).encode()
+    if len(data) > _LARGEST:  # written, it would never be read again
+        raise KeystoreFull(keystore.path)
+    return data
 
 
 def _decode(path: Path, data: bytes) -> _File:
@@ -301,13 +402,48 @@ def _stored(key: Key) -> _StoredKey:
         value=key.value.hex(),
         created=key.created,
         check=key.check_value.hex(),
+        dki=key.dki,
+        state=key.state if key.usage in ISSUER_USAGES else None,
+        exportable=key.exportable,
     )
 
 
-def _loaded(stored: _StoredKey) -> Key:
-    value = bytes.fromhex(stored.value)
-    key = Key(label=stored.label, usage=stored.usage, value=value, created=stored.created)
-    if key.check_value.hex() != stored.check:
+def _read_plain(version: int, plain: bytes) -> tuple[tuple[Key, ...], tuple[Record, ...]]:
+    """The keys and records in what was decrypted."""
+    if version == _WITHOUT_RECORDS:
+        old = msgspec.json.decode(plain, type=tuple[_StoredKey, ...])
+        return tuple(_loaded(key) for key in _with_generations(old)), ()
+    new = msgspec.json.decode(plain, type=_Plain)
+    return tuple(map(_loaded, new.keys)), tuple(map(loaded, new.records))
+
+
+def _with_generations(old: tuple[_StoredKey, ...]) -> Iterator[_StoredKey]:
+    """Keys of version 1, whose generations count from 1 for each usage; the last is current.
+
+    `sesame keys create` made one issuer key for each usage, whose cards have DKI 1.
+    """
+    for place, key in enumerate(old):
+        if key.usage not in ISSUER_USAGES:
+            yield key
+            continue
+        before = sum(one.usage is key.usage for one in old[:place])
+        after = any(one.usage is key.usage for one in old[place + 1 :])
+        state = KeyState.VERIFY_ONLY if after else KeyState.CURRENT
+        yield msgspec.structs.replace(key, dki=FIRST_DKI + before, state=state)
+
+
+def _loaded(stored_key: _StoredKey) -> Key:
+    value = bytes.fromhex(stored_key.value)
+    key = Key(
+        label=stored_key.label,
+        usage=stored_key.usage,
+        value=value,
+        created=stored_key.created,
+        dki=stored_key.dki,
+        state=stored_key.state or KeyState.NEW,
+        exportable=stored_key.exportable,
+    )
+    if key.check_value.hex() != stored_key.check:
         raise UnsuitableKey(f"key {key.label} does not have its check value")
     return key
 
@@ -335,40 +471,17 @@ def _read(path: Path) -> bytes:
 
 @contextmanager
 def _written_beside(path: Path, data: bytes) -> Iterator[Path]:
-    """*data* in a new file (mode 0600) in the folder of *path*, on disk; then gone from there.
-
-    The caller gives it the name *path*; the folder is on disk at the end.
-    """
-    with _refusals(path):
-        number, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
-        new = Path(name)
-        try:
-            with os.fdopen(number, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            yield new
-        finally:
-            new.unlink(missing_ok=True)
-        with _folder(path) as folder:
-            os.fsync(folder)
+    """As `written_beside`, with our own errors."""
+    with _refusals(path), written_beside(path, data) as new:
+        yield new
 
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """The only writer of the folder of *path*. The file itself is replaced, so not its lock."""
-    with _refusals(path), _folder(path) as folder:
+    with _refusals(path), folder_of(path) as folder:
         fcntl.flock(folder, fcntl.LOCK_EX)
         yield
-
-
-@contextmanager
-def _folder(path: Path) -> Iterator[int]:
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield folder
-    finally:
-        os.close(folder)
 
 
 @contextmanager

@@ -69,6 +69,11 @@ class Passphrase:
         return "Passphrase(…)"
 
 
+def joined(one: Passphrase, other: Passphrase) -> Passphrase:
+    """The passphrase of which two persons know a half each: one, a blank, the other."""
+    return Passphrase(f"{one.text} {other.text}")
+
+
 def read_passphrase(path: Path) -> Passphrase:
     """The passphrase in the file, or at the end of the pipe, at *path*.
 

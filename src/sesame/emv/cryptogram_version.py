@@ -10,12 +10,14 @@ from dataclasses import dataclass, replace
 from enum import Enum, unique
 from types import MappingProxyType
 
-from sesame.emv.cryptogram import Padding, application_cryptogram, cryptograms_by_atc
+from sesame.emv.cryptogram import Padding, application_cryptogram, cryptograms_by_atc, pad
 from sesame.emv.iad import CcdCvr, Cvr, MChipCvr
 from sesame.emv.keys import (
     TREE_B4_H8,
     DesKey,
     Tree,
+    card_diversifier_a,
+    card_diversifier_b,
     card_key_a,
     card_key_b,
     common_session_key,
@@ -96,6 +98,14 @@ class CryptogramVersion:
         derive = card_key_a if self.option is CardKeyOption.A else card_key_b
         return derive(imk, pan, psn)
 
+    def card_diversifier(self, pan: str, psn: str) -> bytes:
+        """The 16 bytes that the issuer's key makes the card's key of, by triple DES in ECB mode.
+
+        For who derives keys without holding them.
+        """
+        diversify = card_diversifier_a if self.option is CardKeyOption.A else card_diversifier_b
+        return diversify(pan, psn)
+
     def session_key(self, card_key: DesKey, atc: int, un: bytes) -> DesKey:
         """The key of the transaction *atc* (0 to 65535) with the Unpredictable Number *un*."""
         match self.session:
@@ -106,6 +116,10 @@ class CryptogramVersion:
             case SessionKeyMethod.MASTERCARD:
                 return mastercard_session_key(card_key, atc, un)
         return tree_session_key(card_key, atc, self.tree)
+
+    def padded_message(self, before: bytes, atc: int, iad: bytes) -> bytes:
+        """What the cryptogram of *atc* is made over, in whole blocks: see `cryptograms`."""
+        return pad(before + atc.to_bytes(_ATC) + self.closing(iad), self.padding)
 
     def closing(self, iad: bytes) -> bytes:
         """What of *iad* closes the message."""

@@ -5,6 +5,7 @@ EMV 4.4 Book 3, 5.4. A list holds tags and lengths only; the values are ours.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sesame.emv.errors import MalformedDol, MalformedTlv
 from sesame.emv.tags import Format, format_of
@@ -19,6 +20,7 @@ class DolEntry:
     length: int
 
 
+@lru_cache(maxsize=256)  # a kind of card has three, and nothing in them is a card's own
 def decode_dol(data: bytes) -> tuple[DolEntry, ...]:
     """Read a list of tags and one-byte lengths.
 

@@ -7,6 +7,7 @@ schemes' own session keys by docs/reference/emv-cap.md, section 10.3.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, modes
@@ -24,6 +25,17 @@ _INVERTED = bytes(0xFF ^ b for b in range(256))
 _LETTERS_TO_DIGITS = str.maketrans("abcdef", "012345")
 _PAN_DIGITS = 16  # that enter option A
 _ODD_PARITY = bytes((b & 0xFE) | (1 ^ (b >> 1).bit_count() & 1) for b in range(256))
+# The weak keys and the pairs of semi-weak ones, NIST SP 800-67 Rev. 2, 3.3.2: under them a second
+# encryption undoes the first, alone or by the other of the pair.
+_WEAK = frozenset(
+    bytes.fromhex(one)
+    for one in (
+        *("0101010101010101", "FEFEFEFEFEFEFEFE", "E0E0E0E0F1F1F1F1", "1F1F1F1F0E0E0E0E"),
+        *("011F011F010E010E", "1F011F010E010E01", "01E001E001F101F1", "E001E001F101F101"),
+        *("01FE01FE01FE01FE", "FE01FE01FE01FE01", "1FE01FE00EF10EF1", "E01FE01FF10EF10E"),
+        *("1FFE1FFE0EFE0EFE", "FE1FFE1FFE0EFE0E", "E0FEE0FEF1FEF1FE", "FEE0FEE0FEF1FEF1"),
+    )
+)
 _LEFT = b"\xf0" + bytes(5)  # makes an ATC the diversifier of KL, A1.3.1
 _RIGHT = b"\x0f" + bytes(5)  # and of KR
 _FEWEST_BRANCHES = 2
@@ -154,29 +166,52 @@ def odd_parity(key: bytes) -> bytes:
     return key.translate(_ODD_PARITY)
 
 
+def des_fault(key: bytes) -> str | None:
+    """What makes a multiple-length DES key (8 bytes a part) unfit to protect; None: nothing.
+
+    A part that is weak or semi-weak, or two neighbours alike, which undo each other.
+    """
+    parts = [odd_parity(key[at : at + _HALF]) for at in range(0, len(key), _HALF)]
+    if any(one == other for one, other in pairwise(parts)):
+        return "its halves are alike, that is single DES"
+    if any(part in _WEAK for part in parts):
+        return "one of its halves is a weak or semi-weak DES key"
+    return None
+
+
 def key_check_value(key: DesKey) -> bytes:
     """The first 3 bytes of eight zeros encrypted: tells keys apart, gives none away."""
     return key.encrypt(_ZEROS)[:3]
 
 
 def card_key_a(imk: DesKey, pan: str, psn: str = "00") -> DesKey:
-    """Option A: the card's key from the digits of its PAN and PSN (two), A1.4.1.
-
-    Of a longer number only the rightmost 16 digits of PAN ‖ PSN enter.
-    """
-    return _card_key(imk, (pan + psn)[-_PAN_DIGITS:].zfill(_PAN_DIGITS))
+    """Option A: the card's key from the digits of its PAN and PSN (two), A1.4.1."""
+    return DesKey(odd_parity(imk.encrypt(card_diversifier_a(pan, psn))))
 
 
 def card_key_b(imk: DesKey, pan: str, psn: str = "00") -> DesKey:
     """Option B: as A up to 16 digits of PAN, decimalised SHA-1 beyond, A1.4.2."""
+    return DesKey(odd_parity(imk.encrypt(card_diversifier_b(pan, psn))))
+
+
+def card_diversifier_a(pan: str, psn: str) -> bytes:
+    """The 16 bytes that the issuer's key makes a card's key of, by option A.
+
+    Of a longer number only the rightmost 16 digits of PAN ‖ PSN enter.
+    """
+    return _card_diversifier((pan + psn)[-_PAN_DIGITS:].zfill(_PAN_DIGITS))
+
+
+def card_diversifier_b(pan: str, psn: str) -> bytes:
+    """The same by option B."""
     if len(pan) <= _PAN_DIGITS:
-        return card_key_a(imk, pan, psn)
+        return card_diversifier_a(pan, psn)
     digits = pan + psn
     packed = bytes.fromhex(digits.zfill(len(digits) + len(digits) % 2))
     digest = hashlib.sha1(packed, usedforsecurity=False).hexdigest()
     decimals = "".join(c for c in digest if c.isdigit())
     letters = "".join(c for c in digest if not c.isdigit()).translate(_LETTERS_TO_DIGITS)
-    return _card_key(imk, (decimals + letters)[:_PAN_DIGITS])
+    return _card_diversifier((decimals + letters)[:_PAN_DIGITS])
 
 
 def common_session_key(card_key: DesKey, atc: int) -> DesKey:
@@ -191,15 +226,19 @@ def common_session_keys(card_key: DesKey, atcs: Sequence[int]) -> list[DesKey]:
 
 def common_session_values(card_key: DesKey, atcs: Sequence[int]) -> list[bytes]:
     """The same as bare bytes, parity as it falls: for who uses them at once and forgets them."""
-    numbers = [atc.to_bytes(2) for atc in atcs]
-    keys = card_key.encrypt(b"".join([n + _LEFT + n + _RIGHT for n in numbers]))
+    keys = card_key.encrypt(b"".join([common_diversifier(atc) for atc in atcs]))
     return [keys[at : at + _KEY] for at in range(0, len(keys), _KEY)]
+
+
+def common_diversifier(atc: int) -> bytes:
+    """The 16 bytes that a card's key makes the common session key of *atc* (0 to 65535) of."""
+    number = atc.to_bytes(2)
+    return number + _LEFT + number + _RIGHT
 
 
 def session_key(card_key: DesKey, r: bytes) -> DesKey:
     """A session key from an 8-byte diversifier *r*, whose third byte becomes F0 and 0F."""
-    halves = r[:2] + b"\xf0" + r[3:] + r[:2] + b"\x0f" + r[3:]
-    return DesKey(odd_parity(card_key.encrypt(halves)))
+    return DesKey(odd_parity(card_key.encrypt(_session_diversifier(r))))
 
 
 def mastercard_session_key(card_key: DesKey, atc: int, un: bytes) -> DesKey:
@@ -210,9 +249,18 @@ def mastercard_session_key(card_key: DesKey, atc: int, un: bytes) -> DesKey:
     Raises:
         WrongLength: the UN has not 4 bytes.
     """
+    return DesKey(odd_parity(card_key.encrypt(mastercard_diversifier(atc, un))))
+
+
+def mastercard_diversifier(atc: int, un: bytes) -> bytes:
+    """The 16 bytes that a card's key makes M/Chip's own session key of.
+
+    Raises:
+        WrongLength: the UN has not 4 bytes.
+    """
     if len(un) != _UN:
         raise WrongLength("UN", len(un), "4")
-    return session_key(card_key, atc.to_bytes(2) + bytes(2) + un)
+    return _session_diversifier(atc.to_bytes(2) + bytes(2) + un)
 
 
 def tree_session_key(card_key: DesKey, atc: int, tree: Tree) -> DesKey:
@@ -240,6 +288,10 @@ def visa_script_key(card_key: DesKey, atc: int) -> DesKey:
     return DesKey(odd_parity(xor(card_key.value, left + right)))
 
 
+def _session_diversifier(r: bytes) -> bytes:
+    return r[:2] + b"\xf0" + r[3:] + r[:2] + b"\x0f" + r[3:]
+
+
 def _digits(atc: int, tree: Tree) -> list[int]:
     """The lowest digits of *atc* to the base of *tree*, as many as it has levels, highest first."""
     return [atc // tree.branch**level % tree.branch for level in reversed(range(tree.height))]
@@ -250,6 +302,6 @@ def _child(key: DesKey, y: bytes, digit: int) -> bytes:
     return key.encrypt(xor(y, digit.to_bytes(_HALF) + (digit ^ _RIGHT_BRANCH).to_bytes(_HALF)))
 
 
-def _card_key(imk: DesKey, digits: str) -> DesKey:
+def _card_diversifier(digits: str) -> bytes:
     y = bytes.fromhex(digits)
-    return DesKey(odd_parity(imk.encrypt(y + y.translate(_INVERTED))))
+    return y + y.translate(_INVERTED)

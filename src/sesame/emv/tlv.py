@@ -3,13 +3,14 @@
 EMV 4.4 Book 3, Annex B. `00` bytes between objects are padding.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sesame.emv.errors import MalformedTlv
 
 _CONSTRUCTED = 0x20  # b6 of the first tag byte
 _MORE_TAG_BYTES = 0x1F  # b5 to b1 all set
+_BYTE = 0xFF
 _LONGEST_TAG = 4  # bytes
 _LONG_LENGTH = 0x80  # b8 of the first length byte: the length's length follows
 _LONGEST_LENGTH = 4  # bytes
@@ -43,7 +44,10 @@ class Tlv:
 
 def is_constructed(tag: int) -> bool:
     """Whether objects under *tag* are templates (b6 of the first byte)."""
-    return bool(_tag_bytes(tag)[0] & _CONSTRUCTED)
+    first = tag
+    while first > _BYTE:
+        first >>= 8
+    return bool(first & _CONSTRUCTED)
 
 
 def decode(data: bytes) -> list[Tlv]:
@@ -54,7 +58,18 @@ def decode(data: bytes) -> list[Tlv]:
             bytes, a value is shorter than its length says, or templates nest more
             than 16 deep.
     """
-    return list(_objects(data, 0, depth=0))
+    return _objects(data, 0, [], depth=0)
+
+
+def leaves(data: bytes) -> list[Tlv]:
+    """The objects of *data* and of its templates that are no templates, in their order.
+
+    Raises:
+        MalformedTlv: as `decode`.
+    """
+    found: list[Tlv] = []
+    _objects(data, 0, found, depth=0)
+    return found
 
 
 def encode(objects: Iterable[Tlv]) -> bytes:
@@ -84,31 +99,35 @@ def read_tag(data: bytes, offset: int) -> tuple[int, int]:
         MalformedTlv: the tag is cut or longer than four bytes.
     """
     end = offset + 1
-    if data[offset] & _MORE_TAG_BYTES == _MORE_TAG_BYTES:
-        while True:
-            if end >= len(data):
-                raise MalformedTlv("the tag is cut", offset=offset, remedy=_READ_AGAIN)
-            end += 1
-            if not data[end - 1] & 0x80:  # b8 clear: the tag's last byte
-                break
-            if end - offset >= _LONGEST_TAG:
-                raise MalformedTlv(
-                    "the tag has over four bytes", offset=offset, remedy="EMV uses two at most."
-                )
+    if data[offset] & _MORE_TAG_BYTES != _MORE_TAG_BYTES:
+        return data[offset], end
+    while True:
+        if end >= len(data):
+            raise MalformedTlv("the tag is cut", offset=offset, remedy=_READ_AGAIN)
+        end += 1
+        if not data[end - 1] & 0x80:  # b8 clear: the tag's last byte
+            break
+        if end - offset >= _LONGEST_TAG:
+            raise MalformedTlv(
+                "the tag has over four bytes", offset=offset, remedy="EMV uses two at most."
+            )
     return int.from_bytes(data[offset:end]), end
 
 
 _READ_AGAIN = "Was the record cut? Read it again with Le=00."
 
 
-def _objects(data: bytes, base: int, *, depth: int) -> Iterator[Tlv]:
+def _objects(data: bytes, base: int, leaves: list[Tlv], *, depth: int) -> list[Tlv]:
+    """The objects of *data*, which stands at *base* of the whole; no templates also to *leaves*."""
     if depth > _DEEPEST:
         raise MalformedTlv(
             f"templates nest over {_DEEPEST} deep", offset=base, remedy="No card does this."
         )
-    at = 0
-    while at < len(data):
-        if data[at] == 0x00:
+    objects: list[Tlv] = []
+    at, end = 0, len(data)
+    while at < end:
+        first = data[at]
+        if first == 0x00:
             at += 1
             continue
         try:
@@ -116,19 +135,20 @@ def _objects(data: bytes, base: int, *, depth: int) -> Iterator[Tlv]:
             length, value_at = _read_length(data, value_at)
         except MalformedTlv as error:
             raise error.moved(base) from None
-        left = len(data) - value_at
-        if length > left:
+        if length > end - value_at:
             raise MalformedTlv(
-                f"{tag:X} says {length} bytes, {left} are left",
+                f"{tag:X} says {length} bytes, {end - value_at} are left",
                 offset=base + at,
                 remedy=_READ_AGAIN,
             )
-        value = data[value_at : value_at + length]
-        if is_constructed(tag):
-            for _ in _objects(value, base + value_at, depth=depth + 1):
-                pass
-        yield Tlv(tag, value)
         at = value_at + length
+        found = Tlv(tag, data[value_at:at])
+        objects.append(found)
+        if first & _CONSTRUCTED:
+            _objects(found.value, base + value_at, leaves, depth=depth + 1)
+        else:
+            leaves.append(found)
+    return objects
 
 
 def _read_length(data: bytes, offset: int) -> tuple[int, int]:
@@ -158,4 +178,4 @@ def _length_bytes(length: int) -> bytes:
 
 
 def _tag_bytes(tag: int) -> bytes:
-    return tag.to_bytes((tag.bit_length() + 7) // 8 or 1)
+    return tag.to_bytes(1 if tag <= _BYTE else (tag.bit_length() + 7) // 8)

@@ -7,8 +7,6 @@ __all__ = [
     "cards",
     "connections",
     "devices",
-    "drawn_reader",
-    "formats",
     "forms",
     "guard",
     "help",
@@ -21,5 +19,6 @@ __all__ = [
     "rehearsal",
     "routes",
     "signed_in",
+    "special_days",
     "trial",
 ]

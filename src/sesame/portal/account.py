@@ -5,17 +5,27 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from sesame.bank.sessions import Session, end_session, read_session
-from sesame.catalogue import Language, translator
+from sesame.bank.sessions import Means, Session, end_session, read_session
+from sesame.catalogue import N_, Language, translator
 from sesame.portal.accounts import Account, demonstration_accounts
-from sesame.portal.formats import amount, short_day
-from sesame.portal.guard import Purpose, require_proof, signed_in, to_login
+from sesame.portal.guard import Purpose, signed_in, to_login
 from sesame.portal.portal import Portal
 from sesame.portal.signed_in import SPACE, SignedIn, past, session_frame, show
+from sesame.web.formats import amount, short_day
 from sesame.web.forms import read_form
-from sesame.web.guard import require_same_origin
+from sesame.web.guard import require_proof, require_same_origin
 from sesame.web.language import language_of
 from sesame.web.opening import PARIS
+
+_OPENED = {
+    Means.ACTIVATION: N_(
+        "Votre carte est activée. Si elle en remplace une autre, celle-ci ne fait plus de codes : "
+        "coupez-la en deux à travers la puce."
+    ),
+    Means.RELEASE: N_(
+        "Vos codes Sésame sont débloqués. Le numéro de déblocage a servi : jetez-le."
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +55,7 @@ class SpacePage:
     name: str
     last_login: str | None  # « le lundi 2 mars à 14 h 32 »; None at the first login
     erased_old_code: bool  # by this login
+    opened: str | None  # what it did to a card, where it did something
     accounts: tuple[AccountLines, ...]
 
 
@@ -79,7 +90,9 @@ async def post_sign_out(portal: Portal, request: Request) -> Response:
     token = portal.session_cookie.read(request)
     if token is not None:
         require_proof(fields, token, Purpose.SIGN_OUT)
-        await end_session(portal.bank, token)
+        # Whoever makes tokens up has no commit of their own.
+        if await read_session(portal.bank, token, touch=False) is not None:
+            await end_session(portal.bank, token)
     return to_signed_out(portal, had_session=token is not None)
 
 
@@ -108,6 +121,7 @@ def _space_page(portal: Portal, request: Request, session: Session) -> SpacePage
         name=session.name,
         last_login=None if last is None else past(last, language, now=now),
         erased_old_code=session.erased_old_code,
+        opened=translator(language)(_OPENED[session.means]) if session.means in _OPENED else None,
         accounts=tuple(_lines(account, language) for account in accounts),
     )
 

@@ -12,8 +12,8 @@ from starlette.responses import Response
 
 from sesame.catalogue import N_
 from sesame.portal.cards import Card, card_of
-from sesame.portal.drawn_reader import FACES, Drawing, draw
 from sesame.portal.portal import Portal
+from sesame.web.drawn_reader import FACES, Drawing, draw
 from sesame.web.language import language_of
 
 

@@ -25,12 +25,12 @@ from sesame.bank.sessions import (
 )
 from sesame.catalogue import N_, Language, translator
 from sesame.portal.account import to_signed_out
-from sesame.portal.guard import Purpose, proof, require_proof, signed_in, to_login
+from sesame.portal.guard import Purpose, signed_in, to_login
 from sesame.portal.portal import Portal
 from sesame.portal.signed_in import SignedIn, past, session_frame, show, show_view_only
 from sesame.web.errors import MalformedForm
 from sesame.web.forms import read_form
-from sesame.web.guard import require_same_origin
+from sesame.web.guard import proof, require_proof, require_same_origin
 from sesame.web.language import language_of
 
 CONNECTIONS = "/espace/connexions"
@@ -38,7 +38,10 @@ _SESSION_ID = re.compile(r"[0-9a-f]{64}")
 _MEANS = {
     Means.CODE: N_("Code Sésame"),
     Means.TWO_CODES: N_("Deux codes Sésame de suite"),
+    Means.CHALLENGE: N_("Réponse Sésame et code Sésame"),
     Means.OLD_CODE: N_("Ancien code confidentiel (consultation seulement)"),
+    Means.ACTIVATION: N_("Activation d’une carte"),
+    Means.RELEASE: N_("Déblocage de vos codes Sésame"),
 }
 _OTHERS_ENDED = "autres"  # what was done before the page is shown
 _DEVICES_FORGOTTEN = "appareils"

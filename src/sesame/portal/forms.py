@@ -1,78 +1,25 @@
-"""What a login form carries, and how what people typed becomes codes.
+"""How what people typed into a login form becomes codes.
 
-Each form is one attempt. Its id is chance, its proof ties it to the browser that asked for it:
-a MAC under that browser's cookie, which no other site can make (against CSRF). The same form
-sent twice by that browser is the same attempt, and opens the same session.
+Each form is one attempt (`sesame.web.tickets`).
 """
 
-import hashlib
-import hmac
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
+from sesame.bank.activation import parse_number
 from sesame.bank.bank import Bank
-from sesame.bank.errors import ImpossibleCode, MalformedOldCode, MalformedUserCode
+from sesame.bank.errors import (
+    ImpossibleCode,
+    MalformedNumber,
+    MalformedOldCode,
+    MalformedUserCode,
+)
 from sesame.bank.matching import TwoCodes, check_possible
 from sesame.bank.old_code import OldCode, parse_old_code
 from sesame.bank.user_code import UserCode, parse_user_code
 from sesame.cap.errors import MalformedCode
 from sesame.cap.token import Code, parse_code
 from sesame.catalogue import N_
-from sesame.web.errors import ForeignRequest
-
-BROWSER_LENGTH = 32  # bytes
-FORM_ID_LENGTH = 16  # bytes
-_BROWSER = re.compile(rf"[0-9a-f]{{{2 * BROWSER_LENGTH}}}")
-_FORM_ID = re.compile(rf"[0-9a-f]{{{2 * FORM_ID_LENGTH}}}")
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class FormTicket:
-    """One form given to one browser."""
-
-    id: bytes  # 16 bytes
-    browser: bytes  # 32 bytes, a secret between us and the browser
-
-    @property
-    def proof(self) -> str:
-        """What only this browser's form carries, in hex."""
-        return self._mac(b"form").hex()
-
-    @property
-    def session_seed(self) -> bytes:
-        """32 bytes that only this browser's form can lead to."""
-        return self._mac(b"session")
-
-    @property
-    def device_seed(self) -> bytes:
-        """32 bytes for the secret by which this browser may be known once it is accepted."""
-        return self._mac(b"device")
-
-    def _mac(self, purpose: bytes) -> bytes:
-        return hmac.digest(self.browser, purpose + b"\x00" + self.id, hashlib.sha256)
-
-
-def read_browser(cookie: str | None) -> bytes | None:
-    """The browser's secret, or None where the cookie is missing or none of ours."""
-    if cookie is None or not _BROWSER.fullmatch(cookie):
-        return None
-    return bytes.fromhex(cookie)
-
-
-def read_ticket(fields: Mapping[str, str], browser: bytes | None) -> FormTicket:
-    """The ticket that came back with *fields*.
-
-    Raises:
-        ForeignRequest: this browser was not given such a form.
-    """
-    form = fields.get("form", "")
-    if browser is None or not _FORM_ID.fullmatch(form):
-        raise ForeignRequest("the form or its cookie is not ours: open the form again")
-    ticket = FormTicket(bytes.fromhex(form), browser)
-    if not hmac.compare_digest(ticket.proof.encode(), fields.get("proof", "").encode()):
-        raise ForeignRequest("the form was given to another browser: open the form again")
-    return ticket
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +28,7 @@ class Typed:
 
     user_code: UserCode
     code: Code | TwoCodes | OldCode
+    number: str = field(default="", repr=False)  # of activation or release, eight digits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +38,7 @@ class Mistake:
     user_code: str | None = None  # what is wrong with that field
     code: str | None = None  # with the code, or the old code
     next_code: str | None = None  # with the second of two codes
+    number: str | None = None  # with the number of activation or release
     swapped: UserCode | None = None  # the two stood in each other's place: the user code
 
 
@@ -109,6 +58,10 @@ SWAPPED = N_(
 USER_CODE_AGAIN = N_(
     "C’est votre code utilisateur que vous avez entré ici. Le code Sésame, ce sont les 8 chiffres "
     "que votre lecteur affiche après la touche « Code »."
+)
+CODE_AGAIN = N_(
+    "C’est le code Sésame que vous avez entré ici. Le numéro qui est demandé ne vient pas du "
+    "lecteur : il est écrit sur papier."
 )
 SAME_TWICE = N_(
     "Les deux codes sont les mêmes. Éteignez le lecteur, rallumez-le, faites un second code "
@@ -145,6 +98,24 @@ def read_two_codes(bank: Bank, fields: Mapping[str, str]) -> Typed | Mistake:
         missing = None if user_code else NOT_A_USER_CODE
         return Mistake(user_code=missing, code=wrong, next_code=next_wrong)
     return Typed(user_code, TwoCodes(first, second))
+
+
+def with_number(
+    read: Callable[[Bank, Mapping[str, str]], Typed | Mistake], malformed: str
+) -> Callable[[Bank, Mapping[str, str]], Typed | Mistake]:
+    """What *read* reads, and a number beside it, of which *malformed* says what it is (French)."""
+
+    def read_both(bank: Bank, fields: Mapping[str, str]) -> Typed | Mistake:
+        typed, number = read(bank, fields), _number(fields.get("number", ""))
+        if number is not None and number == _digits(fields.get("code", "")):
+            wrong: str | None = CODE_AGAIN
+        else:
+            wrong = malformed if number is None else None
+        if isinstance(typed, Mistake):
+            return replace(typed, number=wrong)
+        return Mistake(number=wrong) if number is None or wrong else replace(typed, number=number)
+
+    return read_both
 
 
 def read_old_code(_bank: Bank, fields: Mapping[str, str]) -> Typed | Mistake:
@@ -203,6 +174,18 @@ def _wrong_code(bank: Bank, typed: str, user_code: UserCode | None) -> str | Non
     except ImpossibleCode:
         return IMPOSSIBLE
     return None
+
+
+def _number(typed: str) -> str | None:
+    try:
+        return parse_number(typed)
+    except MalformedNumber:
+        return None
+
+
+def _digits(typed: str) -> str | None:
+    code = _code(typed)
+    return None if code is None else code.digits
 
 
 def _user_code(typed: str) -> UserCode | None:

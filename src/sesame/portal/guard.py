@@ -1,8 +1,5 @@
 """Who may see what: the session behind a request, or the way to the login form."""
 
-import hashlib
-import hmac
-from collections.abc import Mapping
 from enum import StrEnum, unique
 from urllib.parse import urlencode
 
@@ -11,11 +8,17 @@ from starlette.responses import RedirectResponse, Response
 
 from sesame.bank.sessions import Session, read_session
 from sesame.portal.portal import Portal
-from sesame.web.errors import ForeignRequest
 
 LOGIN = "/acces/sesame"
 TWO_CODES = "/acces/deux-codes"
 OLD_CODE = "/acces/ancien-code"
+CHALLENGE = "/acces/repondre"
+ACTIVATION = "/activation"
+ACTIVATION_TWO = f"{ACTIVATION}/deux-codes"
+ACTIVATION_CHALLENGE = f"{ACTIVATION}/repondre"
+RELEASE = "/deblocage"
+RELEASE_TWO = f"{RELEASE}/deux-codes"
+RELEASE_CHALLENGE = f"{RELEASE}/repondre"
 ENDED = "session"  # why somebody is sent to the login form: the session is over
 UNKNOWN = "connexion"  # or there was none
 
@@ -31,6 +34,7 @@ class Purpose(StrEnum):
     END_ALL = "end all sessions"
     FORGET_DEVICES = "forget devices"
     REHEARSE = "rehearse"
+    HOLD = "hold"
 
 
 async def signed_in(portal: Portal, request: Request) -> Session | None:
@@ -55,18 +59,3 @@ def to_login(
 def login_address(back: str, why: str, *, form: str = LOGIN) -> str:
     """The login form that says *why* somebody is there, and leads *back*."""
     return f"{form}?{urlencode({'retour': back, 'motif': why})}"
-
-
-def proof(token: str, purpose: Purpose) -> str:
-    """What this session's button for *purpose* sends, so that no other site can press it."""
-    return hmac.digest(token.encode(), purpose.encode(), hashlib.sha256).hex()
-
-
-def require_proof(fields: Mapping[str, str], token: str, purpose: Purpose) -> None:
-    """Let pass what this session's own button sends.
-
-    Raises:
-        ForeignRequest: the proof is missing, of another session or for something else.
-    """
-    if not hmac.compare_digest(fields.get("proof", "").encode(), proof(token, purpose).encode()):
-        raise ForeignRequest(f"no proof to {purpose} in this session: open the page again")

@@ -22,6 +22,5 @@ class HelpPage:
 async def get_help(portal: Portal, request: Request) -> Response:
     """`GET /aide`."""
     today = portal.bank.now().astimezone(PARIS).date()
-    hours = portal.site.institution.hours
-    page = HelpPage(calendar(hours, today, language_of(request)), portal.public_origin)
+    page = HelpPage(calendar(portal.hours(), today, language_of(request)), portal.public_origin)
     return portal.page(request, "assistance.html", page)

@@ -1,38 +1,18 @@
 """The hours of the help line in words: the week, this moment, and the days that are different."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from itertools import groupby
 
 from sesame.catalogue import N_, Language, translator
-from sesame.portal.formats import clock, day, time, until
-from sesame.web.opening import MIDNIGHT, PARIS, Closure, Holiday, OpeningHours, Span
+from sesame.web.formats import day, time, until
+from sesame.web.opening import PARIS, Closure, Holiday, OpeningHours, Span, SpecialDay
+from sesame.web.week import DAYS, spans_in_words, week_in_words
 
 ANNOUNCED = timedelta(days=14)  # before it begins, a closure stands on every page
 _AHEAD = timedelta(days=365)  # and on the page of help
 _HOLIDAYS = 3  # of the coming ones, how many are told
 
-_WEEK = (
-    N_("lundi"),
-    N_("mardi"),
-    N_("mercredi"),
-    N_("jeudi"),
-    N_("vendredi"),
-    N_("samedi"),
-    N_("dimanche"),
-)
-_EVERY_DAY = N_("tous les jours {hours}")
-_RUN_OF_DAYS = N_("du {first} au {last} {hours}")
-_TWO_DAYS = N_("le {first} et le {last} {hours}")
-_ONE_DAY = N_("le {day} {hours}")
-_SPAN = N_("de {opens} à {closes}")
-_AND = N_("{some} et {other}")
-_ROUND_THE_CLOCK = N_("24\u00a0h sur 24")
-_NEVER = N_("aucun horaire d’ouverture")
 _CLOSED = N_("fermée")
-_NOT_ON_HOLIDAYS = N_("{week}, sauf les jours fériés")
-_NOT_ON_SOME_HOLIDAYS = N_("{week}, sauf certains jours fériés")
 
 _OPEN_UNTIL = N_("Ouverte en ce moment, {until}.")
 _OPEN = N_("Ouverte en ce moment.")
@@ -45,6 +25,7 @@ _OPENS_NEVER = N_("Aucune réouverture n’est prévue.")
 
 _CLOSED_ON = N_("Fermeture exceptionnelle le {day}.")
 _CLOSED_FROM_TO = N_("Fermeture exceptionnelle du {first} au {last} inclus.")
+_OTHER_HOURS = N_("Horaires exceptionnels le {day}, {hours}.")
 
 _HOLIDAY_NAMES = {
     Holiday.NEW_YEAR: N_("jour de l’an"),
@@ -63,7 +44,7 @@ _HOLIDAY_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class ClosureNotice:
-    """An exceptional closure as it is read."""
+    """An exceptional closure, or a day with other hours, as it is read."""
 
     days: str  # a sentence
     reason: str  # a sentence, in the language beside it
@@ -117,8 +98,8 @@ def calendar(hours: OpeningHours, today: date, language: Language) -> HelpCalend
     say = translator(language)
     return HelpCalendar(
         week=tuple(
-            DayHours(say(name), _spans_in_words(spans, language) if spans else say(_CLOSED))
-            for name, spans in zip(_WEEK, hours.week, strict=True)
+            DayHours(say(name), spans_in_words(spans, language) if spans else say(_CLOSED))
+            for name, spans in zip(DAYS, hours.week, strict=True)
         ),
         closures=_notices(hours, today, _AHEAD, language),
         holidays=tuple(
@@ -126,50 +107,6 @@ def calendar(hours: OpeningHours, today: date, language: Language) -> HelpCalend
             for when, holiday in hours.holidays_to_come(today, count=_HOLIDAYS)
         ),
     )
-
-
-def week_in_words(hours: OpeningHours, language: Language) -> str:
-    """« du lundi au vendredi de 8 h à 18 h, le samedi de 9 h 30 à 13 h 30, sauf les jours fériés ».
-
-    Neighbouring days with the same hours are said at once.
-    """
-    say = translator(language)
-    parts = [
-        _days_in_words([name for name, _ in days], _spans_in_words(spans, language), language)
-        for spans, days in groupby(zip(_WEEK, hours.week, strict=True), key=lambda one: one[1])
-        if spans
-    ]
-    if not parts:
-        return say(_NEVER)
-    week = ", ".join(parts)
-    if not hours.holidays:
-        return week
-    every = hours.holidays == frozenset(Holiday)
-    return say(_NOT_ON_HOLIDAYS if every else _NOT_ON_SOME_HOLIDAYS).format(week=week)
-
-
-def _days_in_words(names: Sequence[str], hours: str, language: Language) -> str:
-    say = translator(language)
-    first, last = say(names[0]), say(names[-1])
-    match len(names):
-        case 1:
-            return say(_ONE_DAY).format(day=first, hours=hours)
-        case 2:
-            return say(_TWO_DAYS).format(first=first, last=last, hours=hours)
-        case 7:
-            return say(_EVERY_DAY).format(hours=hours)
-    return say(_RUN_OF_DAYS).format(first=first, last=last, hours=hours)
-
-
-def _spans_in_words(spans: Sequence[Span], language: Language) -> str:
-    say = translator(language)
-    if spans == (Span(0, MIDNIGHT),):
-        return say(_ROUND_THE_CLOCK)
-    *some, last = (
-        say(_SPAN).format(opens=clock(span.opens, language), closes=clock(span.closes, language))
-        for span in spans
-    )
-    return say(_AND).format(some=", ".join(some), other=last) if some else last
 
 
 def _open_now(hours: OpeningHours, at: datetime, language: Language) -> str:
@@ -198,10 +135,25 @@ def _reopening(opens: datetime, at: datetime, language: Language) -> str:
 def _notices(
     hours: OpeningHours, today: date, within: timedelta, language: Language
 ) -> tuple[ClosureNotice, ...]:
-    return tuple(
-        _notice(closure, today.year, language)
+    closed = [
+        (closure.first, _notice(closure, today.year, language))
         for closure in hours.closures_to_come(today, within=within)
+    ]
+    other = [
+        (special.day, _other_hours(special, span, today.year, language))
+        for special, span in hours.openings_to_come(today, within=within)
+    ]
+    return tuple(notice for _, notice in sorted([*closed, *other], key=lambda one: one[0]))
+
+
+def _other_hours(
+    special: SpecialDay, span: Span, this_year: int, language: Language
+) -> ClosureNotice:
+    days = translator(language)(_OTHER_HOURS).format(
+        day=day(special.day, language, this_year=this_year),
+        hours=spans_in_words([span], language),
     )
+    return ClosureNotice(days, special.reason, Language.FRENCH)
 
 
 def _notice(closure: Closure, this_year: int, language: Language) -> ClosureNotice:

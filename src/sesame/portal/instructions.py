@@ -6,8 +6,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sesame.portal.cards import Card, card_of
-from sesame.portal.drawn_reader import FACES, Drawing, draw
 from sesame.portal.portal import Portal
+from sesame.web.drawn_reader import FACES, Drawing, draw
 from sesame.web.language import language_of
 
 _LARGE = "grands"  # ?caracteres=grands

@@ -1,11 +1,12 @@
-"""The ways in: one code Sésame, two of them in a row, or the old code; one attempt a form.
+"""The ways in: a code Sésame, two in a row, the answer to a challenge, or the old code.
+
+One attempt a form. Those that also ask for a number stand in `sesame.portal.opening`.
 
 303 where it is accepted; the same page again with 422 where it is refused (one wording for
-every cause) or mistyped (in words of its own, no try spent), 429 while access is suspended,
-503 where nothing could be judged.
+every cause) or mistyped (in words of its own, no try spent), 429 while access is suspended or
+too much was refused to this address, 503 where nothing could be judged.
 """
 
-import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -15,46 +16,67 @@ from math import ceil
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from sesame import logs
+from sesame.bank.activation import NumberUse, WithNumber
 from sesame.bank.bank import Bank
-from sesame.bank.errors import TooBusy
+from sesame.bank.challenges import Challenge, ChallengeResponse, make_challenge, read_challenge
+from sesame.bank.errors import ChallengeOver, TooBusy
+from sesame.bank.matching import TwoCodes
+from sesame.bank.old_code import OldCode
 from sesame.bank.origin import Door, Origin, source_address
+from sesame.bank.recovery import Asked
 from sesame.bank.sessions import end_session
 from sesame.bank.verification import (
     Accepted,
     Attempt,
     Outcome,
     Refused,
+    SourceClosed,
     Suspended,
     TwoCodesWanted,
     verify_login,
 )
+from sesame.cap.token import Code
 from sesame.catalogue import N_, translator
-from sesame.custody.errors import CustodyError
+from sesame.custody.errors import CustodyBusy, CustodyError
 from sesame.portal.devices import read_devices, with_device
-from sesame.portal.formats import until as until_when
 from sesame.portal.forms import (
-    BROWSER_LENGTH,
-    FORM_ID_LENGTH,
-    FormTicket,
     Mistake,
     Typed,
     harmless,
-    read_browser,
     read_old_code,
     read_sesame,
-    read_ticket,
     read_two_codes,
 )
-from sesame.portal.guard import ENDED, LOGIN, OLD_CODE, TWO_CODES, UNKNOWN
+from sesame.portal.guard import (
+    ACTIVATION_CHALLENGE,
+    CHALLENGE,
+    ENDED,
+    LOGIN,
+    OLD_CODE,
+    RELEASE_CHALLENGE,
+    TWO_CODES,
+    UNKNOWN,
+)
 from sesame.portal.portal import Portal
 from sesame.store.errors import StoreUnavailable
+from sesame.web.drawn_reader import FACES, Drawing, Next, draw
+from sesame.web.formats import until as until_when
 from sesame.web.forms import read_form
 from sesame.web.guard import internal_path, require_same_origin
 from sesame.web.language import language_of
+from sesame.web.tickets import (
+    BROWSER_LENGTH,
+    FORM_ID_LENGTH,
+    FormTicket,
+    read_browser,
+    read_ticket,
+)
 
 _AFTERWARDS = "/espace"
 _RETRY = 2  # seconds
-_log = logging.getLogger("sesame")
+_ONE_CODE = "un-code"  # in the address: whoever has answered since the restore
+_PRESS_ANSWER = replace(FACES["menu"], next=Next.RESPOND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +88,23 @@ class Way:
     read: Callable[[Bank, Mapping[str, str]], Typed | Mistake]
     refused: str
     two_codes_wanted: str
+    reads_two: bool = False
+    asks: bool = False  # a challenge, whose answer comes back
+    use: NumberUse | None = None  # of a number beside the code
+    single: str = LOGIN  # the address of the way by one code
+    # In its place where one code is not enough: two codes, or while a challenge is asked of all.
+    two: "Way | None" = None
+    asking: "Way | None" = None
 
 
 _SUSPENDED = N_(
     "Par sécurité, l’accès est suspendu {until}. Vous n’avez rien à faire ; "
     "si ce n’était pas vous, appelez-nous."
+)
+_SOURCE_CLOSED = N_(
+    "Trop de codes refusés viennent de votre réseau. Par sécurité, aucun code n’est examiné "
+    "{until}, sauf sur un ordinateur où vous vous êtes déjà connecté. Votre accès n’est pas "
+    "suspendu et le code que vous venez d’entrer n’est pas perdu."
 )
 _BUSY = N_(
     "Votre demande n’a pas pu être examinée et aucun essai n’a été compté. "
@@ -80,19 +114,12 @@ _UNAVAILABLE = N_(
     "Le service est momentanément indisponible. "
     "Réessayez dans quelques instants avec un nouveau code Sésame."
 )
-_WANTED = N_(
+CHALLENGE_WANTED = N_(
+    "Par prudence, un seul code ne suffit pas cette fois. Répondez au nombre ci-dessous."
+)
+WANTED = N_(
     "Par prudence, deux codes Sésame de suite sont demandés cette fois. Le code que vous venez "
     "d’entrer n’est pas perdu : entrez-le de nouveau, puis faites un second code."
-)
-_SESAME = Way(
-    path=LOGIN,
-    template="login.html",
-    read=read_sesame,
-    refused=N_(
-        "Connexion refusée. Vérifiez votre code utilisateur, puis générez un nouveau code "
-        "Sésame : un code ne sert qu’une fois."
-    ),
-    two_codes_wanted=_WANTED,
 )
 _TWO_CODES = Way(
     path=TWO_CODES,
@@ -102,7 +129,34 @@ _TWO_CODES = Way(
         "Connexion refusée. Vérifiez votre code utilisateur, puis faites deux nouveaux codes "
         "de suite, avec la même carte, et entrez-les dans l’ordre."
     ),
-    two_codes_wanted=_WANTED,
+    two_codes_wanted=WANTED,
+)
+_CHALLENGE = Way(
+    path=CHALLENGE,
+    template="challenge.html",
+    read=read_two_codes,
+    refused=N_(
+        "Connexion refusée. Vérifiez votre code utilisateur, puis répondez au nouveau nombre et "
+        "faites un code tout de suite après, avec la même carte."
+    ),
+    two_codes_wanted=CHALLENGE_WANTED,
+    asks=True,
+)
+_SESAME = Way(
+    path=LOGIN,
+    template="login.html",
+    read=read_sesame,
+    refused=N_(
+        "Connexion refusée. Vérifiez votre code utilisateur, puis générez un nouveau code "
+        "Sésame : un code ne sert qu’une fois."
+    ),
+    two_codes_wanted=WANTED,
+    two=_TWO_CODES,
+    asking=_CHALLENGE,
+)
+_OVER = N_(
+    "Trop de temps a passé, ou ce nombre n’est plus le bon. Aucun essai n’a été compté : "
+    "répondez au nouveau nombre."
 )
 _OLD_CODE = Way(
     path=OLD_CODE,
@@ -130,20 +184,27 @@ _WHY_HERE = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginPage:
-    """login.html, two_codes.html and old_code.html: one form, and what was wrong before.
+    """login.html, two_codes.html, challenge.html, old_code.html, activation.html, release.html.
 
-    Never a code.
+    One form, and what was wrong before. Never a code, nor a number.
     """
 
     action: str  # where the form is sent
     form: str  # the form's id, hex
     proof: str  # hex
     back: str  # where to go once signed in
+    single: str  # the address of the same way by one code
+    asking: str  # and by a challenge
+    two: bool = False  # two codes are asked for
     user_code: str = ""  # as typed
     shared: bool = False  # a shared computer, which is not to be known
     notice: str | None = None  # why the visitor was sent here
     message: str | None = None  # what became of the attempt
     refused: bool = False  # then the way by two codes is offered
+    challenge_offered: bool = False  # and that by a challenge: a backup was restored once
+    challenge: Challenge | None = None  # of challenge.html
+    drawing: Drawing | None = None  # likewise
+    number_error: str | None = None
     user_code_error: str | None = None
     code_error: str | None = None
     next_code_error: str | None = None
@@ -156,44 +217,68 @@ class LoginPage:
     @property
     def mistaken(self) -> bool:
         """Whether a field is to be corrected."""
-        return bool(self.user_code_error or self.code_error or self.next_code_error)
+        errors = (self.user_code_error, self.number_error, self.code_error, self.next_code_error)
+        return any(errors)
+
+
+# Where the same is done by answering a challenge.
+_ASKING = {
+    None: CHALLENGE,
+    NumberUse.ACTIVATION: ACTIVATION_CHALLENGE,
+    NumberUse.RELEASE: RELEASE_CHALLENGE,
+}
 
 
 async def get_codes(portal: Portal, request: Request) -> Response:
-    """`GET /acces/sesame`."""
-    return _empty(portal, request, _SESAME)
+    """`GET /acces/sesame`: after a restore it leads to the challenge, whoever asks."""
+    return await empty_form(portal, request, _SESAME)
 
 
 async def post_codes(portal: Portal, request: Request) -> Response:
     """`POST /acces/sesame`."""
-    return await _attempt(portal, request, _SESAME)
+    return await attempt_by(portal, request, _SESAME)
 
 
 async def get_two_codes(portal: Portal, request: Request) -> Response:
     """`GET /acces/deux-codes`."""
-    return _empty(portal, request, _TWO_CODES)
+    return await empty_form(portal, request, _TWO_CODES)
 
 
 async def post_two_codes(portal: Portal, request: Request) -> Response:
     """`POST /acces/deux-codes`."""
-    return await _attempt(portal, request, _TWO_CODES)
+    return await attempt_by(portal, request, _TWO_CODES)
+
+
+async def get_challenge(portal: Portal, request: Request) -> Response:
+    """`GET /acces/repondre`."""
+    return await empty_form(portal, request, _CHALLENGE)
+
+
+async def post_challenge(portal: Portal, request: Request) -> Response:
+    """`POST /acces/repondre`."""
+    return await attempt_by(portal, request, _CHALLENGE)
 
 
 async def get_old_code(portal: Portal, request: Request) -> Response:
     """`GET /acces/ancien-code`."""
-    return _empty(portal, request, _OLD_CODE)
+    return await empty_form(portal, request, _OLD_CODE)
 
 
 async def post_old_code(portal: Portal, request: Request) -> Response:
     """`POST /acces/ancien-code`."""
-    return await _attempt(portal, request, _OLD_CODE)
+    return await attempt_by(portal, request, _OLD_CODE)
 
 
-def _empty(portal: Portal, request: Request, way: Way) -> Response:
+async def empty_form(portal: Portal, request: Request, way: Way) -> Response:
+    """The form of *way*, or after a restore that of the challenge in its place."""
+    asking = None if _ONE_CODE in request.query_params else way.asking
+    if asking is not None and await _asked(portal) is Asked.FIRST:
+        query = f"?{request.url.query}" if request.url.query else ""
+        return RedirectResponse(f"{asking.path}{query}", status_code=303)
     browser = read_browser(portal.browser_cookie.read(request))
     if fresh := browser is None:
         browser = portal.random_bytes(BROWSER_LENGTH)
-    page = _new_form(portal, way, browser, request.query_params)
+    page = await _new_form(portal, request, way, browser, request.query_params)
     if why := _WHY_HERE.get(request.query_params.get("motif", "")):
         page = replace(page, notice=translator(language_of(request))(why))
     response = portal.page(request, way.template, page)
@@ -202,7 +287,7 @@ def _empty(portal: Portal, request: Request, way: Way) -> Response:
     return response
 
 
-async def _attempt(portal: Portal, request: Request, way: Way) -> Response:
+async def attempt_by(portal: Portal, request: Request, way: Way) -> Response:
     """Parse, ask once, show."""
     require_same_origin(request, portal.public_origin)
     fields = await read_form(request)
@@ -210,28 +295,38 @@ async def _attempt(portal: Portal, request: Request, way: Way) -> Response:
     answer = _Answer(portal, request, ticket.browser, fields, way)
     typed = way.read(portal.bank, fields)
     if isinstance(typed, Mistake):
-        return answer.mistaken(typed)
+        return await answer.mistaken(typed, ticket)
+    code: Code | TwoCodes | ChallengeResponse | OldCode | WithNumber = typed.code
+    if way.asks and isinstance(code, TwoCodes):
+        try:
+            challenge = await _challenge_of(portal, ticket, fields)
+        except ChallengeOver:
+            return await answer.again(_OVER, 422)
+        code = ChallengeResponse(challenge, code)
+    if way.use is not None and not isinstance(code, OldCode | WithNumber):
+        code = WithNumber(way.use, typed.number, code)
     devices = read_devices(portal.device_cookie.read(request))
     address = source_address(request.client.host if request.client else "")
     attempt = Attempt(
         id=ticket.id,
         user_code=typed.user_code,
-        code=typed.code,
+        code=code,
         origin=Origin(Door.PORTAL, address, devices),
         session_seed=ticket.session_seed,
         device_seed=None if fields.get("shared") else ticket.device_seed,
     )
     try:
         outcome = await verify_login(portal.bank, attempt)
-    except TooBusy:
-        return answer.again(_BUSY, 503, retry_after=_RETRY)
+    except ChallengeOver:  # in the meantime
+        return await answer.again(_OVER, 422)
+    except (TooBusy, CustodyBusy):
+        return await answer.again(_BUSY, 503, retry_after=_RETRY)
     except (StoreUnavailable, CustodyError) as error:
-        # The type alone: what these errors say is for who looks into the database.
-        _log.error("a login could not be judged: %s", type(error).__name__)
-        return answer.again(_UNAVAILABLE, 503, retry_after=_RETRY)
+        logs.attempt_unjudged("a login could not be judged", error)
+        return await answer.again(_UNAVAILABLE, 503, retry_after=_RETRY)
     if isinstance(outcome, Accepted):
         await _end_former(portal, request, outcome)
-    return answer.to(outcome, devices)
+    return await answer.to(outcome, devices)
 
 
 async def _end_former(portal: Portal, request: Request, outcome: Accepted) -> None:
@@ -255,17 +350,19 @@ class _Answer:
     fields: Mapping[str, str]
     way: Way
 
-    def to(self, outcome: Outcome, devices: tuple[bytes, ...]) -> Response:
+    async def to(self, outcome: Outcome, devices: tuple[bytes, ...]) -> Response:
         match outcome:
             case Accepted(session_token, device):
                 # There is a token: a seed was given.
                 return self.signed_in(session_token or "", devices, device)
             case Refused():
-                return self.again(self.way.refused, 422, refused=True)
+                return await self.again(self.way.refused, 422, refused=True)
             case Suspended(until):
-                return self.suspended(until)
+                return await self.suspended(_SUSPENDED, until)
+            case SourceClosed(until):
+                return await self.suspended(_SOURCE_CLOSED, until)
             case TwoCodesWanted():
-                return self.two_codes_wanted()
+                return await self.two_codes_wanted()
 
     def signed_in(
         self, session_token: str, devices: tuple[bytes, ...], device: bytes | None
@@ -276,33 +373,46 @@ class _Answer:
             self.portal.device_cookie.set(response, with_device(devices, device))
         return response
 
-    def mistaken(self, mistake: Mistake) -> Response:
-        form = self._new_form()
+    async def mistaken(self, mistake: Mistake, ticket: FormTicket) -> Response:
+        form = await self._new_form()
+        if self.way.asks:
+            # The reader's answer is still good: what is asked stays.
+            with suppress(ChallengeOver):
+                same = await _challenge_of(self.portal, ticket, self.fields)
+                form = replace(form, challenge=same)
         page = replace(
             form,
             user_code=mistake.swapped or form.user_code,
             user_code_error=mistake.user_code and self._say(mistake.user_code),
+            number_error=mistake.number and self._say(mistake.number),
             code_error=mistake.code and self._say(mistake.code),
             next_code_error=mistake.next_code and self._say(mistake.next_code),
         )
         return self.portal.page(self.request, self.way.template, page, 422)
 
-    def suspended(self, until: datetime) -> Response:
+    async def suspended(self, message: str, until: datetime) -> Response:
         now = self.portal.bank.now()
         wait = ceil((until - now).total_seconds())
-        return self.again(
-            _SUSPENDED,
+        return await self.again(
+            message,
             429,
             retry_after=max(wait, 1),
             until=until_when(until, language_of(self.request), now=now),
         )
 
-    def two_codes_wanted(self) -> Response:
-        """The form for two codes; the old code stays where it is, its page says what else."""
-        way = _TWO_CODES if self.way is _SESAME else self.way
-        return replace(self, way=way).again(self.way.two_codes_wanted, 422, refused=True)
+    async def two_codes_wanted(self) -> Response:
+        """The form for two codes; the old code stays where it is, its page says what else.
 
-    def again(
+        While a challenge is asked of everybody, its form: that is two codes as well.
+        """
+        way = self.way
+        if way.two is not None and way.asking is not None:
+            first = await _asked(self.portal) is Asked.FIRST
+            way = way.asking if first else way.two
+        said = way.two_codes_wanted if way.asks else self.way.two_codes_wanted
+        return await replace(self, way=way).again(said, 422, refused=True)
+
+    async def again(
         self,
         message: str,
         status: int,
@@ -312,19 +422,21 @@ class _Answer:
         **places: str,
     ) -> Response:
         said = self._say(message).format(**places)
-        page = replace(self._new_form(), message=said, refused=refused)
+        page = replace(await self._new_form(), message=said, refused=refused)
         response = self.portal.page(self.request, self.way.template, page, status)
         if retry_after is not None:
             response.headers["Retry-After"] = str(retry_after)
         return response
 
-    def _new_form(self) -> LoginPage:
+    async def _new_form(self) -> LoginPage:
         """Where the user code stands still, and the code never."""
-        form = _new_form(self.portal, self.way, self.browser, self.fields)
-        typed = self.fields.get("user_code", "")
+        form = await _new_form(self.portal, self.request, self.way, self.browser, self.fields)
+        shown = harmless(self.portal.bank, self.fields.get("user_code", ""))
+        # Where a number is asked for, eight digits may be that one, in the wrong field.
+        secret = self.way.use is not None and shown.isdecimal()
         return replace(
             form,
-            user_code=harmless(self.portal.bank, typed),
+            user_code="" if secret else shown,
             shared=bool(self.fields.get("shared")),
         )
 
@@ -332,9 +444,42 @@ class _Answer:
         return translator(language_of(self.request))(sentence)
 
 
-def _new_form(portal: Portal, way: Way, browser: bytes, fields: Mapping[str, str]) -> LoginPage:
+async def _new_form(
+    portal: Portal, request: Request, way: Way, browser: bytes, fields: Mapping[str, str]
+) -> LoginPage:
     ticket = FormTicket(portal.random_bytes(FORM_ID_LENGTH), browser)
-    return LoginPage(action=way.path, form=ticket.id.hex(), proof=ticket.proof, back=_back(fields))
+    page = LoginPage(
+        action=way.path,
+        form=ticket.id.hex(),
+        proof=ticket.proof,
+        back=_back(fields),
+        single=way.single,
+        asking=_ASKING[way.use],
+        two=way.reads_two,
+        challenge_offered=not way.asks and await _asked(portal) is not Asked.NEVER,
+    )
+    if not way.asks:
+        return page
+    return replace(
+        page,
+        challenge=await make_challenge(portal.bank, ticket.challenge_bound_to),
+        drawing=draw(_PRESS_ANSWER, language_of(request)),
+    )
+
+
+async def _challenge_of(portal: Portal, ticket: FormTicket, fields: Mapping[str, str]) -> Challenge:
+    """The challenge that came back with *fields*.
+
+    Raises:
+        ChallengeOver: it is, or was given to another browser.
+    """
+    return await read_challenge(portal.bank, fields.get("challenge", ""), ticket.challenge_bound_to)
+
+
+async def _asked(portal: Portal) -> Asked:
+    """Whether a challenge is asked of everybody."""
+    bank = portal.bank
+    return await bank.recovery.asked(bank.store, bank.limits, bank.now())
 
 
 def _back(fields: Mapping[str, str]) -> str:

@@ -1,6 +1,6 @@
 """The portal as one value, made at start and passed by hand to every handler."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -9,6 +9,8 @@ from starlette.responses import Response
 
 from sesame.bank.bank import Bank
 from sesame.portal.help_block import HelpBlock
+from sesame.portal.special_days import Hours
+from sesame.store.closures import ClosureRow
 from sesame.web.cookies import Cookie
 from sesame.web.rendering import Renderer, Site
 
@@ -22,14 +24,20 @@ class Portal:
     random_bytes: Callable[[int], bytes]
     public_origin: str | None = None  # "https://www.example.org"; None: what each request names
     renderer: Renderer = field(init=False, repr=False)
+    hours: Hours = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        block = HelpBlock(self.site.institution.hours, self._now)
+        hours = Hours(self.site.institution.hours, self._closures)
+        object.__setattr__(self, "hours", hours)
+        block = HelpBlock(hours, self._now)
         renderer = Renderer("sesame.portal", self.site, frame=block)
         object.__setattr__(self, "renderer", renderer)
 
     def _now(self) -> datetime:
         return self.bank.now()
+
+    def _closures(self) -> Sequence[ClosureRow]:
+        return self.bank.closures.rows
 
     @property
     def browser_cookie(self) -> Cookie:

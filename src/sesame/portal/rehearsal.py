@@ -3,28 +3,29 @@
 It costs no try of the login. A right code is used up by it, and the page says so.
 """
 
-import logging
 import re
 from dataclasses import dataclass, replace
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from sesame import logs
 from sesame.bank.errors import TooBusy
 from sesame.bank.origin import Door, Origin, source_address
 from sesame.bank.rehearsal import Rehearsed, rehearse
 from sesame.bank.sessions import Session
 from sesame.catalogue import N_, translator
-from sesame.custody.errors import CustodyError
-from sesame.portal.forms import FORM_ID_LENGTH, read_rehearsed_code
-from sesame.portal.guard import OLD_CODE, Purpose, proof, require_proof, signed_in, to_login
+from sesame.custody.errors import CustodyBusy, CustodyError
+from sesame.portal.forms import read_rehearsed_code
+from sesame.portal.guard import OLD_CODE, Purpose, signed_in, to_login
 from sesame.portal.portal import Portal
 from sesame.portal.signed_in import SignedIn, session_frame, show
 from sesame.store.errors import StoreUnavailable
 from sesame.web.errors import ForeignRequest
 from sesame.web.forms import read_form
-from sesame.web.guard import require_same_origin
+from sesame.web.guard import proof, require_proof, require_same_origin
 from sesame.web.language import language_of
+from sesame.web.tickets import FORM_ID_LENGTH
 
 REHEARSAL = "/premier-essai/verifier"
 BRAVO = "/premier-essai/bravo"
@@ -41,7 +42,6 @@ _PERHAPS_CHECKED = N_(
     "Le service est momentanément indisponible. "
     "Réessayez dans quelques instants avec un nouveau code Sésame."
 )
-_log = logging.getLogger("sesame")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,8 +114,8 @@ async def post_rehearsal(portal: Portal, request: Request) -> Response:
         outcome = await rehearse(portal.bank, session.user_code, code, origin, attempt)
     except (TooBusy, StoreUnavailable, CustodyError) as error:
         sentence = _NOT_CHECKED
-        if not isinstance(error, TooBusy):
-            _log.error("a code could not be checked: %s", type(error).__name__)
+        if not isinstance(error, TooBusy | CustodyBusy):
+            logs.attempt_unjudged("a code could not be checked", error)
             sentence = _PERHAPS_CHECKED
         page = replace(form, message=say(sentence))
         response = show(portal, request, "rehearsal.html", page, 503)

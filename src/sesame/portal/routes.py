@@ -1,6 +1,5 @@
 """Every address of Coop@net and its handler."""
 
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 
 from starlette.applications import Starlette
@@ -10,8 +9,9 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
+from sesame import logs
 from sesame.bank.errors import TooBusy
-from sesame.custody.errors import CustodyError
+from sesame.custody.errors import CustodyBusy, CustodyError
 from sesame.portal.account import get_signed_out, get_space, post_sign_out
 from sesame.portal.answers import get_answer, get_displays
 from sesame.portal.connections import (
@@ -22,18 +22,22 @@ from sesame.portal.connections import (
     post_end_others,
     post_forget_devices,
 )
-from sesame.portal.guard import LOGIN, OLD_CODE, TWO_CODES
+from sesame.portal.guard import CHALLENGE, LOGIN, OLD_CODE, TWO_CODES
 from sesame.portal.help import get_help
+from sesame.portal.holding import HOLDING, get_hold, post_hold
 from sesame.portal.home import get_access, get_home
 from sesame.portal.instructions import get_instructions, get_instructions_index
 from sesame.portal.login import (
+    get_challenge,
     get_codes,
     get_old_code,
     get_two_codes,
+    post_challenge,
     post_codes,
     post_old_code,
     post_two_codes,
 )
+from sesame.portal.opening import OPENING, get_opening, post_opening
 from sesame.portal.portal import Portal
 from sesame.portal.rehearsal import BRAVO, REHEARSAL, get_bravo, get_rehearsal, post_rehearsal
 from sesame.portal.signed_in import SPACE, get_left, post_left
@@ -45,7 +49,6 @@ from sesame.web.problems import problem_handlers
 
 _RETRY = "60"  # seconds
 _RETRY_SOON = "2"  # where others were only faster
-_log = logging.getLogger("sesame")
 
 _Handler = Callable[[Portal, Request], Awaitable[Response]]
 
@@ -67,6 +70,8 @@ def routes(portal: Portal) -> list[BaseRoute]:
         route(LOGIN, GET=get_codes, POST=post_codes),
         route(TWO_CODES, GET=get_two_codes, POST=post_two_codes),
         route(OLD_CODE, GET=get_old_code, POST=post_old_code),
+        route(CHALLENGE, GET=get_challenge, POST=post_challenge),
+        *(route(path, GET=get_opening, POST=post_opening) for path in OPENING),
         route("/mode-d-emploi", GET=get_instructions_index),
         route("/mode-d-emploi/{card}", GET=get_instructions),
         route("/premier-essai", GET=get_trial_start),
@@ -80,6 +85,7 @@ def routes(portal: Portal) -> list[BaseRoute]:
         route(f"{CONNECTIONS}/autres", POST=post_end_others),
         route(f"{CONNECTIONS}/toutes", POST=post_end_all),
         route(f"{CONNECTIONS}/appareils", POST=post_forget_devices),
+        route(HOLDING, GET=get_hold, POST=post_hold),
         route(REHEARSAL, GET=get_rehearsal, POST=post_rehearsal),
         route(BRAVO, GET=get_bravo),
         route("/aide", GET=get_help),
@@ -96,7 +102,7 @@ def build(portal: Portal, *, beside: Sequence[BaseRoute] = ()) -> ASGIApp:
     handlers = problem_handlers(portal.renderer, form=LOGIN)
 
     async def unavailable(request: Request, error: Exception) -> Response:
-        _log.error("a page could not be answered: %s", type(error).__name__)
+        logs.page_unanswered(error)
         problem = HTTPException(503, headers={"Retry-After": _RETRY})
         return await handlers[HTTPException](request, problem)
 
@@ -111,12 +117,18 @@ def build(portal: Portal, *, beside: Sequence[BaseRoute] = ()) -> ASGIApp:
             StoreUnavailable: unavailable,
             CustodyError: unavailable,
             TooBusy: too_busy,
+            CustodyBusy: too_busy,
         },
     )
     # A redirect to the same address without its last slash would repeat the Host header.
     application.router.redirect_slashes = False
     site = portal.site
-    return SecurityHeaders(application, https=site.https, noindex=site.demonstration)
+    return SecurityHeaders(
+        application,
+        https=site.https,
+        noindex=site.demonstration,
+        answered=portal.bank.meters.responses.add,
+    )
 
 
 async def _get_favicon(portal: Portal, _request: Request) -> Response:

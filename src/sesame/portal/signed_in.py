@@ -13,11 +13,11 @@ from starlette.responses import JSONResponse, Response
 
 from sesame.bank.sessions import Session, read_session
 from sesame.catalogue import N_, Language, translator
-from sesame.portal.formats import time, when
-from sesame.portal.guard import ENDED, LOGIN, Purpose, login_address, proof, require_proof
+from sesame.portal.guard import ENDED, LOGIN, Purpose, login_address
 from sesame.portal.portal import Portal
+from sesame.web.formats import time, when
 from sesame.web.forms import read_form
-from sesame.web.guard import require_same_origin
+from sesame.web.guard import proof, require_proof, require_same_origin
 from sesame.web.headers import CSP_WITH_SCRIPT
 from sesame.web.language import language_of
 from sesame.web.opening import PARIS

@@ -7,7 +7,7 @@ function takes bytes that a card sent: it answers with values, or raises one of
 - EmvError, CapError: the bytes are not what EMV or the bitmap says they are.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -19,7 +19,7 @@ from sesame.cap.token import BELGIAN_IPB, VISA_DEFAULT_IPB, Code, compress, to_b
 from sesame.emv.apdu import AcType
 from sesame.emv.dol import DolEntry, decode_dol, dol_length, fill
 from sesame.emv.tags import Tag
-from sesame.emv.tlv import Tlv, decode
+from sesame.emv.tlv import leaves
 from sesame.reader.errors import CardUnfit
 
 _AFL_ENTRY = 4  # bytes
@@ -38,15 +38,7 @@ Record = tuple[int, int]  # SFI, number of the record in it
 
 def primitives(data: bytes) -> dict[int, bytes]:
     """The values of *data* by tag, out of all its templates; of two, the later one."""
-    return dict(_leaves(decode(data)))
-
-
-def _leaves(objects: Iterable[Tlv]) -> Iterable[tuple[int, bytes]]:
-    for o in objects:
-        if o.constructed:
-            yield from _leaves(o.children())
-        else:
-            yield o.tag, o.value
+    return {o.tag: o.value for o in leaves(data)}
 
 
 def pdol_values(fci: Mapping[int, bytes], scheme: Scheme) -> bytes:
@@ -243,7 +235,7 @@ class Cryptogram:
     @classmethod
     def decode(cls, data: bytes) -> Self:
         """Read either format of the answer, EMV 4.4 Book 3, 6.5.5.4, but not two in one."""
-        parts = [(tag, value) for tag, value in _leaves(decode(data)) if tag in _OF_CRYPTOGRAM]
+        parts = [(o.tag, o.value) for o in leaves(data) if o.tag in _OF_CRYPTOGRAM]
         found = dict(parts)
         packed = found.get(Tag.RESPONSE_FORMAT_1)
         if len(found) != len(parts) or (packed is not None and len(parts) > 1):

@@ -11,7 +11,7 @@ The files above may hold a log of payments, which is nobody's business here. A t
 then says which records a reader reads: all others are forgotten.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -34,7 +34,7 @@ from sesame.emv.apdu import (
 from sesame.emv.errors import EmvError
 from sesame.emv.pin import EMPTY_PIN_BLOCK, Pin, pin_block
 from sesame.emv.tags import Tag
-from sesame.emv.tlv import Tlv, decode
+from sesame.emv.tlv import Tlv, decode, leaves
 from sesame.errors import SesameError
 from sesame.reader.application import (
     Application,
@@ -484,15 +484,7 @@ def _format(data: bytes) -> int:
 def _said(answer: Response) -> Iterator[tuple[int, bytes]]:
     """Every object of *answer* with its tag, however deep and however often it stands there."""
     with suppress(EmvError):
-        yield from _leaves(decode(answer.data))
-
-
-def _leaves(objects: Iterable[Tlv]) -> Iterator[tuple[int, bytes]]:
-    for one in objects:
-        if one.constructed:
-            yield from _leaves(one.children())
-        else:
-            yield one.tag, one.value
+        yield from ((one.tag, one.value) for one in leaves(answer.data))
 
 
 def _entries(data: bytes) -> Iterator[Entry]:

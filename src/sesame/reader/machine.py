@@ -555,8 +555,8 @@ class Reader:
                 # Its text only: the error itself holds on to what was being worked on.
                 self.problem = str(error)
                 effects += self._enter(State.CARD_UNFIT)
-        if self.screen != before:
-            effects.insert(0, Show(self.screen))
+        if (after := self.screen) != before:
+            effects.insert(0, Show(after))
         return effects
 
     @property

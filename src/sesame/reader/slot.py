@@ -153,7 +153,7 @@ def _answer(
         if isinstance(effect, VerifyOnPad) and isinstance(slot, PinPadSlot):
             return CardAnswered(slot.verify_on_pad(effect.command))
         atr = slot.power_on()
-        pin_pad = isinstance(slot, PinPadSlot) and slot.pin_pad
-        return CardPowered(atr, clock.today(), pin_pad)
+        # Not by `isinstance`, which looks through the whole slot for each code.
+        return CardPowered(atr, clock.today(), pin_pad=getattr(slot, "pin_pad", False))
     except CardIsMute:
         return CardMute()

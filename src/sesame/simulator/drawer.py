@@ -38,6 +38,17 @@ class DemoCustomer:
     old_code: str = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoStaff:
+    """A member of staff of the demonstration, with a Sésame card for the desk."""
+
+    name: str
+    role: str  # French, in the catalogue
+    staff_code: str  # as they type it, 7 characters
+    card: Path
+    pin: str = field(repr=False)
+
+
 @unique
 class Oddity(StrEnum):
     """Cards that belong to no customer: what a reader meets besides."""
@@ -63,11 +74,12 @@ class Drawer:
 
     customers: tuple[DemoCustomer, ...] = ()
     odd_cards: tuple[OddCard, ...] = ()
+    staff: tuple[DemoStaff, ...] = ()
 
     def card(self, name: str) -> Path | None:
         """The file of the card that the page calls *name*, None for a dead chip.
 
-        Names are the customers' user codes and the oddities: what comes from a browser never
+        Names are user codes, staff codes and the oddities: what comes from a browser never
         becomes part of a path.
 
         Raises:
@@ -77,6 +89,7 @@ class Drawer:
 
     def _named(self) -> Iterator[tuple[str, Path | None]]:
         yield from ((customer.user_code, customer.card) for customer in self.customers)
+        yield from ((member.staff_code, member.card) for member in self.staff)
         yield from ((odd.oddity.value, odd.card) for odd in self.odd_cards)
 
 

@@ -6,12 +6,12 @@ when they are due, whether or not a window still looks.
 """
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sesame import logs
 from sesame.catalogue import Language
 from sesame.errors import SesameError
 from sesame.reader.machine import (
@@ -40,8 +40,6 @@ IDLE = 150.0  # seconds without a word from its window, which speaks every minut
 _CARD_WAIT = 1.0  # seconds for a card that the command line is using
 _BEAT = 0.25  # seconds between two looks at the clock
 _ID_BYTES = 16
-
-_log = logging.getLogger(__name__)
 
 
 def _no_contact() -> VirtualSlot:
@@ -266,8 +264,8 @@ class Readers:
                 elif deadline is not None and deadline <= now:
                     async with place.lock:
                         await place.run(Tick())
-            except Exception:  # noqa: BLE001 -- time must go on in the other readers
-                _log.exception("a reader could not follow the time")
+            except Exception as error:  # noqa: BLE001 -- time must go on in the other readers
+                logs.reader_stopped(error)
 
     async def _fetch(self, name: str) -> None:
         """Pull the card of this *name* out of whichever reader has it."""

@@ -34,6 +34,7 @@ class Simulator:
 
     drawer: Callable[[], Drawer]  # read anew for each page and each card
     portal_url: str  # of Coop@net, where the codes are used
+    desk_url: str | None = None
     reset: Callable[[], Awaitable[None]]  # makes the whole demonstration anew
     institution: Institution = field(default_factory=Institution)
     https: bool = False  # True behind a proxy that speaks it
@@ -52,6 +53,7 @@ class DrawnCard:
     look: str  # a class of the style sheet
     pin: str = field(default="", repr=False)
     user_code: str = ""
+    staff_code: str = ""
     old_code: str = field(default="", repr=False)
 
 
@@ -62,6 +64,8 @@ class TablePage:
     portal_url: str
     cards: list[DrawnCard]
     odd_cards: list[DrawnCard]
+    staff: list[DrawnCard]
+    desk_url: str | None
     just_renewed: bool
     reset_address: str = _RESET
 
@@ -175,6 +179,18 @@ def _table(simulator: Simulator, request: Request) -> TablePage:
             )
             for odd in drawer.odd_cards
         ],
+        staff=[
+            DrawnCard(
+                name=member.staff_code,
+                title=member.name,
+                sort=member.role,
+                look=Kind.SESAME.value,
+                pin=member.pin,
+                staff_code=member.staff_code,
+            )
+            for member in drawer.staff
+        ],
+        desk_url=simulator.desk_url,
         just_renewed="neuf" in request.query_params,
     )
 

@@ -151,7 +151,8 @@ READ_COLUMNS = """
        reserved_refused,
        session_epoch, stepped_at, accepted, accepted_version, signed_in_at, old_code,
        replayed_at, rehearsal_failures, rehearsal_failed_at,
-       card_number, state, profile, sealed, last_atc
+       card_number, state, profile, sealed, last_atc,
+       cards.generation = (SELECT now.generation FROM incarnation AS now WHERE now.id = 1)
 """
 _CARD_AT = 23  # in a row that begins with `device_until`
 

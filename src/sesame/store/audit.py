@@ -8,6 +8,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Connection,
+    Index,
     LargeBinary,
     SmallInteger,
     String,
@@ -35,6 +36,14 @@ def _lines(name: str) -> Table:
 
 
 AUDIT_LINES = _lines("audit_lines")
+# How a sealer finds the lines of the last minutes (docs/decisions/0026). On PostgreSQL it is one
+# that a login does not maintain.
+Index(
+    "audit_lines_by_moment",
+    AUDIT_LINES.c.at,
+    postgresql_using="brin",
+    postgresql_with={"pages_per_range": 32, "autosummarize": "on"},
+)
 # Attempts on user codes that nobody has: the same columns and cost, but no chain to keep.
 STRANGER_LINES = _lines("stranger_lines")
 

@@ -7,7 +7,7 @@ array a column; SQLite is in the process and gets a row at a time.
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, String, Table
+from sqlalchemy import ColumnElement, Connection, Exists, String, Table, exists, literal, select
 
 Values = tuple[object, ...]
 
@@ -68,6 +68,11 @@ def find_rows(  # noqa: PLR0913 -- what is asked of which table
     return [
         tuple(row) for one in asked for row in connection.exec_driver_sql(statement, one).fetchall()
     ]
+
+
+def there_is(*where: ColumnElement[bool]) -> Exists:
+    """Whether there is a row so; it asks for no column, which a role might not see."""
+    return exists(select(literal(1)).where(*where))
 
 
 def _copy(

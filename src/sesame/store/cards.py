@@ -9,17 +9,24 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Connection,
+    Index,
     Integer,
     LargeBinary,
     SmallInteger,
     String,
     Table,
+    delete,
+    literal,
     select,
+    text,
+    tuple_,
+    update,
 )
 
 from sesame.store.buckets import bucket_of
 from sesame.store.bulk import insert_rows
 from sesame.store.errors import EnrolledMeanwhile
+from sesame.store.holds import delete_hold, delete_holds_of_owner
 from sesame.store.metadata import METADATA
 
 CARDS = Table(
@@ -35,6 +42,10 @@ CARDS = Table(
     Column("last4", String(4), nullable=False),  # of the PAN: what a screen may show
     Column("last_atc", Integer, nullable=False),  # never decreases
     Column("created_at", BigInteger, nullable=False),
+    # Of the database's lives (`sesame.store.incarnation`); in an earlier one the card is unsure.
+    Column("generation", Integer, nullable=False, server_default="0"),
+    # How whoever calls is found by the end of a card. No step changes it (HOT stays possible).
+    Index("cards_by_last4", "last4"),
     sqlite_with_rowid=False,
 )
 
@@ -60,6 +71,8 @@ class CardState(StrEnum):
 
     ACTIVE = "active"
     HELD = "held"
+    WAITING = "waiting"  # issued, and not activated yet
+    RETIRED = "retired"  # lost, replaced or returned: never again
 
 
 class CardRow(msgspec.Struct, frozen=True):
@@ -70,6 +83,8 @@ class CardRow(msgspec.Struct, frozen=True):
     profile: str
     sealed: bytes
     last_atc: int
+    # No older backup was restored since its last ATC was set: truth as the databases have it.
+    sure: bool | int | None = True
 
     def __repr__(self) -> str:
         return f"CardRow({self.card_number}, {self.state}, {self.profile}, {self.last_atc})"
@@ -87,6 +102,7 @@ class NewCardRow:
     pan_hash: bytes = field(repr=False)  # 32 bytes
     psn: str
     last_atc: int
+    state: CardState = CardState.ACTIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +126,30 @@ def any_card(connection: Connection) -> SealedCardRow | None:
     return None if row is None else SealedCardRow(*row)
 
 
-def insert_cards(connection: Connection, cards: Sequence[tuple[Key, NewCardRow]], at: int) -> None:
-    """Write new, active cards, each of the customer by whose key it stands, and index their PANs.
+def sealed_cards(
+    connection: Connection, after: SealedCardRow | None, many: int
+) -> list[SealedCardRow]:
+    """At most *many* cards of the database in the order of their keys, behind the card *after*."""
+    columns = (CARDS.c.user_code, CARDS.c.card_number, CARDS.c.sealed)
+    key = (CARDS.c.bucket, CARDS.c.user_code, CARDS.c.card_number)
+    query = select(*columns).order_by(*key).limit(many)
+    if after is not None:
+        last = (bucket_of(after.user_code), after.user_code, after.card_number)
+        query = query.where(tuple_(*key) > tuple_(*map(literal, last)))
+    return [SealedCardRow(*row) for row in connection.execute(query)]
+
+
+def insert_cards(
+    connection: Connection,
+    cards: Sequence[tuple[Key, NewCardRow]],
+    at: int,
+    *,
+    unsure_for: int = 0,
+) -> None:
+    """Write new cards, each of the customer by whose key it stands, and index their PANs.
+
+    Those that are written within *unsure_for* microseconds after a restore are unsure: they may
+    have signed in here before, and the backup forgot them.
 
     Raises:
         EnrolledMeanwhile: a PAN with its PSN is somebody's already.
@@ -126,6 +164,12 @@ def insert_cards(connection: Connection, cards: Sequence[tuple[Key, NewCardRow]]
     )
     if indexed != len(cards):
         raise EnrolledMeanwhile
+    # Read after the rows of `access` were written: no restore is being noticed meanwhile.
+    # Without that row, as after a restore that broke off, no generation is the database's.
+    life = connection.execute(text("SELECT generation, restored_at FROM incarnation")).first()
+    generation, restored_at = life or (0, None)
+    if restored_at is not None and at < restored_at + unsure_for:
+        generation -= 1
     insert_rows(
         connection,
         CARDS,
@@ -140,19 +184,88 @@ def insert_cards(connection: Connection, cards: Sequence[tuple[Key, NewCardRow]]
             "last4",
             "last_atc",
             "created_at",
+            "generation",
         ),
         [
             (
                 *key,
                 card.card_number,
                 card.kind,
-                CardState.ACTIVE,
+                card.state,
                 card.profile,
                 card.sealed,
                 card.last4,
                 card.last_atc,
                 at,
+                generation,
             )
             for key, card in cards
         ],
     )
+
+
+def set_card_state(connection: Connection, key: Key, card_number: int, state: CardState) -> None:
+    """Let a card sign in, hold or retire it: the desk's word, which ends its owner's own hold.
+
+    What reads it takes a step of its access row afterwards.
+    """
+    if state is CardState.HELD:
+        delete_holds_of_owner(connection, key, [card_number])
+    else:
+        delete_hold(connection, key, card_number)
+    connection.execute(
+        update(CARDS)
+        .where(CARDS.c.bucket == key[0], CARDS.c.user_code == key[1])
+        .where(CARDS.c.card_number == card_number)
+        .values(state=state)
+    )
+
+
+def raise_atc(connection: Connection, key: Key, card_number: int, atc: int) -> bool:
+    """Take an ATC of a card outside a login; False where it is not above the last, or unsure.
+
+    Call it behind the step that says so.
+    """
+    of_now = text("generation = (SELECT now.generation FROM incarnation AS now WHERE now.id = 1)")
+    risen = update(CARDS).where(CARDS.c.bucket == key[0], CARDS.c.user_code == key[1])
+    risen = risen.where(CARDS.c.card_number == card_number, CARDS.c.last_atc < atc, of_now)
+    return connection.execute(risen.values(last_atc=atc)).rowcount == 1
+
+
+def held_card(connection: Connection, key: Key, last4: str) -> int | None:
+    """The number of the first held card of the customer at *key* that ends with *last4*."""
+    row = select(CARDS.c.card_number).where(CARDS.c.bucket == key[0], CARDS.c.user_code == key[1])
+    row = row.where(CARDS.c.state == CardState.HELD, CARDS.c.last4 == last4)
+    number: int | None = connection.execute(row.order_by(CARDS.c.card_number)).scalar()
+    return number
+
+
+def living_card(connection: Connection, key: Key, last4: str) -> int | None:
+    """The number of the Sésame card of the customer at *key* that ends so and is not retired."""
+    row = select(CARDS.c.card_number).where(CARDS.c.bucket == key[0], CARDS.c.user_code == key[1])
+    row = row.where(CARDS.c.state != CardState.RETIRED, CARDS.c.kind == "sesame")
+    row = row.where(CARDS.c.last4 == last4).order_by(CARDS.c.card_number)
+    number: int | None = connection.execute(row).scalar()
+    return number
+
+
+def card_ending(connection: Connection, key: Key, last4: str) -> int | None:
+    """The number of the newest card of the customer at *key* that ends with *last4*."""
+    row = select(CARDS.c.card_number).where(CARDS.c.bucket == key[0], CARDS.c.user_code == key[1])
+    row = row.where(CARDS.c.last4 == last4).order_by(CARDS.c.card_number.desc())
+    number: int | None = connection.execute(row).scalar()
+    return number
+
+
+def replace_card(connection: Connection, key: Key, card: NewCardRow, at: int) -> None:
+    """Put a new card in the place of the one with its number, whose PAN stays taken.
+
+    Raises:
+        EnrolledMeanwhile: the new PAN with its PSN is somebody's already.
+    """
+    connection.execute(
+        delete(CARDS)
+        .where(CARDS.c.bucket == key[0], CARDS.c.user_code == key[1])
+        .where(CARDS.c.card_number == card.card_number)
+    )
+    insert_cards(connection, [(key, card)], at)

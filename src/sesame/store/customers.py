@@ -18,8 +18,10 @@ from sesame.store.access import ACCESS, State, state_columns
 from sesame.store.audit import AUDIT_LINES, AUDIT_PERSONAL, AuditRow
 from sesame.store.bulk import find_rows, insert_rows
 from sesame.store.cards import PAN_INDEX, Key, NewCardRow, insert_cards
+from sesame.store.details import DetailsRow, find_references, insert_details
 from sesame.store.errors import EnrolledMeanwhile
 from sesame.store.metadata import METADATA
+from sesame.store.names import insert_words
 
 CUSTOMERS = Table(
     "customers",
@@ -44,6 +46,8 @@ class NewCustomerRow:
     old_code: str | None = field(repr=False)  # argon2id
     cards: Sequence[NewCardRow]
     line: AuditRow  # the first of the customer's chain
+    details: DetailsRow | None = None
+    import_digest: bytes | None = None  # 32 bytes, of the row that was imported
 
     @property
     def key(self) -> Key:
@@ -57,6 +61,8 @@ class Refusal(StrEnum):
 
     USER_CODE_TAKEN = "somebody has the user code"
     CARD_TAKEN = "somebody has a card with this PAN and PSN"
+    REFERENCE_TAKEN = "somebody has the institution's own reference"
+    PERSON_TAKEN = "a member of staff with this personnel number has an account"
     MOVED_ON = "strangers tried the user code, or were forgotten, after its version was read"
 
 
@@ -66,10 +72,13 @@ def read_versions(connection: Connection, keys: Sequence[Key]) -> dict[Key, int]
     return {(bucket, user_code): version for bucket, user_code, version in rows}
 
 
-def insert_customers(connection: Connection, rows: Sequence[NewCustomerRow]) -> dict[int, Refusal]:
+def insert_customers(
+    connection: Connection, rows: Sequence[NewCustomerRow], *, unsure_for: int = 0
+) -> dict[int, Refusal]:
     """Write customers with their cards: all of *rows*, or none.
 
-    The state that strangers left on a user code that nobody had is taken over clean.
+    The state that strangers left on a user code that nobody had is taken over clean. *unsure_for*:
+    see `insert_cards`.
 
     Returns:
         Which of them cannot be, by place; nothing was written then. Empty where all are.
@@ -78,14 +87,42 @@ def insert_customers(connection: Connection, rows: Sequence[NewCustomerRow]) -> 
         EnrolledMeanwhile: others came first, or hold a row: undo the transaction, and ask again.
     """
     with _others_first():
+        refused = insert_subjects(connection, rows, unsure_for=unsure_for)
+        if not refused:
+            insert_rows(
+                connection,
+                CUSTOMERS,
+                (*_KEY, "name", "language", "created_at"),
+                [(*row.key, row.name, row.language, row.line.at) for row in rows],
+            )
+            insert_words(connection, [(row.key, row.name) for row in rows])
+            insert_details(
+                connection,
+                [
+                    (row.key, row.details, row.import_digest)
+                    for row in rows
+                    if row.details is not None
+                ],
+            )
+    return refused
+
+
+def insert_subjects(
+    connection: Connection, rows: Sequence[NewCustomerRow], *, unsure_for: int = 0
+) -> dict[int, Refusal]:
+    """Write all but that they are customers: access rows, cards, the first lines.
+
+    Takes, returns and raises what `insert_customers` does.
+    """
+    with _others_first():
         refused = _refused(connection, rows)
         if refused or not rows:
             return refused
-        _insert(connection, rows)
+        _insert(connection, rows, unsure_for)
     return {}
 
 
-def _insert(connection: Connection, rows: Sequence[NewCustomerRow]) -> None:
+def _insert(connection: Connection, rows: Sequence[NewCustomerRow], unsure_for: int) -> None:
     taken_over = insert_rows(
         connection,
         ACCESS,
@@ -97,14 +134,8 @@ def _insert(connection: Connection, rows: Sequence[NewCustomerRow]) -> None:
     )
     if taken_over != len(rows):
         raise EnrolledMeanwhile
-    insert_rows(
-        connection,
-        CUSTOMERS,
-        (*_KEY, "name", "language", "created_at"),
-        [(*row.key, row.name, row.language, row.line.at) for row in rows],
-    )
     cards = [(row.key, card) for row in rows for card in row.cards]
-    insert_cards(connection, cards, rows[0].line.at)
+    insert_cards(connection, cards, rows[0].line.at, unsure_for=unsure_for)
     lines = [(row.key, row.line) for row in rows]
     insert_rows(
         connection,
@@ -161,6 +192,7 @@ def _refused(connection: Connection, rows: Sequence[NewCustomerRow]) -> dict[int
     known = {(bucket, user_code): rest for bucket, user_code, *rest in there}
     pans = [(card.pan_hash, card.psn) for row in rows for card in row.cards]
     cards = set(find_rows(connection, PAN_INDEX, _PAN, (), pans))
+    references = set(find_references(connection, [*filter(None, map(_reference, rows))]))
     given: set[Key] = set()
     refused = {}
     for place, row in enumerate(rows):
@@ -172,10 +204,17 @@ def _refused(connection: Connection, rows: Sequence[NewCustomerRow]) -> dict[int
             refused[place] = Refusal.MOVED_ON
         elif len(set(own)) < len(own) or cards.intersection(own):
             refused[place] = Refusal.CARD_TAKEN
+        elif _reference(row) in references:
+            refused[place] = Refusal.REFERENCE_TAKEN
         else:
             given.add(row.key)
             cards.update(own)
+            references.update(filter(None, [_reference(row)]))
     return refused
+
+
+def _reference(row: NewCustomerRow) -> str | None:
+    return None if row.details is None else row.details.reference
 
 
 _PAN = ("pan_hash", "psn")

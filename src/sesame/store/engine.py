@@ -5,14 +5,17 @@ database: `sesame.store.sqlite` and `sesame.store.postgresql` (docs/decisions/00
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib import import_module
+from itertools import count
 from pathlib import Path
+from time import perf_counter
 from types import ModuleType
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeAlias, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
+from sesame.meters import Meters
 from sesame.store.access import Access, AccessQuestion, hold_row
 from sesame.store.errors import RowHeld, StoreError, StoreUnavailable
 from sesame.store.groups import Groups
@@ -21,8 +24,12 @@ from sesame.store.sqlite import SqliteDatabase
 from sesame.store.steps import Fate, Step
 
 Answer = TypeVar("Answer")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+_Work: TypeAlias = Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]]
 
 _SQLITE = "sqlite:///"
+_SEEN = 1024  # who want to know at once that what they saw lasts; more than a process serves
 _POSTGRESQL = "postgresql+asyncpg://"
 
 
@@ -62,6 +69,10 @@ class Database(Protocol):
         """Run *change* in a transaction of its own."""
         ...
 
+    def connections(self) -> Mapping[str, tuple[int, int]]:
+        """How many connections of each pool are in use, and how many there may be."""
+        ...
+
     async def close(self) -> None:
         """Let go of the database."""
         ...
@@ -73,11 +84,17 @@ DEFAULTS = StoreOptions()
 class Store:
     """Reads access rows, swaps them, and runs whatever else is asked in a transaction."""
 
-    def __init__(self, database: Database, options: StoreOptions = DEFAULTS) -> None:
+    def __init__(
+        self,
+        database: Database,
+        options: StoreOptions = DEFAULTS,
+        meters: Meters | None = None,
+    ) -> None:
         self._database = database
+        self._meters = Meters() if meters is None else meters
         one_bucket = options.groups_of_one_bucket
         self._reads: Groups[AccessQuestion, Access] = Groups(
-            database.read_group,
+            self._metered("read", database.read_group),
             key=lambda asked: (asked.bucket, asked.user_code),
             apart=(lambda asked: asked.bucket) if one_bucket else None,
             largest=options.largest_group,
@@ -86,7 +103,7 @@ class Store:
         )
         # One queue for all: whoever could leave sooner would be known by their time.
         self._swaps: Groups[Step, Fate] = Groups(
-            database.swap_group,
+            self._metered("swap", database.swap_group),
             key=_key,
             apart=(lambda step: step.bucket) if one_bucket else None,
             largest=options.largest_group,
@@ -94,11 +111,18 @@ class Store:
             for_all=StoreUnavailable,
         )
         self._left_over: Groups[tuple[Step, float], Fate] = Groups(
-            self._swap_alone,
+            self._metered("left-over", self._swap_alone),
             key=lambda left: _key(left[0]),
             largest=1,
             at_once=database.at_once_alone,
         )
+        self._seen: Groups[int, None] = Groups(
+            self._go_all_the_way,
+            key=lambda number: number,
+            largest=_SEEN,
+            for_all=StoreUnavailable,
+        )
+        self._numbers = count()
         self._patience = options.lock_timeout
 
     async def read_access(self, user_code: str, devices: tuple[bytes, ...] = ()) -> Access:
@@ -150,12 +174,64 @@ class Store:
 
         return await self._database.write(look_closely)
 
+    def measure(self) -> None:
+        """Put down what waits and what is in use just now."""
+        meters = self._meters
+        meters.store_waiting.put(self._reads.waiting, "read")
+        meters.store_waiting.put(self._swaps.waiting, "swap")
+        meters.store_waiting.put(self._left_over.waiting, "left-over")
+        for pool, (used, most) in self._database.connections().items():
+            meters.connections_used.put(used, pool)
+            meters.connections_most.put(most, pool)
+
+    async def seen_lasts(self) -> None:
+        """Make sure that what was seen before survives the loss of a server; see `lasts`.
+
+        One commit does for all who wait at this moment, so that however many ask, they have
+        one connection at a time between them.
+
+        Raises:
+            StoreUnavailable: it cannot be told now.
+        """
+        await self._seen.submit(next(self._numbers))
+
     async def close(self) -> None:
         """Let the groups on their way arrive, then let go of the database."""
         await self._reads.drain()
         await self._swaps.drain()
         await self._left_over.drain()
+        await self._seen.drain()
         await self._database.close()
+
+    def _metered(self, group: str, work: _Work[Item, Result]) -> _Work[Item, Result]:
+        """*work* on a group, counted and timed."""
+        seconds, sizes = self._meters.store_seconds, self._meters.store_group_size
+        errors = self._meters.store_errors
+
+        async def metered(items: Sequence[Item]) -> Sequence[Result | Exception]:
+            began = perf_counter()
+            try:
+                results = await work(items)
+            except Exception as error:
+                errors.add(type(error).__name__)
+                raise
+            else:
+                for failed in {type(one) for one in results if isinstance(one, Exception)}:
+                    errors.add(failed.__name__)
+                return results
+            finally:
+                seconds.observe(perf_counter() - began, group)
+                sizes.observe(len(items), group)
+
+        return metered
+
+    async def _go_all_the_way(self, numbers: Sequence[int]) -> list[None]:
+        """Commit nothing: what was committed before is on the standby when that is answered.
+
+        A statement there must be, or no transaction begins.
+        """
+        await self.write(lambda connection: connection.execute(select(1)).scalar())
+        return [None] * len(numbers)
 
     async def _swap_alone(self, left: Sequence[tuple[Step, float]]) -> list[Fate]:
         """Take the one step in *left*, unless it waited for others beyond its own time."""
@@ -165,13 +241,13 @@ class Store:
         return [await self._database.swap_alone(step)]
 
 
-def open_store(url: str, options: StoreOptions = DEFAULTS) -> Store:
+def open_store(url: str, options: StoreOptions = DEFAULTS, meters: Meters | None = None) -> Store:
     """Open the database of *url*: `sqlite:///some/folder/sesame.db` or `postgresql+asyncpg://…`.
 
     Raises:
         StoreError: the URL names another database, or none; or its driver is missing.
     """
-    return Store(open_database(url, options), options)
+    return Store(open_database(url, options), options, meters)
 
 
 def open_database(url: str, options: StoreOptions = DEFAULTS) -> Database:

@@ -5,8 +5,18 @@ StoreError
  │  └ RowHeld         another program holds the customer's row: nothing was written
  ├ CardMovedAside     a card's last ATC changed without a step of its access row
  ├ EnrolledMeanwhile  others took a user code or card first, or held a row
- └ SchemaMismatch     the database is of a later version than this program
+ ├ StepLost           others moved an access row first: nothing was written
+ ├ LettersMoved       letters, readers or orders are not where they were: nothing was written
+ ├ BackupFailed       the file of a backup could not be written
+ ├ SchemaMismatch     the database is of a later version than this program
+ ├ StreamUnreadable   the folder of the audit stream cannot be read or written
+ ├ SegmentTaken       there is a file of that number in it already
+ ├ SegmentLost        a file of it is not there
+ ├ LedgerHeld         another process has the file that says what was sealed
+ └ LedgerUnusable     that file cannot be read or written
 """
+
+from pathlib import Path
 
 from sesame.errors import SesameError
 
@@ -48,6 +58,20 @@ class CardMovedAside(StoreError):
         super().__init__("a card moved without a step of its access row: nothing was written")
 
 
+class LettersMoved(StoreError):
+    """Letters, readers or orders are not where they were when this was prepared."""
+
+    def __init__(self) -> None:
+        super().__init__("letters, readers or orders were moved by others: nothing was written")
+
+
+class StepLost(StoreError):
+    """Others moved one of the access rows first: the transaction left nothing."""
+
+    def __init__(self) -> None:
+        super().__init__("others moved an access row first: nothing was written, plan again")
+
+
 class EnrolledMeanwhile(StoreError):
     """Others took a user code or a card first, or held a row: the transaction left nothing."""
 
@@ -55,5 +79,65 @@ class EnrolledMeanwhile(StoreError):
         super().__init__("others came first, or hold a row: nothing was written, try again")
 
 
+class BackupFailed(StoreError):
+    """No backup was made; `path` says of what, `reason` why."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"no backup was made: {path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
 class SchemaMismatch(StoreError):
     """The database has a later schema than this program knows."""
+
+
+class StreamUnreadable(StoreError):
+    """The system refuses the folder at `path`; `reason` is in its own words."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"audit stream {path}: {reason}. Check the folder and who owns it")
+        self.path = path
+        self.reason = reason
+
+
+class SegmentTaken(StoreError):
+    """A file of the audit stream is never written over."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(
+            f"audit stream: file {number} is there already: does another sealer write here?"
+        )
+        self.number = number
+
+
+class SegmentLost(StoreError):
+    """File `number` of the audit stream at `path` is not there, and later ones are."""
+
+    def __init__(self, path: Path, number: int) -> None:
+        super().__init__(
+            f"audit stream {path}: file {number} is not there, and later ones are. "
+            "Look for it where the stream was copied to"
+        )
+        self.path = path
+        self.number = number
+
+
+class LedgerHeld(StoreError):
+    """Another process has the ledger at `path`."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"ledger {path}: another sealer has it. Stop that one first")
+        self.path = path
+
+
+class LedgerUnusable(StoreError):
+    """The ledger at `path` cannot be read or written; `reason` is in the system's own words."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"ledger {path}: {reason}. Check the file and who owns it; "
+            "taken away, it is made anew from the stream"
+        )
+        self.path = path
+        self.reason = reason

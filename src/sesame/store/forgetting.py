@@ -14,12 +14,14 @@ def forget(
     On PostgreSQL one server at a time does so, and 0 is told to the others. Rows of a
     *shared* table that a login holds just now are left for later: neither waits for the other.
     """
+    key = list(table.primary_key)
+    some = select(*key).where(condition).limit(MOST)
     if connection.dialect.name == "postgresql":
         asked = {"ours": _ONE_AT_A_TIME}
         if not connection.scalar(text("SELECT pg_try_advisory_xact_lock(:ours)"), asked):
             return 0
-    key = list(table.primary_key)
-    some = select(*key).where(condition).limit(MOST)
-    if shared:
-        some = some.with_for_update(skip_locked=True)
+        if shared:
+            some = some.with_for_update(skip_locked=True)
+        # Looked for once: a subselect may run anew for each row, and skip what is locked by then.
+        some = select(some.cte("some").prefix_with("MATERIALIZED"))
     return connection.execute(delete(table).where(tuple_(*key).in_(some))).rowcount

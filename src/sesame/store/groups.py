@@ -7,6 +7,7 @@ Whoever comes alone waits for nobody; under load one commit carries many
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
+from contextvars import Context
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -48,12 +49,18 @@ class Groups(Generic[Item, Result]):
         self._on_their_way: set[Hashable] = set()
         self._running: set[asyncio.Task[None] | None] = set()
 
+    @property
+    def waiting(self) -> int:
+        """How many items have not left yet."""
+        return len(self._waiting)
+
     async def submit(self, item: Item) -> Result:
         """Wait for the result of *item*; a caller who goes away cancels nothing."""
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
         if len(self._running) < self._at_once:
-            self._running.add(asyncio.create_task(self._run()))
+            # In a context of its own: what is logged there is not of the one who came first.
+            self._running.add(asyncio.create_task(self._run(), context=Context()))
         return await future
 
     async def drain(self) -> None:

@@ -6,7 +6,6 @@ names PostgreSQL.
 """
 
 import asyncio
-import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -19,8 +18,9 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import NullPool, QueuePool
 
+from sesame import logs
 from sesame.store import postgresql_login
 from sesame.store.access import Access, AccessQuestion
 from sesame.store.errors import RowHeld, StatementFailed, StoreError, StoreUnavailable
@@ -46,7 +46,6 @@ _RECORD = "SELECT pg_logical_emit_message(true, 'sesame', '') WHERE NOT pg_is_in
 # What an error of the connection itself quotes: server, port, role. The server's own may be in
 # any language.
 _QUOTED = re.compile(r"""['"(«“„].*['")»”“]""", re.DOTALL)
-_log = logging.getLogger("sesame.store")
 
 # A login looks rows up by their keys and does nothing else. Said to the planner, so that no
 # plan that was made while a table was small stays when it has grown: of all that is left
@@ -65,7 +64,8 @@ _BY_KEY = {
 # of the connection, transaction lost to others, resources, operator, system, damage; read-only,
 # idle for too long, lock not had in time; no such table or right, as before a migration.
 _UNAVAILABLE_CLASSES = frozenset({"08", "28", "3D", "40", "53", "57", "58", "F0", "XX"})
-_UNAVAILABLE = frozenset({"25006", "25P03", "25P04", "55P03", "42P01", "42703", "42501"})
+_UNMIGRATED = frozenset({"42P01", "42703", "42501"})
+_UNAVAILABLE = frozenset({"25006", "25P03", "25P04", "55P03"}) | _UNMIGRATED
 
 
 _Take = Callable[[asyncpg.Connection, Sequence[Step]], Awaitable[list[Fate]]]
@@ -138,6 +138,17 @@ class PostgresqlDatabase:
     async def write(self, change: Callable[[Connection], Answer]) -> Answer:
         """Run *change* in a transaction of its own; see `_Writing`."""
         return await self._core(self._writer, change)
+
+    def connections(self) -> Mapping[str, tuple[int, int]]:
+        """How many of each pool are in use, and how many there may be."""
+        login = self._pool
+        used = 0 if login is None else login.get_size() - login.get_idle_size()
+        found = {"login": (used, _share(self._options))}
+        for name, engine in (("read", self._reader), ("write", self._writer)):
+            pool = engine.pool
+            if isinstance(pool, QueuePool):
+                found[name] = (pool.checkedout(), pool.size())
+        return found
 
     async def close(self) -> None:
         """Let go of every connection."""
@@ -376,6 +387,11 @@ def answered(name: str) -> Iterator[None]:
             raise StatementFailed(type(cause).__name__, "before it was sent", "none") from None
         else:
             said = _QUOTED.sub("…", str(cause)) or "no answer in time"
+        if sqlstate in _UNMIGRATED:
+            raise StoreUnavailable(
+                f"the database {name} refuses ({said}): is this the role that may? After an update "
+                "of Sésame run sesame database migrate, which makes tables and gives rights"
+            ) from None
         raise StoreUnavailable(
             f"the database {name} did not answer ({said}): "
             "is the server up, its disk full, is it read-only, another program holding the row?"
@@ -444,7 +460,7 @@ class _Ear:
     def __call__(self, _connection: object, message: asyncpg.PostgresLogMessage) -> None:
         """Take a message, whatever language it is in."""
         if message.severity_en == "WARNING":
-            _log.warning("PostgreSQL: %s", message.message)
+            logs.database_warned(message.message)
         self._cut_short |= message.server_source_filename == _WAITS_FOR_STANDBY
 
     def check(self, name: str) -> None:

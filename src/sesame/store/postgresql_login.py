@@ -86,6 +86,7 @@ _STEP: Mapping[str, str] = {
     "atc_1": "integer",
     "card_2": "smallint",
     "atc_2": "integer",
+    "answers": "bytea",  # null: no challenge
     "token_hash": "bytea",  # null: it opens no session
     "epoch_opened_in": "integer",
     "means": "text",
@@ -117,6 +118,11 @@ patience AS MATERIALIZED (
                current_setting('lock_timeout')::interval) * 1000, {_FIRST_WAIT})::text, TRUE)
 ),"""  # noqa: S608 -- a number
 
+# A card that is unsure is moved by the answer to a challenge of this life of the database only.
+_SURE = """CASE WHEN {step}.answers IS NULL
+                       THEN cards.generation = (SELECT generation FROM now)
+                       ELSE {step}.answers = (SELECT mark FROM now) END"""
+
 
 def _swap(*, skip: str = "", impatient: bool = False) -> str:
     """The statement of a group.
@@ -133,6 +139,10 @@ def _swap(*, skip: str = "", impatient: bool = False) -> str:
 WITH step AS MATERIALIZED (
     SELECT * FROM unnest({_ARRAYS}) AS step({", ".join(_STEP)})
 ),{patience}
+-- After the locks of the tables: whoever begins another life of the database keeps others out.
+now AS MATERIALIZED (
+    SELECT generation, mark FROM incarnation WHERE id = 1
+),
 -- Each row is locked in key order, and after it the cards that the step may move: what is
 -- decided below stays true until the commit. Nothing of a row that another program holds is
 -- touched: one blocked row delays its own customer only.
@@ -151,12 +161,14 @@ held AS MATERIALIZED (
               AND (cards.card_number = step.card_1 AND cards.last_atc < step.atc_1
                    OR cards.card_number = step.card_2 AND cards.last_atc < step.atc_2)
               AND found.version = step.read_version
+              AND {_SURE.format(step="step")}
             FOR NO KEY UPDATE {skip}
         ) AS card
     ) AS moved
 ),
 -- Compare-and-swap: of two guesses that read the same row only one is written. A step whose
--- cards do not all rise is not taken either.
+-- cards do not all rise is not taken either, nor one that was judged in another life of the
+-- database: an old code moves no card that would say so.
 swapped AS (
     UPDATE access SET (version, head, {_STATE_COLUMNS})
                     = (held.read_version + 1, held.head, {_HELD_STATE})
@@ -164,6 +176,7 @@ swapped AS (
     WHERE access.bucket = held.bucket AND access.user_code = held.user_code
       AND access.version = held.read_version
       AND held.version = held.read_version AND held.moves = held.cards
+      AND (held.answers IS NULL OR held.answers = (SELECT mark FROM now))
     RETURNING {_HELD_STEP}
 ),
 -- A user code that nobody has gets its row by the same statement; a row that was read and has
@@ -183,14 +196,17 @@ taken AS MATERIALIZED (
     SELECT {_TAKEN_STEP} FROM begun JOIN step
     ON step.bucket = begun.bucket AND step.user_code = begun.user_code
 ),
--- Says by itself that an ATC only ever rises, whatever was decided above.
+-- Says by itself that an ATC only ever rises, whatever was decided above, and which life of the
+-- database a card's code must be of.
 advanced AS (
     UPDATE cards SET last_atc = CASE cards.card_number WHEN taken.card_1 THEN taken.atc_1
-                                                       ELSE taken.atc_2 END
+                                                       ELSE taken.atc_2 END,
+                     generation = (SELECT generation FROM now)
     FROM taken
     WHERE cards.bucket = taken.bucket AND cards.user_code = taken.user_code
       AND (cards.card_number = taken.card_1 AND cards.last_atc < taken.atc_1
            OR cards.card_number = taken.card_2 AND cards.last_atc < taken.atc_2)
+      AND {_SURE.format(step="taken")}
 ),
 lined AS (
     INSERT INTO audit_lines (bucket, user_code, version, attempt, at, line, head)
@@ -326,6 +342,7 @@ def _columns(step: Step) -> tuple[Any, ...]:
         len(step.atcs),
         *moves,
         *[None] * (2 * CARDS_MOVED - len(moves)),
+        step.answers,
         *(
             (None,) * 7
             if session is None

@@ -4,8 +4,7 @@ The migrations stand in `migrations/versions`; each docstring says what and why.
 """
 
 import asyncio
-import logging
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from alembic import command
@@ -13,16 +12,31 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, delete
+from sqlalchemy import Connection, delete, text
 
+from sesame import logs
 from sesame.store import (  # noqa: F401 -- their tables
     access,
+    approvals,
     audit,
     cards,
+    closures,
     customers,
+    details,
     devices,
+    dispatches,
     failures,
+    holds,
+    incarnation,
+    limit_changes,
+    names,
+    notices,
+    orders,
+    readers,
+    retention,
     sessions,
+    sources,
+    staff,
 )
 from sesame.store.engine import database_path, is_postgresql, postgresql
 from sesame.store.errors import SchemaMismatch, StoreUnavailable
@@ -32,7 +46,6 @@ from sesame.store.roles import WEB_ROLE, grant, may_alter_lines
 from sesame.store.sqlite import answered, open_engine
 
 NEWEST = "head"
-_log = logging.getLogger("sesame.store")
 _SCRIPTS = str(Path(__file__).parent / "migrations")
 
 
@@ -84,10 +97,34 @@ def make_ready(url: str) -> None:
         migrate(url)
 
 
+def is_current(connection: Connection) -> bool:
+    """Whether the tables are those of this program, neither older nor newer."""
+    found = MigrationContext.configure(connection).get_current_revision()
+    return found == _newest()
+
+
+def write_nothing(connection: Connection) -> None:
+    """Change nothing, in a way that only a database that can be written takes.
+
+    On SQLite a page goes to the disk; on PostgreSQL a record does, that each transaction of a
+    server begins with, and a server that only reads refuses the statement.
+    """
+    if connection.dialect.name == "sqlite":
+        connection.execute(text("UPDATE alembic_version SET version_num = version_num"))
+    else:
+        connection.execute(delete(sessions.SESSIONS).where(sessions.SESSIONS.c.bucket < 0))
+
+
+@cache
+def _newest() -> str:
+    return revisions()[-2]
+
+
 def erase(connection: Connection) -> None:
-    """Empty every table; a demonstration begins again with it."""
+    """Empty every table; a demonstration begins again with it, and with a life of its own."""
     for table in METADATA.sorted_tables:
         connection.execute(delete(table))
+    incarnation.begin_anew(connection)
 
 
 def _move(connection: Connection, name: str, *, to: str) -> None:
@@ -122,12 +159,7 @@ def _check(connection: Connection, name: str) -> None:
     known = revisions()[:-1]
     if found == known[-1]:
         if may_alter_lines(connection):
-            _log.warning(
-                "the database %s: the role of this server may alter audit lines. "
-                "Let it serve as %s, which may not",
-                name,
-                WEB_ROLE,
-            )
+            logs.role_too_strong(name, WEB_ROLE)
         return
     if found is None or found in known:
         raise SchemaMismatch(

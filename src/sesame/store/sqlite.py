@@ -7,7 +7,7 @@ SQLAlchemy Core (docs/decisions/0005).
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,6 +70,10 @@ class SqliteDatabase:
     async def write(self, change: Callable[[Connection], Answer]) -> Answer:
         """Run *change* in a transaction of its own."""
         return await self._writer.run(lambda side: side.core(change))
+
+    def connections(self) -> Mapping[str, tuple[int, int]]:
+        """None that would be shared out: reading and writing have one each."""
+        return {}
 
     async def close(self) -> None:
         """Let go of the file."""

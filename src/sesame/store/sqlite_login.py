@@ -111,11 +111,18 @@ SET version = excluded.version, head = excluded.head,
 WHERE access.version = :read_version
 """
 
-# Says by itself that an ATC only ever rises, whatever the access row allowed.
+# Says by itself that an ATC only ever rises, whatever the access row allowed, and that a card
+# which is unsure is moved by the answer to a challenge of this life of the database only.
 _ADVANCE_CARD = """
-UPDATE cards SET last_atc = ?
-WHERE bucket = ? AND user_code = ? AND card_number = ? AND last_atc < ?
+UPDATE cards SET last_atc = :atc,
+                 generation = (SELECT now.generation FROM incarnation AS now WHERE now.id = 1)
+WHERE bucket = :bucket AND user_code = :user_code AND card_number = :card_number
+  AND last_atc < :atc
+  AND CASE WHEN :answers IS NULL
+           THEN generation = (SELECT now.generation FROM incarnation AS now WHERE now.id = 1)
+           ELSE :answers = (SELECT now.mark FROM incarnation AS now WHERE now.id = 1) END
 """
+_IN_THIS_LIFE = "SELECT 1 FROM incarnation WHERE id = 1 AND mark = ?"
 _INSERT_LINE = {
     enrolled: f"INSERT INTO {table} (bucket, user_code, version, attempt, at, line, head) "  # noqa: S608 -- two constants
     "VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -188,6 +195,8 @@ def swap_group(connection: sqlite3.Connection, steps: Sequence[Step]) -> list[Fa
 def _swap(connection: sqlite3.Connection, step: Step) -> Fate:
     """Swap the row of *step* and raise its cards."""
     key = (step.bucket, step.user_code)
+    if step.answers is not None and not _is_of_this_life(connection, step.answers):
+        return Fate.LOST  # also where it moves no card, as an old code does
     if not swap_row(
         connection,
         *key,
@@ -197,9 +206,13 @@ def _swap(connection: sqlite3.Connection, step: Step) -> Fate:
     ):
         return Fate.LOST
     for card_number, atc in step.atcs:
-        if not advance_card(connection, *key, card_number, atc):
+        if not advance_card(connection, *key, card_number, atc, answers=step.answers):
             raise CardMovedAside
     return Fate.WON
+
+
+def _is_of_this_life(connection: sqlite3.Connection, mark: bytes) -> bool:
+    return connection.execute(_IN_THIS_LIFE, (mark,)).fetchone() is not None
 
 
 def _write(connection: sqlite3.Connection, steps: Sequence[Step]) -> None:
@@ -256,11 +269,23 @@ def swap_row(  # noqa: PLR0913 -- a key, a version, and what becomes of the row
     return connection.execute(_SWAP_ACCESS, row).rowcount == 1
 
 
-def advance_card(
-    connection: sqlite3.Connection, bucket: int, user_code: str, card_number: int, atc: int
+def advance_card(  # noqa: PLR0913 -- a key, and what becomes of the card
+    connection: sqlite3.Connection,
+    bucket: int,
+    user_code: str,
+    card_number: int,
+    atc: int,
+    *,
+    answers: bytes | None,
 ) -> bool:
-    """Raise a card's last ATC to *atc*; False where it is there already or beyond."""
-    parameters = (atc, bucket, user_code, card_number, atc)
+    """Raise a card's last ATC to *atc*; False where it is there already or beyond, or unsure."""
+    parameters = {
+        "atc": atc,
+        "bucket": bucket,
+        "user_code": user_code,
+        "card_number": card_number,
+        "answers": answers,
+    }
     return connection.execute(_ADVANCE_CARD, parameters).rowcount == 1
 
 

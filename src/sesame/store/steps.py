@@ -32,6 +32,9 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     state: State  # of the row afterwards
     line: AuditRow
     atcs: tuple[tuple[int, int], ...] = ()  # card number and its new last ATC
+    # The mark of the database's life in which the challenge was made that this step answers, or
+    # the old code was judged: in another life it is lost. None else moves a card that is unsure.
+    answers: bytes | None = None
     session: SessionRow | None = None
     device: DeviceRow | None = None
     forgets_devices: bool = False

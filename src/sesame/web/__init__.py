@@ -1,11 +1,13 @@
-"""What the two web applications share: pages, headers, cookies, languages and the theme.
+"""What the web applications share: pages, headers, cookies, languages and the theme.
 
 It stands below the doors and knows neither the bank nor the reader.
 """
 
 __all__ = [
     "cookies",
+    "drawn_reader",
     "errors",
+    "formats",
     "forms",
     "guard",
     "headers",
@@ -15,4 +17,6 @@ __all__ = [
     "problems",
     "rendering",
     "static_files",
+    "tickets",
+    "week",
 ]

@@ -2,10 +2,13 @@
 
 A form is posted from a page of ours and nowhere else. Three signs are read, each where it is
 there: ``Sec-Fetch-Site`` and ``Origin`` (Fetch Standard), and the form's own proof
-(`sesame.portal.forms`). Nobody must send the first two: old browsers and scripts do not.
+(`sesame.web.tickets`). Nobody must send the first two: old browsers and scripts do not.
 """
 
+import hashlib
+import hmac
 import re
+from collections.abc import Mapping
 
 from starlette.requests import Request
 
@@ -45,3 +48,18 @@ def internal_path(address: str, default: str) -> str:
     if len(address) <= _LONGEST and _INTERNAL.fullmatch(address):
         return address
     return default
+
+
+def proof(token: str, purpose: str) -> str:
+    """What this session's button for *purpose* sends, so that no other site can press it."""
+    return hmac.digest(token.encode(), purpose.encode(), hashlib.sha256).hex()
+
+
+def require_proof(fields: Mapping[str, str], token: str, purpose: str) -> None:
+    """Let pass what this session's own button sends.
+
+    Raises:
+        ForeignRequest: the proof is missing, of another session or for something else.
+    """
+    if not hmac.compare_digest(fields.get("proof", "").encode(), proof(token, purpose).encode()):
+        raise ForeignRequest(f"no proof to {purpose} in this session: open the page again")

@@ -4,7 +4,7 @@ Plain ASGI: the headers are made once, at start, and each answer gets the same o
 it is kept and which policy it obeys, an answer may say itself.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -33,7 +33,15 @@ _TWO_YEARS = "max-age=63072000"
 class SecurityHeaders:
     """Wraps a whole application, so that its error pages are covered too."""
 
-    def __init__(self, app: ASGIApp, *, csp: str = CSP, https: bool, noindex: bool = False) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        csp: str = CSP,
+        https: bool,
+        noindex: bool = False,
+        answered: Callable[[str], None] = lambda _status: None,
+    ) -> None:
         """Make the headers.
 
         Args:
@@ -41,8 +49,10 @@ class SecurityHeaders:
             csp: its Content-Security-Policy, for every answer that brings none of its own.
             https: customers reach it over https, so it says so for two years (RFC 6797).
             noindex: search engines are told to leave it out.
+            answered: is told the status of each answer.
         """
         self._app = app
+        self._answered = answered
         self._csp = csp.encode()
         headers = dict(_ALWAYS)
         if https:
@@ -59,6 +69,7 @@ class SecurityHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
+                self._answered(str(message["status"]))
                 sent = message["headers"]
                 message["headers"] = [*sent, *self._headers]
                 given = {name for name, _ in sent}

@@ -22,6 +22,7 @@ MIDNIGHT = 24 * 60  # minutes: the end of a day
 # Days after which a week of hours has opened if it ever does: no day of the week is a public
 # holiday so many weeks in a row.
 _LONG_ENOUGH = 60
+_A_DAY = timedelta(days=1)
 _SPAN = re.compile(r"([0-9]{1,2}):([0-9]{2})-([0-9]{1,2}):([0-9]{2})")
 
 
@@ -142,6 +143,15 @@ class Closure:
         return self.first <= day <= self.last
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpecialDay:
+    """A day with hours of its own, which go before its week, a holiday and every closure."""
+
+    day: date
+    hours: Span | None  # None: nobody answers
+    reason: str  # a short sentence in French
+
+
 def _office_week() -> tuple[tuple[Span, ...], ...]:
     day, saturday = (Span(8 * 60, 18 * 60),), (Span(9 * 60 + 30, 13 * 60 + 30),)
     return (day, day, day, day, day, saturday, ())
@@ -154,6 +164,7 @@ class OpeningHours:
     week: tuple[tuple[Span, ...], ...] = field(default_factory=_office_week)  # Monday first
     holidays: frozenset[Holiday] = frozenset(Holiday)  # on these nobody answers
     closures: tuple[Closure, ...] = ()
+    days: tuple[SpecialDay, ...] = ()  # each day once
 
     def __post_init__(self) -> None:
         """Refuse spans of one day that are not one after the other.
@@ -189,13 +200,26 @@ class OpeningHours:
 
     def exception(self, day: date) -> Closure | Holiday | None:
         """Why nobody answers on *day*, whatever day of the week it is."""
-        closure = next((closure for closure in self.closures if day in closure), None)
-        return closure or self._holiday(day)
+        special = self._special(day)
+        if special is None:
+            return self._closure(day) or self._holiday(day)
+        if special.hours is None:
+            return Closure(first=day, last=day, reason=special.reason)
+        return None
 
     def closures_to_come(self, day: date, *, within: timedelta) -> Sequence[Closure]:
         """The closures of *day*, and those that begin *within* that time, the first first."""
-        near = [c for c in self.closures if c.last >= day and c.first - day <= within]
+        known = [*self.closures, *self._closed_days()]
+        near = [c for c in known if c.last >= day and c.first - day <= within]
         return sorted(near, key=lambda closure: closure.first)
+
+    def openings_to_come(
+        self, day: date, *, within: timedelta
+    ) -> Sequence[tuple[SpecialDay, Span]]:
+        """The days with other hours, *day* included, *within* that time, the first first."""
+        near = [one for one in self.days if timedelta() <= one.day - day <= within]
+        open_ones = [(one, one.hours) for one in near if one.hours is not None]
+        return sorted(open_ones, key=lambda one: one[0].day)
 
     def holidays_to_come(self, day: date, *, count: int) -> Sequence[tuple[date, Holiday]]:
         """The next holidays, *day* included, on which somebody would otherwise answer."""
@@ -204,8 +228,27 @@ class OpeningHours:
             for year in (day.year, day.year + 1)
             for holiday, when in holiday_dates(year).items()
             if holiday in self.holidays and when >= day and self.week[when.weekday()]
+            if (special := self._special(when)) is None or special.hours is None
         ]
         return sorted(dates)[:count]
+
+    def _special(self, day: date) -> SpecialDay | None:
+        return next((special for special in self.days if special.day == day), None)
+
+    def _closure(self, day: date) -> Closure | None:
+        return next((closure for closure in self.closures if day in closure), None)
+
+    def _closed_days(self) -> Sequence[Closure]:
+        """The special days on which nobody answers; those in a row for one reason are one."""
+        found: list[Closure] = []
+        for special in sorted(self.days, key=lambda one: one.day):
+            day, first = special.day, special.day
+            if special.hours is not None:
+                continue
+            if found and found[-1].reason == special.reason and day - found[-1].last == _A_DAY:
+                first = found.pop().first
+            found.append(Closure(first=first, last=day, reason=special.reason))
+        return found
 
     def _holiday(self, day: date) -> Holiday | None:
         dates = holiday_dates(day.year)
@@ -230,20 +273,30 @@ class OpeningHours:
         ordinal, last = _day(at).toordinal(), self._last_day(at)
         while ordinal <= last:
             day = date.fromordinal(ordinal)
-            ordinal += 1
-            why = self.exception(day)
-            if isinstance(why, Closure):
-                ordinal = why.last.toordinal() + 1
-            elif why is None:
-                for span in self.week[day.weekday()]:
-                    opens, closes = _moment(day, span.opens), _moment(day, span.closes)
-                    # In the hour that clocks skip in spring a span may have no length.
-                    if closes > max(opens, at):
-                        yield opens, closes
+            ordinal = self._following(day)
+            for span in self._hours(day):
+                opens, closes = _moment(day, span.opens), _moment(day, span.closes)
+                # In the hour that clocks skip in spring a span may have no length.
+                if closes > max(opens, at):
+                    yield opens, closes
+
+    def _hours(self, day: date) -> Sequence[Span]:
+        special = self._special(day)
+        if special is not None:
+            return () if special.hours is None else (special.hours,)
+        return () if self.exception(day) else self.week[day.weekday()]
+
+    def _following(self, day: date) -> int:
+        """The ordinal of the next day to look at: a long closure is not gone through."""
+        closure = self._closure(day)
+        last = day if closure is None else closure.last
+        later = [special.day.toordinal() for special in self.days if special.day > day]
+        return min([last.toordinal() + 1, *later])
 
     def _last_day(self, at: datetime) -> int:
         """The ordinal of the day by which it has opened, if it ever does."""
-        known = max([_day(at), *(closure.last for closure in self.closures)]).toordinal()
+        ends = [*(closure.last for closure in self.closures), *(one.day for one in self.days)]
+        known = max([_day(at), *ends]).toordinal()
         return min(known + _LONG_ENOUGH, date.max.toordinal() - 1)
 
     def _horizon(self, at: datetime) -> datetime:

@@ -1,0 +1,25 @@
+"""Door: /guichet, the pages for staff. It parses, asks the bank once, and shows."""
+
+__all__ = [
+    "addresses",
+    "call",
+    "cards",
+    "codes",
+    "counter",
+    "customer",
+    "desk",
+    "forms",
+    "guard",
+    "home",
+    "hours",
+    "issuing",
+    "login",
+    "new_number",
+    "numbers",
+    "opposition",
+    "people",
+    "request_words",
+    "requests",
+    "routes",
+    "suspension",
+]

@@ -1,0 +1,1 @@
+"""Door for those who run the bank: metrics, and whether a process lives and is ready."""

@@ -1,0 +1,1 @@
+"""A year of a bank in virtual time, with the real chip, reader and judgement; knows no web."""

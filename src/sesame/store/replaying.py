@@ -1,0 +1,128 @@
+"""A customer's row, as a replay brings it forward: line by line, each as the step it once was."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, Table, delete, insert, select, update
+
+from sesame.store.access import ACCESS
+from sesame.store.audit import AUDIT_LINES
+from sesame.store.cards import CARDS
+from sesame.store.devices import DEVICES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LostStep:
+    """A step that may have been taken after the backup: its line, and what it did."""
+
+    version: int
+    prev: bytes  # 32 bytes, the hash of the line before
+    head: bytes  # 32 bytes, the line's own
+    attempt: bytes
+    at: int
+    line: bytes
+    atcs: tuple[tuple[int, int], ...] = ()  # card number and the last ATC that it was given
+    signed_in: bool = False
+    retires: bool = False  # the old code, if there was one
+    ends_sessions: bool = False
+    forgets_devices: bool = False
+
+
+class ReplayedChain(msgspec.Struct, frozen=True):
+    """What became of one customer's steps."""
+
+    known: int  # that the database had
+    taken: int  # that it had lost, and has again
+    raised: int  # last ATCs
+    forked: bool  # the row went on otherwise: only last ATCs were raised from there on
+
+
+def replay_chain(
+    connection: Connection, bucket: int, user_code: str, steps: Sequence[LostStep]
+) -> ReplayedChain | None:
+    """Take those of *steps*, by version, that follow the row as it is; None where it is nobody's.
+
+    Their lines stand where they stood. The cards stay as unsure as they are.
+    """
+    row = connection.execute(
+        select(ACCESS.c.version, ACCESS.c.head, ACCESS.c.old_code.is_not(None))
+        .where(*_of(ACCESS, bucket, user_code), ACCESS.c.enrolled_at.is_not(None))
+        .with_for_update(key_share=True)
+    ).first()
+    if row is None:
+        return None
+    version, head, has_old_code = row
+    there = _heads_of(connection, bucket, user_code, [step.version for step in steps])
+    known = taken = raised = 0
+    forked = False
+    for step in steps:
+        if step.version <= version:
+            # One that was pruned since cannot be compared.
+            forked |= there.get(step.version, step.head) != step.head
+            known += not forked
+        elif not forked and step.version == version + 1 and step.prev == head:
+            retires = has_old_code and step.retires
+            _take_again(connection, bucket, user_code, step, retires=retires)
+            version, head, has_old_code = step.version, step.head, has_old_code and not retires
+            taken += 1
+        else:
+            forked = True
+        raised += sum(_raise_atc(connection, bucket, user_code, *card) for card in step.atcs)
+    return ReplayedChain(known, taken, raised, forked)
+
+
+def _heads_of(
+    connection: Connection, bucket: int, user_code: str, versions: Sequence[int]
+) -> dict[int, bytes]:
+    rows = connection.execute(
+        select(AUDIT_LINES.c.version, AUDIT_LINES.c.head).where(
+            *_of(AUDIT_LINES, bucket, user_code), AUDIT_LINES.c.version.in_(versions)
+        )
+    )
+    return {row.version: row.head for row in rows}
+
+
+def _take_again(
+    connection: Connection, bucket: int, user_code: str, step: LostStep, *, retires: bool
+) -> None:
+    row: dict[str, object] = {
+        "version": step.version,
+        "head": step.head,
+        "stepped_at": step.at,
+        **({"signed_in_at": step.at} if step.signed_in else {}),
+        **({"old_code": None} if retires else {}),
+        **({"session_epoch": ACCESS.c.session_epoch + 1} if retires or step.ends_sessions else {}),
+    }
+    connection.execute(update(ACCESS).where(*_of(ACCESS, bucket, user_code)).values(**row))
+    connection.execute(
+        insert(AUDIT_LINES).values(
+            bucket=bucket,
+            user_code=user_code,
+            version=step.version,
+            attempt=step.attempt,
+            at=step.at,
+            line=step.line,
+            head=step.head,
+        )
+    )
+    if retires or step.forgets_devices:
+        connection.execute(delete(DEVICES).where(*_of(DEVICES, bucket, user_code)))
+
+
+def _raise_atc(
+    connection: Connection, bucket: int, user_code: str, card_number: int, atc: int
+) -> int:
+    """1 where the last ATC was raised to *atc*; 0 where it is there, or beyond."""
+    risen = update(CARDS).where(
+        *_of(CARDS, bucket, user_code),
+        CARDS.c.card_number == card_number,
+        CARDS.c.last_atc < atc,
+    )
+    return connection.execute(risen.values(last_atc=atc)).rowcount
+
+
+def _of(
+    table: Table, bucket: int, user_code: str
+) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return table.c.bucket == bucket, table.c.user_code == user_code

@@ -1,0 +1,394 @@
+"""`sesame audit`: what an operator and an auditor type, and what they are told."""
+
+import os
+import shutil
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sesame.bank.stream import read_sealed
+from sesame.cli.main import main
+from sesame.custody.seal_key import read_public
+from sesame.store.schema import migrate
+from sesame.store.segments import segment_name
+from tests.bank.branch import VERA, Branch, custody_keys, enrol_everybody, open_bank
+from tests.bank.chains import live
+from tests.custody.keystores import PASSPHRASE, chance, quick_keystore
+from tests.places import url_of
+
+_PASSPHRASE = "cheval agrafe réséda pile"
+
+
+@pytest.fixture(autouse=True)
+def english(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on an English machine."""
+    monkeypatch.setenv("LC_ALL", "en_GB.UTF-8")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with key and passphrase: to make a key takes a while."""
+    folder = tmp_path_factory.mktemp("audit")
+    passphrase = folder / "passphrase"
+    passphrase.write_text(_PASSPHRASE, encoding="utf-8")
+    passphrase.chmod(0o600)
+    create = [
+        "audit",
+        "create-key",
+        f"{folder / 'seal.key'}",
+        "--public",
+        f"{folder / 'public.pem'}",
+    ]
+    assert main([*create, "--passphrase-file", str(passphrase)]) == 0
+    return folder
+
+
+class Desk:
+    """A bank's database and the commands on it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.path = folder / "sesame.db"
+        self.url = url_of(self.path)
+        self.stream = folder / "stream"
+        self.stream.mkdir()
+        self.seals = ["--stream", str(self.stream), "--public-key", str(folder / "public.pem")]
+        self.seal = ["audit", "seal", self.url, "--key", str(folder / "seal.key"),
+                     "--ledger", str(folder / "ledger"), "--to", str(self.stream),
+                     "--passphrase-file", str(folder / "passphrase")]  # fmt: skip
+
+    def verify(self, *more: str) -> int:
+        """The exit status of `verify` on the database."""
+        return main(["audit", "verify", self.url, *self.seals, *more])
+
+    def change(self, *statements: str) -> None:
+        """Change the database from outside."""
+        connection = sqlite3.connect(self.path)
+        with connection:
+            for statement in statements:
+                connection.execute(statement)
+        connection.close()
+
+
+@pytest.fixture
+async def desk(made: Path, tmp_path: Path) -> Desk:
+    """A bank with seven lines."""
+    for name in ("seal.key", "public.pem", "passphrase"):
+        shutil.copy(made / name, tmp_path / name)
+    desk = Desk(tmp_path)
+    migrate(desk.url)
+    branch = Branch(desk.path, open_bank(desk.path))
+    await enrol_everybody(branch.bank)
+    await live(branch)
+    await branch.close()
+    return desk
+
+
+def _old(desk: Desk) -> None:
+    shutil.copy(desk.folder / "old.db", desk.path)
+
+
+_DONE: dict[str, tuple[Callable[[Desk], None], int, str]] = {
+    "one flipped byte": (
+        lambda desk: desk.change(
+            "UPDATE audit_lines SET line = replace(line, 'wrong', 'wrony') "
+            "WHERE user_code = 'VERA2345'"
+        ),
+        10,
+        "VERA2345, line 2: it is not as it was written.",
+    ),
+    "a deleted line": (
+        lambda desk: desk.change(
+            "DELETE FROM audit_lines WHERE user_code = 'VERA2345' AND version = 2"
+        ),
+        11,
+        "VERA2345, line 2: it was deleted.",
+    ),
+    "a swapped order": (
+        lambda desk: desk.change(
+            "UPDATE audit_lines SET version = 105 - version "
+            "WHERE user_code = 'VERA2345' AND version > 1",
+            "UPDATE audit_lines SET version = version - 99 "
+            "WHERE user_code = 'VERA2345' AND version > 1",
+        ),
+        12,
+        "VERA2345, line 2: another one stands in its place.",
+    ),
+    "a truncated tail": (
+        lambda desk: desk.change(
+            "DELETE FROM audit_lines WHERE user_code = 'VERA2345' AND version > 3"
+        ),
+        13,
+        "VERA2345: the end is cut off, from line 4 on.",
+    ),
+    "a restored backup": (_old, 14, "VERA2345: all ends at line 1, but a seal knows later ones."),
+}
+
+
+def _backup(desk: Desk) -> None:
+    """What the bank was before anybody signed in."""
+    shutil.copy(desk.path, desk.folder / "old.db")
+    connection = sqlite3.connect(desk.folder / "old.db")
+    with connection:
+        connection.execute("DELETE FROM audit_lines WHERE version > 1")
+        connection.execute(
+            "UPDATE access SET version = 1, head = (SELECT head FROM audit_lines AS lines "
+            "WHERE lines.user_code = access.user_code)"
+        )
+    connection.close()
+
+
+@pytest.mark.parametrize("what", _DONE)
+def test_each_manipulation_is_told_apart(
+    desk: Desk, capsys: pytest.CaptureFixture[str], what: str
+) -> None:
+    """In words and by the exit status; on the database and on an export of it."""
+    assert main(desk.seal) == 0
+    assert desk.verify() == 0
+    assert "All is whole." in capsys.readouterr().out
+    _backup(desk)
+    do, status, words = _DONE[what]
+    do(desk)
+    assert desk.verify() == status
+    assert words in capsys.readouterr().out
+    assert desk.verify("--user-code", "vera 2345") == status
+    capsys.readouterr()
+    export = str(desk.folder / "export.tar")
+    assert main(["audit", "export", desk.url, export, *desk.seals]) == 0
+    assert main(["audit", "verify", export, *desk.seals[2:]]) == status
+    assert words in capsys.readouterr().out
+
+
+@pytest.fixture
+def custody(desk: Desk) -> list[str]:
+    """The settings of a server that has the keys of that bank."""
+    keystore = replace(custody_keys(), path=desk.folder / "keys.json")
+    keystore.write_new(PASSPHRASE, random=chance("file"))
+    (desk.folder / "server.toml").write_text(
+        f'database = "{desk.url}"\nkeystore = "keys.json"\n'
+        'keystore_passphrase_file = "passphrase"\n'
+        'public_url = "http://localhost:8000"\ndemonstration = true\n'
+    )
+    return ["--settings", str(desk.folder / "server.toml")]
+
+
+def test_what_stands_beside_the_chains(
+    desk: Desk, custody: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Last ATCs are looked at in any case, MACs where custody is; of an export MACs alone."""
+    export = str(desk.folder / "export.tar")
+    assert main(["audit", "export", desk.url, export]) == 0
+    assert main(["audit", "verify", desk.url, *custody]) == 0
+    assert main(["audit", "verify", export, *custody]) == 0
+    said = capsys.readouterr().out
+    assert said.count("Acceptances that custody vouches for: 3.") == 2
+    desk.change("UPDATE cards SET last_atc = 1 WHERE user_code = 'VERA2345'")
+    assert main(["audit", "verify", desk.url]) == 21
+    assert "VERA2345, line 4: it took a higher ATC than" in capsys.readouterr().out
+    other = quick_keystore(desk.folder / "other.json")
+    other.path.replace(desk.folder / "keys.json")
+    assert main(["audit", "verify", desk.url, *custody, "--user-code", "vera 2345"]) == 20
+    assert main(["audit", "verify", export, *custody]) == 20
+    said = capsys.readouterr().out
+    assert said.count("VERA2345, line 3: it says that a code was accepted") == 2
+    assert "that custody vouches for: 0." in said
+
+
+def test_custody_that_is_not_there(
+    desk: Desk, custody: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is said, and nothing passes for whole."""
+    (desk.folder / "keys.json").unlink()
+    assert main(["audit", "verify", desk.url, *custody]) == 1
+    assert "keys.json" in capsys.readouterr().err
+
+
+def test_a_damaged_row_of_an_export(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    """Is told by file and row."""
+    export = desk.folder / "export"
+    assert main(["audit", "export", desk.url, str(export)]) == 0
+    lines = export / "lines.jsonl"
+    lines.write_bytes(lines.read_bytes().replace(b'"version"', b'"Version"', 1))
+    assert main(["audit", "verify", str(export)]) == 10
+    assert "lines.jsonl, row 1: it is not as it was written." in capsys.readouterr().out
+    assert stat.S_IMODE(export.stat().st_mode) == 0o700
+    with pytest.raises(SystemExit):
+        main([*desk.seal, "--every", "0"])
+
+
+def test_without_seals_it_says_what_is_not_seen(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An old backup, for one."""
+    _backup(desk)
+    _old(desk)
+    assert main(["audit", "verify", desk.url]) == 0
+    assert "an old backup are not seen: give --stream" in capsys.readouterr().out
+
+
+def test_seals_that_are_wrong(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    """One that is not there, one that is false."""
+    for _ in range(3):
+        assert main(desk.seal) == 0
+    kept = str(desk.folder / "kept")
+    assert desk.verify("--ledger", kept) == 0
+    assert "Latest seal: number 3, of 20" in capsys.readouterr().out
+    third = (desk.stream / segment_name(3)).rename(desk.folder / "third")
+    assert desk.verify("--ledger", kept) == 17  # it knows that there was one
+    assert "seal number 3 is not there" in capsys.readouterr().err
+    assert desk.verify() == 0
+    assert "Latest seal: number 2" in capsys.readouterr().out
+    third.rename(desk.stream / segment_name(3))
+    second = desk.stream / segment_name(2)
+    content = second.read_bytes()
+    second.unlink()
+    assert desk.verify() == 17
+    assert "seal number 2 is not there" in capsys.readouterr().err
+    second.write_bytes(content.replace(b'"signature":"', b'"signature":"0', 1))
+    assert desk.verify() == 18
+    assert "False seal" in capsys.readouterr().err
+
+
+def test_evidence_of_a_login(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    """By version or by attempt; once there is a seal; no file is written over."""
+    ask = ["audit", "evidence", desk.url, str(desk.folder / "evidence.json"), *desk.seals,
+           "--user-code", VERA.user_code]  # fmt: skip
+    assert main([*ask, "--version", "3"]) == 1
+    assert "No seal covers this login yet." in capsys.readouterr().err
+    assert main(desk.seal) == 0
+    assert main([*ask, "--version", "3"]) == 0
+    said = capsys.readouterr().out
+    assert "the evidence is written" in said
+    assert stat.S_IMODE(Path(ask[3]).stat().st_mode) == 0o600
+    fingerprint = said.split()[-1]
+    checked = subprocess.run(
+        [sys.executable, "docs/how-to/check_evidence.py", ask[3], fingerprint],
+        cwd=Path(__file__).parents[2], check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    assert checked.stdout.startswith("RIGHT: VERA2345")
+    assert main([*ask, "--version", "3"]) == 1
+    assert "File exists" in capsys.readouterr().err
+    assert main([*ask, "--attempt", "ff" * 16]) == 1
+    assert "No evidence" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main([*ask, "--attempt", "ff"])
+
+
+def test_what_does_not_go_on_from_the_seals(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    """Is told by the sealer itself."""
+    assert main(desk.seal) == 0
+    desk.change("UPDATE access SET version = 2 WHERE user_code = 'VERA2345'")
+    (desk.folder / "ledger").unlink()  # made anew, it looks at everybody
+    assert main(desk.seal) == 14
+    assert "Not sealed, for it contradicts what was: 1." in capsys.readouterr().err
+
+
+def test_a_pipe(desk: Desk, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """The segments, and nothing else, on standard output."""
+    assert main([*desk.seal[:-4], "--to", "-", *desk.seal[-2:]]) == 0
+    rows = capfdbinary.readouterr().out.splitlines()
+    assert len(rows) == 9
+    assert rows[0] == b'{"format":"sesame-audit-stream","number":1,"v":1}'
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        (["verify", "{url}", "--stream", "{stream}"], "give --public-key"),
+        (["verify", "{url}", "--public-key", "{key}"], "give --stream"),
+        (["export", "{url}", "{folder}/x", "--stream", "{stream}"], "together"),
+        (["verify", "{folder}/nothing"], "nothing: no folder and no tar file"),
+        (["verify", "sqlite:///{folder}/none.db"], "there is no such database"),
+        (["verify", "postgresql+asyncpg://me:secret@host/x"], "a password does not belong"),
+        (["verify", "{url}", "--user-code", "short"], "eight characters"),
+        (["create-key", "{folder}/seal.key", "--public", "{folder}/new.pem"], "exists already"),
+        (["create-key", "{folder}/new", "--public", "{folder}/public.pem"], "exists already"),
+        (["export", "{url}", "{folder}/x", "--user-code", "NEMO3333"], "Nobody has"),
+        (["verify", "{url}", "--user-code", "NEMO3333"], "Nobody has"),
+        (["verify", "{folder}/x", "--user-code", "NEMO3333"], "only with a database"),
+    ],
+)
+def test_what_cannot_be_done_is_said(
+    desk: Desk, capsys: pytest.CaptureFixture[str], more: list[str], why: str
+) -> None:
+    """What, where, and what to do."""
+    places = {
+        "url": desk.url,
+        "stream": desk.stream,
+        "key": desk.folder / "public.pem",
+        "folder": desk.folder,
+    }
+    assert main(["audit", *(word.format(**places) for word in more)]) == 1
+    assert why.lower() in capsys.readouterr().err.lower()
+    assert not (desk.folder / "none.db").exists()
+
+
+def test_a_key_that_could_not_be_published_is_none(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody could verify its seals, and nothing would stand in the way of another try."""
+    create = ["audit", "create-key", str(desk.folder / "new"), *desk.seal[-2:], "--public"]
+    assert main([*create, str(desk.folder / "no" / "new.pem")]) == 1
+    assert "No such file" in capsys.readouterr().err
+    assert main([*create, str(desk.folder / "new.pem")]) == 0
+
+
+def test_no_seals_at_all(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    """Somebody took all of them away: nothing is whole that was to be compared with them."""
+    export = str(desk.folder / "export")
+    assert main(["audit", "export", desk.url, export, *desk.seals]) == 0
+    capsys.readouterr()
+    for what in (
+        [desk.url, *desk.seals],
+        [desk.url, *desk.seals, "--user-code", VERA.user_code],
+        [export, *desk.seals[2:]],
+    ):
+        assert main(["audit", "verify", *what]) == 17
+        assert "There is no seal" in capsys.readouterr().out
+
+
+def test_who_is_under_no_seal(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    """For the files that knew of them were taken away."""
+    for _ in range(2):
+        assert main(desk.seal) == 0
+    assert desk.verify() == 0
+    assert "under no seal" not in capsys.readouterr().out
+    (desk.stream / segment_name(1)).unlink()
+    assert desk.verify() == 0
+    assert "Customers under no seal: 3." in capsys.readouterr().out
+
+
+def test_it_seals_until_it_is_told_to_end(desk: Desk) -> None:
+    """A seal a second; what may pass it tells, and goes on; a signal ends it."""
+    environment = {**os.environ, "LC_ALL": "en_GB.UTF-8"}
+    command = [sys.executable, "-m", "sesame", *desk.seal, "--every", "1"]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            _wait_for(desk.stream / segment_name(1))
+            away = desk.stream.rename(desk.folder / "away")
+            assert process.stderr is not None
+            assert "the system refuses" in process.stderr.readline()
+            away.rename(desk.stream)
+            _wait_for(desk.stream / segment_name(2))
+        finally:
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    key = read_public(desk.folder / "public.pem")
+    segments = list(read_sealed(desk.stream, key))
+    assert [one.number for one in segments] == list(range(1, len(segments) + 1))
+    assert sum(len(one.lines) for one in segments) == 7
+
+
+def _wait_for(path: Path) -> None:
+    end = time.monotonic() + 30
+    while not path.exists():
+        assert time.monotonic() < end, path
+        time.sleep(0.02)

@@ -1,0 +1,123 @@
+"""`sesame simulate`: in words, for a program, as a drawing; and what it says of a fault."""
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from sesame.bank import verification
+from sesame.cli import simulate as command
+from sesame.cli.main import main
+from sesame.simulation.model import Rule
+from sesame.simulation.plan import Plan
+from sesame.simulation.world import Violation
+
+_FEW = ("--customers", "20", "--days", "8", "--seed", "7", "--processes", "1")
+_SVG = "{http://www.w3.org/2000/svg}"
+
+
+def test_in_words(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """French first; how fast it was stands apart, for it is never the same."""
+    monkeypatch.setenv("LC_ALL", "fr")
+    assert main(["simulate", *_FEW]) == 0
+    said = capsys.readouterr()
+    assert said.out.startswith("20 clients, 8 jours, graine 7\u00a0: ")
+    (refused,) = [line for line in said.out.splitlines() if line.startswith("    refusés")]
+    assert refused.split()[-1] == "0"
+    assert "connexions simulées par seconde" in said.err
+    assert "par seconde" not in said.out
+
+
+def test_in_english(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of it."""
+    monkeypatch.setenv("LC_ALL", "en")
+    assert main(["simulate", *_FEW]) == 0
+    said = capsys.readouterr().out.lower()
+    assert said.startswith("20 customers, 8 days, seed 7")
+    assert not {"codes", "la", "refusés", "carte", "guichet"} & set(said.split()) - {"codes"}
+
+
+def test_for_a_program_and_drawn(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same bytes each time; the weeks add up to the whole."""
+    monkeypatch.setenv("LC_ALL", "fr")
+    paths = [tmp_path / "a year.svg", tmp_path / "again.svg"]
+    said = []
+    for path in paths:
+        assert main(["simulate", *_FEW, "--json", "--plot", str(path)]) == 0
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1]
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    run = json.loads(said[0])
+    assert (run["customers"], run["days"], run["seed"]) == (20, 8, 7)
+    assert len(run["weeks"]) == 2
+    for name, times in run["total"].items():
+        assert sum(week.get(name, 0) for week in run["weeks"]) == times
+    root = ET.parse(paths[0]).getroot()  # noqa: S314 -- our own
+    assert root.get("role") == "img"
+    lines = root.findall(f".//{_SVG}polyline")
+    assert len(lines) == 3 + 2 + 3 + 2
+    assert all(len(str(line.get("points")).split()) == 2 for line in lines)
+    panels = root.findall(f".//{_SVG}g[@transform]")
+    for panel in panels:
+        strokes = [line.get("stroke-dasharray") for line in panel.findall(f"{_SVG}polyline")]
+        assert len(set(strokes)) == len(strokes)
+    assert len(panels) == 4
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_a_fault_is_told_as_a_story(
+    language: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rule, the seed, and a few lines that somebody can follow."""
+    monkeypatch.setenv("LC_ALL", language)
+    monkeypatch.setattr(verification, "after_failure", lambda state, *_: state)
+    assert main(["simulate", *_FEW]) == 3
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 7
+    assert "invariant 2" in lines[0]
+    assert "7" in lines[1]
+    expected = {"fr": "mal tapé", "en": "mistyped"}
+    assert any(expected[language] in line or "devin" in line or "guess" in line for line in lines)
+
+
+def test_a_fault_without_a_story(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told all the same."""
+    monkeypatch.setenv("LC_ALL", "fr")
+
+    def simulate(plan: Plan, **_: object) -> None:
+        raise Violation(Rule.COST, "", who=1, at=plan.ends)
+
+    monkeypatch.setattr(command, "simulate", simulate)
+    assert main(["simulate", *_FEW]) == 3
+    said = capsys.readouterr().out
+    assert "invariant 10" in said
+    assert "code utilisateur seul" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--customers", "0"], "--customers\u00a0: de 1 à"),
+        (["--days", "0"], "--days\u00a0: de 1 à"),
+        (["--days", "100000"], "--days\u00a0: de 1 à"),
+        (["--processes", "0"], "--processes\u00a0: de 1 à"),
+        (["--plot", "/nowhere/at/all.svg"], "ne peut y être écrit"),
+    ],
+)
+def test_what_makes_no_bank(
+    arguments: list[str],
+    says: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It says what, and leaves nothing behind."""
+    monkeypatch.setenv("LC_ALL", "fr")
+    assert main(["simulate", *_FEW, *arguments]) == 1
+    said = capsys.readouterr()
+    assert says in said.err
+    assert not said.out

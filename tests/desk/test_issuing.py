@@ -1,0 +1,171 @@
+"""`/guichet/emission`: what an issuer sees and does there, and nobody else."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from sesame.bank.approving import recent_requests
+from sesame.bank.issuing import CardRules, make_cards
+from sesame.bank.orders import wanting
+from sesame.desk.routes import build
+from sesame.store.dispatches import DISPATCHES
+from sesame.store.schema import migrate
+from tests.bureaux import Works, open_works
+from tests.desk.office import Person
+from tests.desk.test_pages import desk_of, fields_of
+from tests.portal.browser import Browser
+
+_HERE = "/guichet/emission"
+_PIN = "/guichet/demandes/code-secret"
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """An empty database."""
+    url = f"sqlite:///{tmp_path / 'bank.db'}"
+    migrate(url)
+    return url
+
+
+@pytest.fixture
+async def works(url: str, tmp_path: Path) -> AsyncIterator[Works]:
+    """A bank that issues cards."""
+    works = await open_works(url, tmp_path)
+    yield works
+    await works.bank.store.close()
+
+
+@pytest.fixture
+async def browser(works: Works) -> AsyncIterator[Browser]:
+    """A browser before the desk."""
+    async with Browser(build(desk_of(works.office))) as browser:
+        yield browser
+
+
+async def make_all(works: Works) -> None:
+    """Make the cards that are ordered, without a bureau's file."""
+    await make_cards(
+        works.bank,
+        works.maker,
+        works.by(0),
+        rules=CardRules(),
+        post=works.post,
+        write=lambda _batch, _cards: bytes(32),
+    )
+
+
+async def _log_in(browser: Browser, works: Works, who: Person) -> None:
+    code = await works.office.code_of(who)
+    await browser.fill_in("/guichet/connexion", staff_code=who.typed, code=code)
+
+
+async def _press(browser: Browser, page: str, action: str, **more: str) -> tuple[int, str]:
+    fields = fields_of((await browser.get(page)).text, action)
+    response = await browser.post(action, data=fields | more)
+    return response.status_code, response.text
+
+
+async def test_an_adviser_is_refused(works: Works, browser: Browser) -> None:
+    """The page and each of its buttons; an adviser asks for another PIN, an issuer for cards."""
+    await _log_in(browser, works, works.office.ada)
+    home = (await browser.get("/guichet")).text
+    assert _HERE not in home
+    assert _PIN in home
+    assert (await browser.get(_HERE)).status_code == 403
+    for action in ("demande", "retour", "renvoi", "lecteurs"):
+        assert (await browser.post(f"{_HERE}/{action}", data={})).status_code == 403
+    assert (await browser.get(_PIN)).status_code == 200
+
+
+async def test_ask_for_all(works: Works, browser: Browser) -> None:
+    """One request, which an officer reads in numbers; a mistake keeps what was typed."""
+    await works.new_customer("Nora Lebrun")
+    await _log_in(browser, works, works.issuers[0])
+    assert _HERE in (await browser.get("/guichet")).text
+    page = (await browser.get(_HERE)).text
+    assert "attendent une première carte\u00a0: 1." in page
+    status, said = await _press(browser, _HERE, f"{_HERE}/demande", reason="non")
+    assert status == 422
+    assert 'value="non"' in said
+    assert (await _press(browser, _HERE, f"{_HERE}/demande", reason="Nouveaux clients"))[0] == 303
+    status, said = await _press(browser, _HERE, f"{_HERE}/demande", reason="Encore eux")
+    assert status == 422
+    assert "attend déjà une décision" in said
+    (asked,) = [one for one in await recent_requests(works.bank) if one.kind == "issue"]
+    await _log_in(browser, works, works.office.paul)
+    listed = (await browser.get("/guichet/demandes")).text
+    assert "Envoyer cartes et lecteurs" in listed
+    assert "liste de 1" in listed
+    assert "Cartes à faire\u00a0: 1." in listed
+    assert str(asked.payload["cards"]) not in listed
+    await works.office.agree(works.office.paul, asked)
+    assert await works.carry_out() == 1
+    assert await wanting(works.bank) == {"sesame": 0, "bank": 0}
+
+
+async def test_readers_and_returned_mail(works: Works, browser: Browser) -> None:
+    """Typed in; a reference that is none is told at its field; what came back is sent again."""
+    await works.new_customer("Nora Lebrun")
+    await works.order_all()
+    await make_all(works)
+    await _log_in(browser, works, works.issuers[0])
+    page = (await browser.get(_HERE)).text
+    assert "lettre de la carte (card)\u00a0: 1 à imprimer, dont 1 par vous" in page
+    readers = f"{_HERE}/lecteurs"
+    assert (await _press(browser, _HERE, readers, model="R1", serials="A-1\r\nA-2"))[0] == 303
+    status, said = await _press(browser, _HERE, readers, model="R1", serials="A-3\r\nA-3")
+    assert status == 422
+    assert 'id="serials-error"' in said
+    assert (await _press(browser, _HERE, readers, model=" ", serials="A-3"))[0] == 422
+    assert "R1\u00a0: entrés 2 = en stock 2" in (await browser.get(_HERE)).text
+    back = f"{_HERE}/retour"
+    status, said = await _press(browser, _HERE, back, reference="ABCD-EFGH")
+    assert status == 422
+    assert 'id="reference-error"' in said
+    posted = update(DISPATCHES).where(DISPATCHES.c.kind == "card")
+    await works.bank.store.write(
+        lambda connection: connection.execute(posted.values(printed_at=1, posted_at=2))
+    )
+    reference = await works.bank.store.read(
+        lambda connection: connection.exec_driver_sql(
+            "SELECT reference FROM dispatches WHERE kind = 'card'"
+        ).scalar_one()
+    )
+    assert (await _press(browser, _HERE, back, reference=f" {reference.lower()} "))[0] == 303
+    page = (await browser.get(_HERE)).text
+    assert reference in page
+    address = re.search(r'href="(/guichet/client/[A-Z0-9]{8}/adresse)"', page)
+    assert address is not None
+    assert "Nora Lebrun" in (await browser.get(address[1])).text  # it is looked at before
+    again = f"{_HERE}/renvoi"
+    assert (await _press(browser, _HERE, again))[0] == 200
+    status, said = await _press(browser, _HERE, again)
+    assert status == 409
+    assert "déjà prévu" in said
+
+
+async def test_another_pin(works: Works, browser: Browser) -> None:
+    """Asked for with the card's last digits; what is wrong is told at its field."""
+    user_code = await works.new_customer("Nora Lebrun")
+    await works.order_all()
+    await make_all(works)
+    last4 = await works.bank.store.read(
+        lambda connection: connection.exec_driver_sql(
+            "SELECT last4 FROM cards WHERE state = 'waiting'"
+        ).scalar_one()
+    )
+    await _log_in(browser, works, works.office.ada)
+    typed = {"user_code": user_code, "last4": last4, "reason": "Code secret oublié"}
+    for wrong in ({"user_code": "A"}, {"last4": "12"}, {"last4": "xxxx"}, {"reason": "non"}):
+        status, said = await _press(browser, _PIN, _PIN, **(typed | wrong))
+        assert status == 422
+        assert f'id="{next(iter(wrong))}-error"' in said
+    assert (await _press(browser, _PIN, _PIN, **typed))[0] == 303
+    status, said = await _press(browser, _PIN, _PIN, **typed)
+    assert status == 422
+    assert "attend déjà" in said
+    newest = (await recent_requests(works.bank))[0]
+    assert (newest.kind, newest.payload["card"]) == ("reprint-pin", 1)

@@ -1,0 +1,68 @@
+"""Every way through the desk: what home leads to, for each role, and that no link is a dead end."""
+
+import re
+from html import unescape
+from itertools import pairwise
+
+import pytest
+
+from sesame.bank.approvals import may_ask
+from sesame.bank.staff import Role
+from sesame.desk.requests import CARD_FORMS
+from sesame.desk.routes import build
+from tests.desk.office import Office, person
+from tests.desk.test_pages import LOGIN, desk_of
+from tests.portal.browser import Browser
+
+_LINK = re.compile(r'<a[^>]* href="(/guichet[^"#]*)')
+_HEADING = re.compile(r"<h([1-6])[ >]")
+_VERA = "/guichet/client/VERA2345"
+_CAMPAIGN = "/guichet/passage"
+_ALONE = {
+    Role.ADVISER: {f"{_VERA}/opposition", f"{_VERA}/adresse", f"{_VERA}/activation"},
+    Role.ISSUER: {"/guichet/emission"},
+    Role.OFFICER: {"/guichet/personnel/nouveau", "/guichet/horaires"},
+    Role.AUDITOR: {"/guichet/personnel", "/guichet/horaires"},
+}
+
+
+@pytest.mark.parametrize("role", Role)
+async def test_home_leads_to_all_that_a_role_may_do(office: Office, role: Role) -> None:
+    """By links alone, none of which is refused; each page warns, and its headings are in order."""
+    await office.live_somewhere(office.town.vera.user_code)
+    who = person("Inès Vidal", role)
+    await office.agree(office.paul, await office.hire(who))
+    seen = {"/guichet"}
+    async with Browser(build(desk_of(office))) as browser:
+        await browser.fill_in(LOGIN, staff_code=who.typed, code=await office.code_of(who))
+        waiting = ["/guichet"]
+        while waiting:
+            address = waiting.pop()
+            page = await browser.get(address)
+            assert page.status_code == 200, address
+            assert "Ne demandez jamais le code secret" in page.text, address
+            levels = [int(level) for level in _HEADING.findall(page.text)]
+            assert levels.count(1) == 1, address
+            assert all(below - above <= 1 for above, below in pairwise(levels)), address
+            found = {unescape(link) for link in _LINK.findall(page.text)} - seen
+            seen |= found
+            waiting += found
+    forms = {address for kind, _, address in CARD_FORMS if may_ask(kind, frozenset({role}))}
+    assert (forms | _ALONE[role] | {_CAMPAIGN, "/guichet/demandes"}) <= seen
+    others = {address for kind, _, address in CARD_FORMS} - forms
+    assert not others & seen
+    assert (_VERA in seen) == (role is not Role.ISSUER)  # by the board's lists
+
+
+async def test_a_form_knows_whom_it_is_about(office: Office) -> None:
+    """From a customer's page the user code need not be typed again; nonsense fills in nothing."""
+    async with Browser(build(desk_of(office))) as browser:
+        ada = office.ada
+        await browser.fill_in(LOGIN, staff_code=ada.typed, code=await office.code_of(ada))
+        links = {unescape(link) for link in _LINK.findall((await browser.get(_VERA)).text)}
+        for kind, _, address in CARD_FORMS:
+            there = f"{address}?abonne=VERA2345"
+            assert there in links, kind
+            assert 'value="VERA2345"' in (await browser.get(there)).text
+            nonsense = await browser.get(f"{address}?abonne=%22%3E1234567812345678")
+            assert 'name="user_code" type="text" value=""' in nonsense.text

@@ -1,0 +1,67 @@
+"""The alerts ask for metrics that there are, and each is explained and tried."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from sesame.meters import Counter, Histogram, Meter, Meters
+
+_ROOT = Path(__file__).parent.parent.parent
+_RULES = (_ROOT / "deploy/prometheus/sesame.rules.yml").read_text(encoding="utf-8")
+_TRIED = (_ROOT / "deploy/prometheus/sesame.rules.test.yml").read_text(encoding="utf-8")
+_MANUAL = (_ROOT / "docs/how-to/watch-the-bank.md").read_text(encoding="utf-8")
+_METRICS = (_ROOT / "docs/reference/metrics.md").read_text(encoding="utf-8")
+_ALERTS = dict(re.findall(r"- alert: (\w+)\n(.*?)(?=      - alert:|\Z)", _RULES, re.DOTALL))
+_SELECTOR = re.compile(r"\b(sesame_\w+|process_\w+|python_\w+|up)(?:\{([^}]*)\})?")
+
+
+def meters() -> dict[str, Meter]:
+    """Every name that Prometheus sees, and whose it is."""
+    found: dict[str, Meter] = {}
+    for meter in Meters().all():
+        parts = ("_bucket", "_sum", "_count") if isinstance(meter, Histogram) else ("",)
+        found |= {f"{meter.name}{part}": meter for part in parts}
+    return found
+
+
+def foreign() -> set[str]:
+    """The metrics of other programs, as the reference names them."""
+    of_others = _METRICS.partition("## Of other programs")[2]
+    return set(re.findall(r"^\| `(\w+)` \|", of_others, re.MULTILINE))
+
+
+@pytest.mark.parametrize("alert", _ALERTS)
+def test_what_an_alert_asks_for_is_told(alert: str) -> None:
+    """Every metric of its expression exists, with these labels, and these words in them."""
+    (expression,) = re.findall(r"^        expr: '(.*)'$", _ALERTS[alert], re.MULTILINE)
+    known = meters()
+    asked = _SELECTOR.findall(expression)
+    assert asked or alert == "SesameWatchdog"
+    for name, selected in asked:
+        if name in foreign():
+            continue
+        meter = known[name]
+        for label, operator, words in re.findall(r'(\w+)(=~|=)"([^"]*)"', selected):
+            assert label in meter.labels
+            if isinstance(meter, Counter):
+                place = meter.labels.index(label)
+                told = {labels[place] for labels in meter.known}
+                assert set(words.split("|") if operator == "=~" else [words]) <= told
+
+
+@pytest.mark.parametrize("alert", _ALERTS)
+def test_an_alert_is_explained_and_tried(alert: str) -> None:
+    """In both languages where it comes up, in the manual, and by series that set it off or not."""
+    said = re.findall(r"^          (\w+): '.+'$", _ALERTS[alert], re.MULTILINE)
+    assert said == ["summary", "action", "resume", "a_faire"]
+    assert re.search(r"severity: (none|ticket|page) ", _ALERTS[alert])
+    assert f"### {alert}\n" in _MANUAL
+    if alert != "SesameWatchdog":  # it always comes
+        assert f"'{alert} comes'" in _TRIED
+        assert f"'{alert} stays away'" in _TRIED
+
+
+def test_the_manual_explains_no_other() -> None:
+    """An alert that is gone is gone there too."""
+    assert set(re.findall(r"^### (Sesame\w+)$", _MANUAL, re.MULTILINE)) == set(_ALERTS)
