@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 from pypdf import PdfReader
 from starlette.types import ASGIApp
 
@@ -40,10 +40,10 @@ from sesame.reader.virtual_slot import VirtualSlot
 from sesame.store.dispatches import CARD, PIN, READER, WELCOME
 from sesame.store.schema import migrate
 from tests.bureaux import Works, bureau, open_works
+from tests.chromium import follow, launch, shows
 from tests.custody.keystores import PASSPHRASE
 from tests.desk.office import Person
 from tests.desk.test_pages import desk_of
-from tests.portal.street import ARGUMENTS
 from tests.test_posting import destroy_one, make, print_kind
 
 pytestmark = pytest.mark.needs("chromium")
@@ -70,7 +70,6 @@ class Town:
             base_url=address, locale="fr-FR", java_script_enabled=False
         )
         page = await context.new_page()
-        page.set_default_timeout(5000)
         yield page
         await context.close()
 
@@ -81,8 +80,8 @@ class Town:
             await page.goto("/guichet")
             await page.fill("#staff_code", who.typed)
             await page.fill("#code", await self.works.office.code_of(who))
-            await page.click("form.panel button")
-            await page.wait_for_url("**/guichet")
+            await follow(page, "form.panel button")
+            assert page.url.endswith("/guichet")
             yield page
 
     async def see(self, page: Page, words: str) -> None:
@@ -90,8 +89,7 @@ class Town:
         self.shown += 1
         if _PICTURES:
             await page.screenshot(path=f"{_PICTURES}/{self.shown:02}.png", full_page=True)
-        said = " ".join((await page.inner_text("body")).split())
-        assert words in said, (page.url, said)
+        await shows(page, words, "body")
 
 
 @asynccontextmanager
@@ -115,9 +113,7 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
         _serving(build_desk(desk_of(works.office))) as desk,
         async_playwright() as playwright,
     ):
-        chromium = await playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=ARGUMENTS
-        )
+        chromium = await launch(playwright)
         yield Town(works, chromium, portal, desk)
         await chromium.close()
     await works.bank.store.close()
@@ -197,16 +193,16 @@ async def _enrol(works: Works, folder: Path) -> UserCode:
 async def _ask_and_agree(town: Town) -> None:
     """An issuer asks at the desk for all who want a card; an officer agrees there."""
     async with town.staff(town.works.issuers[0]) as page:
-        await page.click("text=Demandes")
-        await page.click("nav.places >> text=Émission des cartes")  # from any page
+        await follow(page, "text=Demandes")
+        await follow(page, "nav.places >> text=Émission des cartes")  # from any page
         await town.see(page, "Abonnés qui attendent une première carte : 1")
         await page.fill("#reason", "Nouveaux clients")
-        await page.click("text=Demander l’envoi")
+        await follow(page, "text=Demander l’envoi")
         await town.see(page, "Demandé par Inès Vidal")
     async with town.staff(town.works.office.paul) as page:
-        await page.click("text=Voir les demandes")
+        await follow(page, "text=Voir les demandes")
         await town.see(page, "Nouveaux clients")
-        await page.click("button:has-text('Accorder')")
+        await follow(page, "button:has-text('Accorder')")
         await town.see(page, "Accordée par Paul Nogaret")
     assert await town.works.carry_out() == 1
 
@@ -242,12 +238,12 @@ async def _make_and_post(works: Works, folder: Path, kinds: list[str]) -> tuple[
 async def _activate(town: Town, page: Page, user_code: UserCode, number: str, card: Holder) -> None:
     """From the first page, as the letter says."""
     await page.goto("/acces")
-    await page.click("a[href='/activation']")
+    await follow(page, "a[href='/activation']")
     await town.see(page, "Activer une nouvelle carte Sésame")
     await page.fill("#user_code", user_code)
     await page.fill("#number", number)
     await page.fill("#code", card.code())
-    await page.click("form.panel button")
+    await follow(page, "form.panel button")
     await page.wait_for_url("**/espace")
 
 
@@ -255,30 +251,31 @@ async def _old_code(page: Page, user_code: UserCode) -> None:
     await page.goto("/acces/ancien-code")
     await page.fill("#user_code", user_code)
     await page.fill("#old_code", _OLD_CODE)
-    await page.click("form.panel button")
+    await follow(page, "form.panel button")
 
 
 async def _sign_in(page: Page, user_code: UserCode, code: str) -> None:
     await page.goto("/acces/sesame")
     await page.fill("#user_code", user_code)
     await page.fill("#code", code)
-    await page.click("form.panel button")
+    await follow(page, "form.panel button")
 
 
 async def _lose(town: Town, user_code: UserCode) -> None:
     """She calls; the adviser finds her, sees what happened, and stops the card."""
     async with town.staff(town.works.office.ada) as page:
-        await page.click("text=Chercher un abonné >> nth=0")
+        await follow(page, "text=Chercher un abonné >> nth=0")
         await page.fill("#search", "lebrun")
-        await page.click("form.panel button")
+        await follow(page, "form.panel button")
         await town.see(page, user_code)
-        await page.click("text=Faire opposition, ou remplacer une carte")
+        await follow(page, "text=Faire opposition, ou remplacer une carte")
         await page.check("#card-1-1")
         await page.check("#loss-lost")
-        await page.click("text=Faire opposition et commander")
+        await follow(page, "text=Faire opposition et commander")
         await town.see(page, "Une carte de remplacement est commandée")
-        await page.click("text=Revenir à cette personne")
-        assert re.search(r"Bloquée par Ada Lemoine .*: carte perdue", await page.inner_text("main"))
+        await follow(page, "text=Revenir à cette personne")
+        held = re.compile(r"Bloquée par Ada Lemoine .*: carte perdue")
+        await expect(page.locator("main")).to_contain_text(held)
         await town.see(page, "par Ada Lemoine")
         response = await page.goto("/guichet/personnel/nouveau")
         assert response is not None

@@ -12,12 +12,11 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import Page, expect, sync_playwright
 
+from tests.chromium import launch_here
 from tests.contract.running import Browser, Customer, Demonstration, fresh_code
-from tests.simulator.table import launch
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.needs("fonts-dejavu-core")]
 
-_PATIENCE = 30_000  # milliseconds; a machine under load is slow for a while
 CODE = re.compile(r"\d{4} \d{4}")
 
 
@@ -25,8 +24,7 @@ CODE = re.compile(r"\d{4} \d{4}")
 def chromium() -> Iterator[Chromium]:
     """Debian's browser."""
     with sync_playwright() as playwright:
-        expect.set_options(timeout=_PATIENCE)
-        browser = launch(playwright.chromium)
+        browser = launch_here(playwright)
         yield browser
         browser.close()
 

@@ -18,11 +18,11 @@ from sesame.bank.staff import Role
 from sesame.desk.call import FORMS
 from sesame.desk.routes import build
 from tests.bureaux import Works
+from tests.chromium import enter, follow, launch, shows
 from tests.desk.caller import suspend
 from tests.desk.office import Office, Person, open_office, person
 from tests.desk.test_issuing import make_all
 from tests.desk.test_pages import desk_of
-from tests.portal.street import ARGUMENTS
 from tests.portal.test_opening import have_wait
 from tests.portal.town import Customer, wrong_code
 
@@ -64,8 +64,8 @@ class Corridor:
         await page.keyboard.type(who.typed)
         await page.keyboard.press("Tab")
         await page.keyboard.type(await self.office.code_of(who))
-        await page.keyboard.press("Enter")
-        await page.wait_for_url("**/guichet")
+        await enter(page)
+        assert page.url.endswith("/guichet")
 
     async def ask_for_lift(self, page: Page, whose: Customer) -> None:
         """Have a customer's card held, and ask that it be let go."""
@@ -74,7 +74,7 @@ class Corridor:
         await page.fill("#user_code", whose.user_code)
         await page.fill("#last4", whose.record.pan.last4)
         await page.fill("#reason", "Carte retrouvée, pièce d’identité vue")
-        await page.click("form.panel button")
+        await follow(page, "form.panel button")
         await page.wait_for_url(f"**{_REQUESTS}")
 
     async def state(self, whose: Customer) -> str:
@@ -87,9 +87,7 @@ class Corridor:
 async def chromium() -> AsyncIterator[Browser]:
     """One for all tests of this file."""
     async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=ARGUMENTS
-        )
+        chromium = await launch(playwright)
         yield chromium
         await chromium.close()
 
@@ -114,10 +112,10 @@ async def test_in_and_out_without_script(corridor: Corridor) -> None:
         said = await page.inner_text("main")
         assert "Ada Lemoine, Conseiller" in said
         assert "Sans activité pendant 5 minutes" in said
-        await page.click("text=Se déconnecter")
+        await follow(page, "text=Se déconnecter")
         await page.wait_for_url("**/guichet/connexion")
         await page.goto("/guichet")
-        assert "Identifiez-vous" in await page.inner_text("main")
+        await shows(page, "Identifiez-vous")
 
 
 async def test_what_a_role_forbids(corridor: Corridor) -> None:
@@ -129,7 +127,7 @@ async def test_what_a_role_forbids(corridor: Corridor) -> None:
             response = await page.goto(address)
             assert response is not None
             assert response.status == 403
-            assert "Votre rôle ne le permet pas" in await page.inner_text("main")
+            await shows(page, "Votre rôle ne le permet pas")
 
 
 async def test_refused_to_who_asked_and_granted_by_another(corridor: Corridor) -> None:
@@ -140,19 +138,19 @@ async def test_refused_to_who_asked_and_granted_by_another(corridor: Corridor) -
         await corridor.ask_for_lift(other, office.town.omar)
         await corridor.log_in(page, office.odile)
         await corridor.ask_for_lift(page, office.town.vera)
-        assert "C’est votre demande" in await page.inner_text("main")
+        await shows(page, "C’est votre demande")
         newest = (await recent_requests(office.bank))[0]
         assert newest.requested_by == office.odile.user_code
         field = page.locator("input[name=request]")
         assert await field.count() == 1  # Paul's alone
         await field.evaluate("(field, own) => { field.value = own; }", newest.id.hex())
-        await page.click("text=Accorder")
-        assert "Cette demande est la vôtre" in await page.inner_text("main")
+        await follow(page, "text=Accorder")
+        await shows(page, "Cette demande est la vôtre")
         assert await corridor.state(office.town.vera) == "held"
         await other.goto(_REQUESTS)
-        await other.click(f"li:has(input[value='{newest.id.hex()}']) >> text=Accorder")
+        await follow(other, f"li:has(input[value='{newest.id.hex()}']) >> text=Accorder")
         await other.wait_for_url(f"**{_REQUESTS}")
-        assert "Accordée par Paul Nogaret" in await other.inner_text("main")
+        await shows(other, "Accordée par Paul Nogaret")
         assert await corridor.state(office.town.vera) == "active"
         assert await corridor.state(office.town.omar) == "held"
 
@@ -183,7 +181,7 @@ async def test_axe_finds_nothing(corridor: Corridor) -> None:
         await page.fill("#name", "A")
         await page.fill("#personnel_number", "é")
         await page.fill("#pan", "1")
-        await page.click("form.panel button")
+        await follow(page, "form.panel button")
         await check()
         await corridor.log_in(page, corridor.office.odile)
         for address in (
@@ -200,7 +198,7 @@ async def test_axe_finds_nothing(corridor: Corridor) -> None:
         await page.goto(f"/guichet/personnel/fermer?agent={ada}")
         await check()
         await page.fill("#reason", "ok")
-        await page.keyboard.press("Enter")
+        await enter(page)
         await page.wait_for_selector("#reason-error")
         await check()
         await page.goto("/guichet/personnel/nouveau")
@@ -208,13 +206,13 @@ async def test_axe_finds_nothing(corridor: Corridor) -> None:
         await page.fill("#personnel_number", "M-12")
         await page.fill("#pan", "1")
         await page.fill("#reason", "Embauche")
-        await page.click("form.panel button")
+        await follow(page, "form.panel button")
         await check()
         await page.goto("/guichet/limites")
         await page.check("#limit-address_settles")
         await page.fill("#value", "91")
         await page.fill("#reason", "Courrier lent")
-        await page.keyboard.press("Enter")
+        await enter(page)
         await page.wait_for_selector("#value[aria-invalid]")
         assert await page.is_checked("#limit-address_settles")
         await check()
@@ -235,18 +233,18 @@ async def _check_the_address(
     await page.fill("#line_4", "3 quai Rambaud")
     await page.fill("#postcode", "6900")
     await page.fill("#reason", "Déménagement, pièce d’identité vue")
-    await page.keyboard.press("Enter")
+    await enter(page)
     await page.wait_for_selector("#postcode-error")
     await check()
     await page.fill("#postcode", "69002")
-    await page.keyboard.press("Enter")
+    await enter(page)
     await page.wait_for_url(f"**{_REQUESTS}")
     await check()
     await page.goto(where)
     await check()
     await corridor.log_in(page, office.paul)
     await page.goto(_REQUESTS)
-    assert "3 quai Rambaud" in await page.inner_text("main")
+    await shows(page, "3 quai Rambaud")
     await check()
 
 
@@ -254,13 +252,13 @@ async def test_the_hours_of_a_day(corridor: Corridor) -> None:
     """Set and taken back without script; in both languages axe finds nothing, mistakes included."""
     async with corridor.visitor() as page:
         await corridor.log_in(page, corridor.office.odile)
-        await page.click("text=Horaires de l’assistance")
+        await follow(page, "text=Horaires de l’assistance")
         await page.fill("#day", "2026-12-24")
         await page.check("#kind-open")
         await page.fill("#opens", "09:00")
         await page.fill("#closes", "12:00")
         await page.fill("#reason", "Travaux dans nos bureaux.")
-        await page.click("text=Fixer ce jour")
+        await follow(page, "text=Fixer ce jour")
         await page.wait_for_selector("li:has-text('jeudi 24 décembre')")
     for language in ("fr", "en"):
         async with corridor.visitor(script=True, language=language) as page:
@@ -269,7 +267,7 @@ async def test_the_hours_of_a_day(corridor: Corridor) -> None:
             await page.fill("#day", "2026-01-01")
             await page.check("#kind-open")
             await page.fill("#reason", "Travaux dans nos bureaux.")
-            await page.click("form.panel:has(#day) button")
+            await follow(page, "form.panel:has(#day) button")
             await page.wait_for_selector("#day[aria-invalid]")
             assert await page.evaluate("document.activeElement.id") == "day"
             assert await page.locator("li.panel").count() == 1
@@ -281,7 +279,7 @@ async def test_the_hours_of_a_day(corridor: Corridor) -> None:
     async with corridor.visitor() as page:
         await corridor.log_in(page, corridor.office.odile)
         await page.goto(_HOURS)
-        await page.click("text=Reprendre les horaires habituels du jeudi 24 décembre")
+        await follow(page, "text=Reprendre les horaires habituels du jeudi 24 décembre")
         await page.wait_for_selector("text=Aucun.")
 
 
@@ -301,8 +299,7 @@ async def test_a_new_activation_number(corridor: Corridor, language: str, width:
         await page.goto("/guichet/client/VERA2345/activation")
         if language == "fr":
             await page.check("#checked-1")
-            async with page.expect_navigation():
-                await page.click("section.panel button")
+            await follow(page, "section.panel button")
             assert await page.locator("[role=status]").is_visible()
         assert await page.evaluate("document.documentElement.scrollWidth") <= width
 
@@ -322,22 +319,22 @@ async def test_a_number_is_seen_once(corridor: Corridor) -> None:
         await page.fill("#user_code", vera.user_code)
         await page.fill("#last4", vera.record.pan.last4)
         await page.fill("#reason", "Litige du 2 mars")
-        await page.click("form.panel button")
+        await follow(page, "form.panel button")
         await page.wait_for_url(f"**{_REQUESTS}")
         await corridor.log_in(other, office.paul)
         await other.goto(_REQUESTS)
         newest = (await recent_requests(office.bank))[0]
-        await other.click(f"li:has(input[value='{newest.id.hex()}']) >> text=Accorder")
+        await follow(other, f"li:has(input[value='{newest.id.hex()}']) >> text=Accorder")
         await other.wait_for_url(f"**{_REQUESTS}")
         await page.goto(_REQUESTS)
         await check()
-        await page.click("text=Voir le numéro, une fois")
+        await follow(page, "text=Voir le numéro, une fois")
         digits = (await page.inner_text(".number")).replace(" ", "")
         assert digits == vera.record.pan.digits
         await check()
         await page.set_viewport_size({"width": 320, "height": 900})
         assert await page.evaluate("document.documentElement.scrollWidth") <= 320
-        await page.click("text=J’ai fini")
+        await follow(page, "text=J’ai fini")
         with pytest.raises(Error, match="ERR_CACHE_MISS"):
             await page.go_back()  # to be shown again it would have to be sent again
 
@@ -350,28 +347,28 @@ async def test_a_call_from_a_to_z(corridor: Corridor) -> None:
     async with corridor.visitor() as page:
         await corridor.log_in(page, office.ada)
         await page.goto(f"/guichet/client/{vera.user_code}")
-        await page.click("text=Lever une suspension")
+        await follow(page, "text=Lever une suspension")
         await page.check("#asked-address-1")
         await page.check("#asked-letter-1")
         await page.check("#reason-mistyped")
-        await page.click("form.panel >> text=Lever la suspension")
+        await follow(page, "form.panel >> text=Lever la suspension")
         await page.wait_for_selector("#next-title")
-        assert "La suspension est levée" in await page.inner_text("main")
-        await page.click("text=Revenir à cette personne")
-        await page.click("text=Expliquer un code")
+        await shows(page, "La suspension est levée")
+        await follow(page, "text=Revenir à cette personne")
+        await follow(page, "text=Expliquer un code")
         await page.fill("#code", await office.town.code_of(vera))
-        await page.keyboard.press("Enter")
+        await enter(page)
         await page.wait_for_selector("#next-title")
-        assert "n’avait jamais servi" in await page.inner_text("main")
+        await shows(page, "n’avait jamais servi")
         said = await page.inner_text("main")
         await page.reload()  # the form is sent again
         assert await page.inner_text("main") == said
         await page.goto(f"/guichet/client/{vera.user_code}/opposition")
         await page.check("#card-1-1")
         await page.check("#loss-stolen")
-        await page.click("text=Faire opposition et commander")
+        await follow(page, "text=Faire opposition et commander")
         await page.wait_for_selector("#next-title")
-        assert "Une carte de remplacement est commandée" in await page.inner_text("main")
+        await shows(page, "Une carte de remplacement est commandée")
     assert await corridor.state(vera) == "held"
 
 
@@ -399,7 +396,7 @@ async def test_axe_finds_nothing_where_advisers_help(corridor: Corridor) -> None
             await page.evaluate("document.querySelector('form.panel').noValidate = true")
             if end == "essai":
                 await page.fill("#code", wrong_code(await office.town.code_of(omar)))
-            await page.click("form.panel button")
+            await follow(page, "form.panel button")
             await page.wait_for_selector("[role=alert], [role=status]")
             await check()
 
@@ -447,12 +444,12 @@ async def test_axe_finds_nothing_for_an_issuer(corridor: Corridor) -> None:
     await works.new_customer("Nils Olsen")
     async with corridor.visitor(script=True) as page:
         await corridor.log_in(page, issuer)
-        await page.click("text=Émission des cartes >> nth=-1")
+        await follow(page, "text=Émission des cartes >> nth=-1")
         await page.fill("#model", "Sesame R1")
         await page.fill("#serials", "SR1-0001\nSR1-0002")
-        await page.click("text=Entrer en stock >> nth=-1")
+        await follow(page, "text=Entrer en stock >> nth=-1")
         await page.wait_for_url("**/guichet/emission#stock-title")
-        assert "Sesame R1\u00a0: entrés 2" in await page.inner_text("main")
+        await shows(page, "Sesame R1 : entrés 2")
         for address, button in (
             ("/guichet/emission", "Noter le retour"),
             ("/guichet/demandes/code-secret", "Demander"),
@@ -462,6 +459,6 @@ async def test_axe_finds_nothing_for_an_issuer(corridor: Corridor) -> None:
             for field in ("#reference", "#user_code", "#last4", "#reason"):
                 if await page.locator(field).count():
                     await page.fill(field, "faux")
-            await page.click(f"form button:text-is('{button}')")
+            await follow(page, f"form button:text-is('{button}')")
             assert await page.locator(".field-error").count()
             await axe(page)

@@ -6,6 +6,7 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 
 from sesame.bank.moments import to_row
+from tests.chromium import enter, follow, shows
 from tests.desk.test_browser import _AXE, Corridor, chromium, corridor  # noqa: F401 -- fixtures
 from tests.desk.test_customer import fill, live
 
@@ -32,17 +33,16 @@ async def test_axe_finds_nothing_where_customers_are_looked_up(
 
         await corridor.log_in(page, office.ada)
         await check()
-        assert "Véra Tissot" in await page.inner_text("main")
-        await page.click("text=Chercher un abonné >> nth=0")
+        await shows(page, "Véra Tissot")
+        await follow(page, "text=Chercher un abonné >> nth=0")
         await check()
         for typed, status in (("v", "Entrez un peu plus"), ("zz", "Personne."), ("1", "Erreur")):
             await page.fill("#search", typed)
-            async with page.expect_navigation():
-                await page.keyboard.press("Enter")
+            await enter(page)
             assert status in await page.inner_text("main") + await page.title()
             await check()
         assert await page.evaluate("document.activeElement.id") == "search"
         await page.fill("#search", "tissot vera")
-        await page.keyboard.press("Enter")
-        await page.wait_for_url("**/guichet/client/VERA2345")
+        await enter(page)
+        assert page.url.endswith("/guichet/client/VERA2345")
         await check()

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 from pypdf import PdfReader
 
 from sesame import app
@@ -32,7 +32,7 @@ from sesame.reader.code import make_code
 from sesame.reader.virtual_slot import VirtualSlot
 from sesame.settings import read_settings
 from tests.bureaux import POST
-from tests.portal.street import ARGUMENTS
+from tests.chromium import PATIENCE, launch_here
 
 pytestmark = pytest.mark.needs("chromium")
 
@@ -213,7 +213,6 @@ class Screen:
             self._page.context.close()
         context = self._chromium.new_context(locale="fr-FR", java_script_enabled=False)
         self._page = context.new_page()
-        self._page.set_default_timeout(5000)
 
     def open(self, address: str) -> None:
         """Go there; a first access and the portal by a new window."""
@@ -245,7 +244,8 @@ class Screen:
         one = re.compile(f"^{re.escape(words)}")
         button = self.page.get_by_role("button", name=one)
         found = button if button.count() else self.page.get_by_role("link", name=one)
-        found.last.click()
+        with self.page.expect_navigation(timeout=PATIENCE):
+            found.last.click()
         if words == "Enregistrer ma carte":
             code = self.page.locator("#staff_code").input_value()
             self._day.seen[f"STAFF-CODE-OF-{self._officer}"] = code
@@ -309,15 +309,11 @@ def test_each_step_of_the_first_day(day: Day) -> None:
     with ThreadPoolExecutor(1) as at_screen:  # Playwright has a thread: commands loop in this one
         playwright = at_screen.submit(lambda: sync_playwright().start()).result()
         try:
-            screen = Screen(day, at_screen.submit(_launch, playwright).result())
+            screen = Screen(day, at_screen.submit(launch_here, playwright).result())
             walked = _walk(day, screen, lines, lambda work: at_screen.submit(work).result())
         finally:
             at_screen.submit(playwright.stop).result()
     assert walked > 90
-
-
-def _launch(playwright: Playwright) -> Browser:
-    return playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
 
 
 def _walk(

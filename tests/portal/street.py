@@ -18,16 +18,9 @@ from sesame.portal.trial import STEPS
 from sesame.web.institution import Institution
 from sesame.web.opening import Closure, OpeningHours
 from sesame.web.rendering import Site
+from tests.chromium import follow, launch
 from tests.portal.town import SIMULATOR, Town, open_town
 
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 # Every page that anybody can open, each layout and each state of a step once.
 PAGES = [
     "/",
@@ -93,8 +86,8 @@ class Street:
         await page.goto("/acces/sesame")
         await page.fill("#user_code", "VERA2345")
         await page.fill("#code", await self.town.code_of(self.town.vera))
-        await page.click("form.panel button")
-        await page.wait_for_url("**/espace")
+        await follow(page, "form.panel button")
+        assert page.url.endswith("/espace")
 
 
 def _listen(page: Page) -> list[str]:
@@ -120,9 +113,7 @@ async def open_street(folder: Path) -> AsyncIterator[Street]:
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=ARGUMENTS
-        )
+        chromium = await launch(playwright)
         yield Street(town, chromium, address)
         await chromium.close()
     server.should_exit = True

@@ -13,7 +13,8 @@ from playwright.async_api import Response as PageResponse
 from sesame.bank.sessions import end_all_sessions
 from sesame.portal.answers import ANSWERS
 from sesame.portal.trial import STEPS
-from tests.portal.street import ARGUMENTS, Street
+from tests.chromium import ARGUMENTS, EXECUTABLE, enter, follow
+from tests.portal.street import Street
 from tests.portal.town import wrong_code
 
 pytestmark = [
@@ -101,8 +102,7 @@ async def test_axe_finds_nothing_on_an_error(
         await page.goto("/acces/sesame")
         await page.fill("#user_code", user_code)
         await page.fill("#code", code)
-        await page.click("form.panel button")
-        await page.wait_for_selector("[role=alert]")
+        await follow(page, "form.panel button")
         await _check(page, width)
 
 
@@ -112,21 +112,21 @@ async def test_the_whole_way_by_keyboard(street: Street, script: bool) -> None: 
     async with street.visitor(script=script) as page:
         await page.goto("/")
         await _tab_to(page, 'a[href="/acces"]')
-        await page.keyboard.press("Enter")
+        await enter(page)
         await page.wait_for_url("**/acces")
         await _tab_to(page, 'a[href="/acces/sesame"]')
-        await page.keyboard.press("Enter")
+        await enter(page)
         await page.wait_for_url("**/acces/sesame")
         await _tab_to(page, "#user_code")
         await page.keyboard.type("vera 2345")
         await page.keyboard.press("Tab")
         code = await street.town.code_of(street.town.vera)
         await page.keyboard.type(f"{code[:4]} {code[4:]}")
-        await page.keyboard.press("Enter")
+        await enter(page)
         await page.wait_for_url("**/espace")
         assert await page.title() == "Votre espace Coop@net – Banque coopérative du Tilleul"
         await _tab_to(page, 'main > .session form[action="/deconnexion"] button')
-        await page.keyboard.press("Enter")
+        await enter(page)
         await page.wait_for_url("**/deconnexion")
 
 
@@ -168,8 +168,7 @@ async def test_after_an_error_the_next_code_goes_to_the_field_at_once(street: St
         await page.goto("/acces/sesame")
         await page.fill("#user_code", "NOBODY23")
         await page.fill("#code", "34567890")
-        await page.keyboard.press("Enter")
-        await page.wait_for_selector("[role=alert]")
+        await enter(page)
         assert await page.evaluate("document.activeElement.id") == "code"
         assert await page.input_value("#user_code") == "NOBODY23"
         assert await page.input_value("#code") == ""
@@ -234,8 +233,7 @@ async def test_the_trial_by_keyboard(street: Street, script: bool) -> None:  # n
 
 async def _follow(page: Page, selector: str) -> None:
     await _tab_to(page, selector)
-    async with page.expect_navigation():
-        await page.keyboard.press("Enter")
+    await enter(page)
 
 
 @pytest.mark.parametrize("language", _LANGUAGES)
@@ -292,7 +290,7 @@ async def _log_in_with_old_code(street: Street, page: Page) -> None:
     await page.goto("/acces/ancien-code")
     await page.fill("#user_code", "OMAR6789")
     await page.fill("#old_code", street.town.omar.old_code)
-    await page.click("form.panel button")
+    await follow(page, "form.panel button")
     await page.wait_for_url("**/espace")
 
 
@@ -312,8 +310,7 @@ async def test_axe_finds_nothing_on_the_connections(
             await other.goto("/acces/sesame")
             await other.fill("#user_code", "VERA2345")
             await other.fill("#code", code)
-            await other.click("form.panel button")
-            await other.wait_for_load_state()
+            await follow(other, "form.panel button")
         await page.goto("/espace/connexions")
         assert await page.is_visible("[role=alert]")
         assert await page.is_visible('form[action="/espace/connexions/terminer"]')
@@ -335,12 +332,11 @@ async def test_axe_finds_nothing_with_an_old_code(
         await _check(page, width)
         for typed in ("12", wrong_code(await street.town.code_of(street.town.omar))):
             await page.fill("#code", typed)
-            await page.click("form.panel button")
-            await page.wait_for_selector(".notice.error")
+            await follow(page, "form.panel button")
             assert await page.evaluate("document.activeElement.id") == "code"
             await _check(page, width)
         await page.fill("#code", await street.town.code_of(street.town.omar))
-        await page.click("form.panel button")
+        await follow(page, "form.panel button")
         await page.wait_for_url("**/premier-essai/bravo")
         await _check(page, width)
 
@@ -354,10 +350,10 @@ async def test_others_are_ended_by_keyboard(street: Street, script: bool) -> Non
         await street.log_in(other)
         await street.log_in(page)
         await _tab_to(page, 'a[href="/espace/connexions"]')
-        await page.keyboard.press("Enter")
+        await enter(page)
         await page.wait_for_url("**/espace/connexions")
         await _tab_to(page, 'form[action="/espace/connexions/autres"] button')
-        await page.keyboard.press("Enter")
+        await enter(page)
         await page.wait_for_url("**/espace/connexions?fait=autres")
         assert await page.locator("[role=status]").first.is_visible()
         await other.goto("/espace")
@@ -370,11 +366,11 @@ async def test_a_trial_by_keyboard(street: Street, script: bool) -> None:  # noq
     async with street.visitor(script=script) as page:
         await _log_in_with_old_code(street, page)
         await _tab_to(page, 'a.button[href="/premier-essai/verifier"]')
-        await page.keyboard.press("Enter")
+        await enter(page)
         await page.wait_for_url("**/premier-essai/verifier")
         await _tab_to(page, "#code")
         await page.keyboard.type(await street.town.code_of(street.town.omar))
-        await page.keyboard.press("Enter")
+        await enter(page)
         await page.wait_for_url("**/premier-essai/bravo")
 
 
@@ -563,7 +559,7 @@ async def test_back_after_signing_out_shows_nothing(street: Street) -> None:
 async def test_a_page_that_the_browser_kept_shows_nothing_either(street: Street) -> None:
     """Chromium keeps whole pages for its Back button, `no-store` or not; Playwright forbids it."""
     keeping = await street.chromium.browser_type.launch(
-        executable_path="/usr/bin/chromium",
+        executable_path=EXECUTABLE,
         args=ARGUMENTS,
         ignore_default_args=["--disable-back-forward-cache"],
     )

@@ -6,6 +6,7 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page
 
+from tests.chromium import enter, follow
 from tests.portal.street import Street
 from tests.portal.test_opening import NUMBER, have_wait
 
@@ -28,8 +29,7 @@ async def _fill(page: Page, street: Street, number: str) -> None:
     await page.keyboard.type(number)
     await page.press("#number", "Tab")
     await page.keyboard.type(await street.town.code_of(street.town.vera))
-    async with page.expect_navigation():
-        await page.keyboard.press("Enter")
+    await enter(page)
 
 
 @pytest.mark.parametrize(("language", "width"), [("fr", 1280), ("en", 320)])
@@ -41,7 +41,7 @@ async def test_a_cards_life(street: Street, language: str, width: int) -> None:
     async with street.visitor(language=language, width=width, script=False) as page:
         if language == "fr":
             await page.goto("/acces/sesame")
-            await page.click('a[href="/activation"]')
+            await follow(page, 'a[href="/activation"]')
             await _fill(page, street, "1234")
             assert await page.evaluate("document.activeElement.id") == "number"
             await _fill(page, street, "0000-0000")
@@ -52,11 +52,11 @@ async def test_a_cards_life(street: Street, language: str, width: int) -> None:
             assert await page.locator("[role=status]").first.is_visible()
         else:
             await street.log_in(page)
-        await page.click('a[href="/espace/bloquer"]')
-        await page.click('form[action="/espace/bloquer"] button')
+        await follow(page, 'a[href="/espace/bloquer"]')
+        await follow(page, 'form[action="/espace/bloquer"] button')
         number = re.sub(r"\D", "", await page.locator("output").inner_text())
         assert len(number) == 8
-        await page.click('main a[href="/deblocage"]')
+        await follow(page, 'main a[href="/deblocage"]')
         await _fill(page, street, number)
         await page.wait_for_url("**/espace")
         assert await page.locator("[role=status]").first.is_visible()
@@ -76,7 +76,7 @@ async def test_axe_finds_nothing(street: Street, language: str, width: int) -> N
         await street.log_in(page)
         await page.goto("/espace/bloquer")
         await _check(page)
-        await page.click('form[action="/espace/bloquer"] button')
+        await follow(page, 'form[action="/espace/bloquer"] button')
         await page.wait_for_selector("output")
         number = await page.locator("output").inner_text()
         await _check(page)

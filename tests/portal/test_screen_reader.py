@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from itertools import pairwise
 
 import pytest
-from playwright.async_api import Page
+from playwright.async_api import Page, expect
 
 from sesame.catalogue import Language, translator
 from sesame.portal.trial import STEPS
 from sesame.web.drawn_reader import draw, sentence_of
+from tests.chromium import enter
 from tests.portal.screen_reader import Heard, listen
 from tests.portal.street import PAGES, Street
 
@@ -60,6 +61,7 @@ _PIN = "N’entrez jamais ici le code secret de votre carte."
 
 async def _arrive(page: Page, title: str, *, keyboard: str = "the page") -> Heard:
     """The page is there: its title is read first, then the voice is where the keyboard is."""
+    await expect(page).to_have_title(title)
     await page.wait_for_load_state()
     heard = await listen(page)
     assert (heard.title, heard.focus) == (title, keyboard), str(heard)
@@ -139,8 +141,7 @@ async def test_in_and_out_again(street: Street) -> None:
 
         await page.get_by_role("textbox", name="Code utilisateur").fill("NOBODY23")
         await page.get_by_role("textbox", name="Code Sésame").fill("3456 7890")
-        await page.keyboard.press("Enter")
-        await page.get_by_role("alert").wait_for()
+        await enter(page)
         refused = await _arrive(
             page,
             "Erreur – Connexion avec le lecteur Sésame – Coop@net",
@@ -165,7 +166,7 @@ async def test_in_and_out_again(street: Street) -> None:
         await page.get_by_role("textbox", name="Code utilisateur").fill("VERA2345")
         code = await street.town.code_of(street.town.vera)
         await page.get_by_role("textbox", name="Code Sésame").fill(code)
-        await page.keyboard.press("Enter")
+        await enter(page)
         await page.wait_for_url("**/espace")
         space = await _arrive(page, "Votre espace Coop@net – Banque coopérative du Tilleul")
         space.says(
@@ -211,8 +212,7 @@ async def test_in_and_out_again_in_english(street: Street) -> None:
         await _arrive(page, "Login with the Sésame reader – Coop@net")
         await page.get_by_role("textbox", name="User code").fill("NOBODY23")
         await page.get_by_role("textbox", name="Sésame code").fill("34567890")
-        await page.keyboard.press("Enter")
-        await page.get_by_role("alert").wait_for()
+        await enter(page)
         refused = "Login refused. Check your user code, then make a new Sésame code: "
         refused += "a code works only once."
         hint = "The 8 digits that your reader shows, with or without a space."
@@ -225,7 +225,7 @@ async def test_in_and_out_again_in_english(street: Street) -> None:
         await page.get_by_role("textbox", name="User code").fill("VERA2345")
         code = await street.town.code_of(street.town.vera)
         await page.get_by_role("textbox", name="Sésame code").fill(code)
-        await page.keyboard.press("Enter")
+        await enter(page)
         await page.wait_for_url("**/espace")
         space = await _arrive(page, "Your Coop@net space – Linden Cooperative Bank")
         space.says("heading 1: Your Coop@net space", "button: Log out", "heading 2: Your accounts")
@@ -242,8 +242,7 @@ async def test_a_slip_is_heard_at_its_field(street: Street) -> None:
         await page.goto("/acces/sesame")
         await page.get_by_role("textbox", name="Code utilisateur").fill("VERA")
         await page.get_by_role("textbox", name="Code Sésame").fill("1234")
-        await page.keyboard.press("Enter")
-        await page.get_by_role("alert").wait_for()
+        await enter(page)
         both = await _arrive(
             page,
             "Erreur – Connexion avec le lecteur Sésame – Coop@net",
@@ -257,8 +256,7 @@ async def test_a_slip_is_heard_at_its_field(street: Street) -> None:
         )
         await page.get_by_role("textbox", name="Code utilisateur").fill("VERA2345")
         await page.get_by_role("textbox", name="Code Sésame").fill("1234")
-        await page.keyboard.press("Enter")
-        await page.get_by_text(wrong_user_code).wait_for(state="detached")
+        await enter(page)
         await _arrive(
             page,
             "Erreur – Connexion avec le lecteur Sésame – Coop@net",
@@ -286,8 +284,7 @@ async def test_two_codes(street: Street) -> None:
         await page.get_by_role("textbox", name="Code utilisateur").fill("VERA2345")
         await page.get_by_role("textbox", name="Premier code Sésame").fill("3456 7890")
         await page.get_by_role("textbox", name="Second code Sésame").fill("1")
-        await page.keyboard.press("Enter")
-        await page.get_by_role("alert").wait_for()
+        await enter(page)
         again = await listen(page)
         assert again.title == "Erreur – Connexion avec deux codes de suite – Coop@net"
         assert again.focus.startswith("field: Second code Sésame, required, wrong – "), str(again)
@@ -393,7 +390,7 @@ async def test_the_link_to_the_content_takes_the_keyboard_there(street: Street) 
         await page.goto("/aide")
         await page.keyboard.press("Tab")
         assert (await listen(page)).focus == "link: Aller au contenu"
-        await page.keyboard.press("Enter")
+        await enter(page)
         await page.wait_for_url("**#main")
         assert (await listen(page)).focus == "[main]"
 

@@ -9,6 +9,7 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page
 
+from tests.chromium import follow
 from tests.portal.street import Street
 from tests.portal.town import wrong_code
 
@@ -30,8 +31,7 @@ async def _try(page: Page, user_code: str, *codes: str) -> str:
     await page.fill("#user_code", user_code)
     for field, code in zip(("#code", "#next_code"), codes, strict=False):
         await page.fill(field, code)
-    await page.click("form.panel button")
-    await page.wait_for_load_state()
+    await follow(page, "form.panel button")
     return page.url.partition("//")[2].partition("/")[2]
 
 

@@ -15,6 +15,7 @@ from playwright.async_api import Page
 
 import sesame.portal
 import sesame.web
+from tests.chromium import enter
 from tests.portal.street import PAGES, Street
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.asyncio(loop_scope="module")]
@@ -289,8 +290,7 @@ async def test_the_systems_own_colours(street: Street) -> None:
         assert stop["outline"] >= 3
         await page.fill("#user_code", "NO")
         await page.fill("#code", "12")
-        await page.keyboard.press("Enter")
-        await page.wait_for_selector("[role=alert]")
+        await enter(page)
         assert await page.locator("[role=alert]").evaluate(edge)
         assert await page.locator("#user_code").evaluate(edge)
 
@@ -330,8 +330,7 @@ async def test_nothing_is_asked_twice(street: Street) -> None:
             for field in await page.locator("input.code:not(#user_code)").all():
                 await field.fill("12")
             await page.check("#shared")
-            await page.keyboard.press("Enter")
-            await page.wait_for_selector("[role=alert]")
+            await enter(page)
             assert await page.input_value("#user_code") == "VERA2345"
             assert await page.is_checked("#shared")
 

@@ -9,8 +9,9 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from sesame.reader.slot import Clock
 from sesame.simulator.routes import build
+from tests.chromium import launch_here
 from tests.simulator.browser import RECORDER, Ears, Open, insert
-from tests.simulator.table import INES, TODAY, Table, fill, launch, serve
+from tests.simulator.table import INES, TODAY, Table, fill, serve
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def address(table: Table) -> Iterator[str]:
 def chromium() -> Iterator[Browser]:
     """Debian's browser. For one module: its event loop would be in the way of async tests."""
     with sync_playwright() as playwright:
-        browser = launch(playwright.chromium)
+        browser = launch_here(playwright)
         yield browser
         browser.close()
 

@@ -11,7 +11,6 @@ from datetime import date
 from pathlib import Path
 
 import uvicorn
-from playwright.sync_api import Browser, BrowserType
 from starlette.types import ASGIApp
 
 from sesame.card.card_file import create
@@ -136,15 +135,3 @@ def serve(app: ASGIApp) -> Iterator[str]:
         finally:
             server.should_exit = True
             thread.join()
-
-
-def launch(chromium: BrowserType) -> Browser:
-    """Start Debian's Chromium; it calls nobody by itself."""
-    quiet = [
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-    ]
-    return chromium.launch(executable_path="/usr/bin/chromium", args=quiet)
