@@ -28,7 +28,7 @@ LOGIN = "/acces/sesame"
 TWO_CODES = "/acces/deux-codes"
 OLD_CODE = "/acces/ancien-code"
 _HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)"')
-_PATIENCE = 60  # seconds for a process to come up or go down
+PATIENCE = 180  # seconds for a process to come up or go down
 # Never used, but httpx would load all certificates anew for each client.
 TLS = ssl.create_default_context()
 
@@ -116,7 +116,7 @@ def sesame(*arguments: str, typed: str = "") -> "subprocess.CompletedProcess[str
         capture_output=True,
         text=True,
         check=False,
-        timeout=_PATIENCE,
+        timeout=PATIENCE,
         env={**os.environ, "LC_ALL": "C.UTF-8"},
     )
 
@@ -128,7 +128,7 @@ def make_code(card: Path, pin: str) -> "subprocess.CompletedProcess[str]":
 
 def fresh_code(customer: Customer | DemoCustomer | DemoStaff) -> str:
     """A code as the reader shows it, made by the same machine in this process."""
-    made = reader_code(VirtualSlot(customer.card, wait=_PATIENCE), Pin(customer.pin))
+    made = reader_code(VirtualSlot(customer.card, wait=PATIENCE), Pin(customer.pin))
     if not isinstance(made, Code):
         raise TypeError(f"no code: {made}")
     return show(made.token)
@@ -138,7 +138,7 @@ class Browser:
     """A script with cookies, as the contract allows one: no script, no Origin header."""
 
     def __init__(self, address: str) -> None:
-        self.client = httpx.Client(base_url=address, timeout=_PATIENCE, verify=TLS)
+        self.client = httpx.Client(base_url=address, timeout=PATIENCE, verify=TLS)
 
     def form(self, way: str = LOGIN) -> dict[str, str]:
         """The hidden fields of a login form."""
@@ -187,7 +187,7 @@ def free_port() -> int:
 
 def wait_for(address: str) -> None:
     """Wait until a server answers at *address*."""
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + PATIENCE
     while True:
         try:
             httpx.get(address, verify=TLS)
@@ -213,7 +213,7 @@ def _running(command: list[str]) -> Iterator["subprocess.Popen[str]"]:
     finally:
         process.send_signal(signal.SIGTERM)
         try:
-            process.communicate(timeout=_PATIENCE)
+            process.communicate(timeout=PATIENCE)
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
