@@ -16,6 +16,7 @@ import pytest
 
 from sesame.simulator.drawer import FILE_NAME, load
 from tests.contract.running import (
+    PATIENCE,
     TLS,
     Browser,
     Demonstration,
@@ -275,7 +276,7 @@ def test_it_ends_cleanly_and_leaves_no_process(tmp_path: Path, ending: signal.Si
     """Exit 0, both ports free again, no trace on the terminal."""
     with demonstration(tmp_path / "data") as running:
         running.process.send_signal(ending)
-        rest, _ = running.process.communicate(timeout=30)
+        rest, _ = running.process.communicate(timeout=PATIENCE)
         assert running.process.returncode == 0
         assert "Traceback" not in rest
         for address in (running.portal, running.simulator):

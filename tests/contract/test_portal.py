@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from tests.contract.running import (
+    PATIENCE,
     Browser,
     Customer,
     Demonstration,
@@ -262,7 +263,7 @@ def test_nothing_secret_is_in_the_output(own_demo: Demonstration) -> None:
         browser.client.get("/acces/sesame?code=1234")
     make_code(customer.card, "0000")
     own_demo.process.terminate()
-    said, _ = own_demo.process.communicate(timeout=30)
+    said, _ = own_demo.process.communicate(timeout=PATIENCE)
     said = own_demo.output + said
     for secret in (code, code.replace(" ", ""), _WRONG, customer.pin, "0000", customer.old_code):
         assert secret not in said.replace("127.0.0.1", "")

@@ -28,7 +28,7 @@ from tests.interop.service import ROOT, Client, Service, running
 
 pytestmark = [
     pytest.mark.needs("pcscd", "vsmartcard-vpcd", "opensc", "pcsc-tools", "python3-pyscard"),
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(600),
 ]
 
 EMVTOOL = ROOT / ".cache" / "interop" / "bin" / "emvtool"

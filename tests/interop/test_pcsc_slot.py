@@ -35,7 +35,7 @@ pytestmark = [
         importlib.util.find_spec("smartcard") is None,
         reason="pyscard is not built: Python's headers are missing (python3-dev)",
     ),
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(600),
 ]
 
 BOTH_KINDS = pytest.mark.parametrize("kind", PROFILES)
