@@ -209,7 +209,7 @@ async def test_a_server_looks_for_a_restore_before_it_answers_and_while_it_runs(
 
     life = asyncio.ensure_future(app({"type": "lifespan"}, receive, send))
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             while not said:  # noqa: ASYNC110 -- until it has started
                 await asyncio.sleep(0.01)
             found = await town.bank.store.read(read_incarnation)
@@ -247,7 +247,7 @@ async def test_a_server_ends_when_it_is_told_to_while_it_waits_for_its_first_bea
         said.append(str(message["type"]))
 
     try:
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(120):
             life = asyncio.ensure_future(app({"type": "lifespan"}, receive, send))
             while signal.getsignal(signal.SIGTERM) is ours:  # noqa: ASYNC110 -- until it listens
                 await asyncio.sleep(0)
@@ -335,7 +335,7 @@ async def test_a_server_shares_what_it_refused_while_it_runs(
     async with Browser(app, base_url="https://bank.example") as browser:
         for refused in ([(1, 0)], [(2, 0)]):
             await browser.log_in("VERA2345", "34567890")
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(120):
                 with closing(sqlite3.connect(tmp_path / "bank.db")) as connection:
                     while connection.execute(counts).fetchall() != refused:  # noqa: ASYNC110 -- it does not call
                         await asyncio.sleep(0.01)
@@ -432,7 +432,7 @@ async def test_the_desks_server_tells_customers_while_it_runs(
 
             life = asyncio.ensure_future(build(settings, bank)({"type": "lifespan"}, receive, send))
             await started.wait()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(120):
                 while len(office.taken) < sent:  # noqa: ASYNC110 -- it does not call
                     await asyncio.sleep(0.01)
             await asyncio.sleep(0.05)

@@ -8,7 +8,7 @@ from sesame.card.plug import Address
 from sesame.card.vpcd import frame
 
 OFF, ON, RESET, ATR = (bytes([control]) for control in (0, 1, 2, 4))
-PATIENCE = 20.0  # seconds: a card that does not answer fails the test
+PATIENCE = 60.0  # seconds: a card that does not answer fails the test
 
 
 class Driver:

@@ -380,7 +380,7 @@ def test_it_seals_until_it_is_told_to_end(desk: Desk) -> None:
             _wait_for(desk.stream / segment_name(2))
         finally:
             process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(120) == 0
     key = read_public(desk.folder / "public.pem")
     segments = list(read_sealed(desk.stream, key))
     assert [one.number for one in segments] == list(range(1, len(segments) + 1))

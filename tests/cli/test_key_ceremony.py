@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -208,11 +209,14 @@ def test_a_signal_while_a_component_is_shown(
         start_new_session=True,
     ) as process:
         os.close(theirs)
+        given_up = threading.Timer(120, process.kill)
+        given_up.start()
         shown = b""
         while "noté\u00a0: ".encode() not in shown:
             shown += os.read(ours, 1000)
         process.send_signal(number)
         status = process.wait()
+        given_up.cancel()
         while True:
             try:
                 shown += os.read(ours, 1000)

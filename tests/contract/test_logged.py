@@ -224,7 +224,7 @@ def _ask(bank: Besieged, code: str, key: str) -> httpx.Response:
 
 
 def _monitored(bank: Besieged, path: str) -> httpx.Response:
-    return httpx.get(f"http://127.0.0.1:{bank.monitoring}{path}", timeout=20)
+    return httpx.get(f"http://127.0.0.1:{bank.monitoring}{path}", timeout=60)
 
 
 def _door(bank: Besieged) -> str:

@@ -19,7 +19,7 @@ from tests.contract.test_serve import bank_settings
 
 _KEY = "a bearer key that nobody else has"
 _HEADERS = {"Authorization": f"Bearer {_KEY}", "X-Forwarded-Proto": "https"}
-_PATIENCE = 30.0
+_PATIENCE = 120.0
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Watched:
 
     def get(self, path: str) -> httpx.Response:
         """What is said on the listener's *path*."""
-        return httpx.get(f"http://127.0.0.1:{self.monitoring}{path}", verify=TLS, timeout=20)
+        return httpx.get(f"http://127.0.0.1:{self.monitoring}{path}", verify=TLS, timeout=60)
 
     def samples(self, name: str) -> list[tuple[dict[str, str], float]]:
         """Each sample of *name*, as Prometheus reads it."""

@@ -34,7 +34,7 @@ from tests.custody.keystores import PASSPHRASE
 
 Answer = TypeVar("Answer")
 
-_PATIENCE = 60  # seconds for a process to come up or go down
+_PATIENCE = 180  # seconds for a process to come up or go down
 ME = os.getuid()
 # What a command begins with to be a user like others: root is one without its capabilities.
 PLAIN_USER = ["setpriv", "--inh-caps", "-all", "--bounding-set", "-all"] if ME == 0 else []

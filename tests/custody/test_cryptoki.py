@@ -77,7 +77,7 @@ def test_a_module_starts_anew_when_nobody_is_inside() -> None:
     def call(who: str) -> None:
         with module.calling():
             inside.set()
-            go_on.wait(10)
+            go_on.wait(60)
             happened.append(who)
 
     def start() -> None:
@@ -86,7 +86,7 @@ def test_a_module_starts_anew_when_nobody_is_inside() -> None:
 
     threads = [threading.Thread(target=call, args=["early"]), threading.Thread(target=start)]
     threads[0].start()
-    inside.wait(10)
+    inside.wait(60)
     threads[1].start()
     while not module._closed:  # noqa: SLF001 -- until it waits
         pass
@@ -94,6 +94,6 @@ def test_a_module_starts_anew_when_nobody_is_inside() -> None:
     late.start()
     go_on.set()
     for thread in (*threads, late):
-        thread.join(10)
+        thread.join(60)
     assert happened[0] == "early"
     assert set(happened) == {"early", "anew", "late"}

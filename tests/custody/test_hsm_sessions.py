@@ -53,7 +53,7 @@ class Line:
         def work(_: Session) -> None:
             self.served.append(who)
             if stays:
-                self.go_on.wait(10)
+                self.go_on.wait(60)
 
         self.asked.append(asyncio.create_task(self.sessions.ask(work, known=known)))
 

@@ -120,7 +120,7 @@ async def test_a_token_that_is_pulled_out_comes_back_by_itself(apart: Apart) -> 
             with pytest.raises(CustodyUnavailable, match="no token 'apart' in any slot"):
                 await custodian.mac(KeyUsage.AUDIT, b"line")
     load(MODULE).initialize_anew()  # this process's own
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         while True:
             with suppress(CustodyUnavailable):
                 assert await custodian.mac(KeyUsage.AUDIT, b"line") == before

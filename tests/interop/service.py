@@ -28,7 +28,7 @@ import pytest
 ROOT = Path(__file__).parent.parent.parent
 DEBIAN_PYTHON = "/usr/bin/python3"
 PLUG = (sys.executable, "-m", "sesame", "card", "plug")
-PATIENCE = 20.0  # seconds: nothing of PC/SC has a time limit of its own
+PATIENCE = 60.0  # seconds: nothing of PC/SC has a time limit of its own
 
 _PCSCD = "/usr/sbin/pcscd"
 _DRIVER = "/usr/lib/pcsc/drivers/serial/libifdvpcd.so"

@@ -147,7 +147,7 @@ async def test_a_stranger_whom_somebody_enrols_delays_no_customer(
         enrol(server, user_code)
     store = server.open_store(StoreOptions(lock_timeout=60.0, statement_timeout=60.0))
     alone = _counted(monkeypatch)
-    async with _held(server, _MADE), asyncio.timeout(20.0):
+    async with _held(server, _MADE), asyncio.timeout(120.0):
         stranger = asyncio.create_task(store.swap_access(step(STRANGER, 0)))
         beside = [store.swap_access(accepted(user_code)) for user_code in _OTHERS]
         assert await asyncio.gather(*beside) == [Fate.WON, Fate.WON]

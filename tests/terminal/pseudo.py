@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-PATIENCE = 60  # seconds for a program under load
+PATIENCE = 120  # seconds for a program under load
 SEQUENCES = re.compile(r"\x1b(?:\[[0-9;?<>=$]*[a-zA-Z]|\][^\a\x1b]*(?:\a|\x1b\\)|[^\[\]])")
 _OTHERS = {"COLUMNS", "LINES", "NO_COLOR"}  # what a terminal around the tests would say
 ENVIRON = {

@@ -22,7 +22,7 @@ from sesame.terminal.full_screen import FullScreen, run_full_screen
 from tests.terminal.drawn import digits
 from tests.terminal.table import FALSE, RIGHT, SIGNED, Table, explain, verifies
 
-_PATIENCE = 30  # seconds for what happens in the background
+_PATIENCE = 120  # seconds for what happens in the background
 _NORMAL, _SMALL, _TALL, _TINY = (80, 24), (40, 20), (60, 30), (22, 9)
 
 

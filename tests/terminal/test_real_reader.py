@@ -325,7 +325,7 @@ def test_the_full_screen_sees_the_hand(desk: Desk) -> None:
         async with app.run_test(size=(80, 24)) as pilot:
 
             async def sees(state: State, words: str) -> None:
-                async with asyncio.timeout(30):
+                async with asyncio.timeout(120):
                     while desk.state() is not state or words not in str(
                         app.query_one("#message", Static).content
                     ):

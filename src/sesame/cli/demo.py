@@ -43,6 +43,7 @@ from sesame.simulator.routes import Simulator, build
 
 _PORTS_TRIED = 50
 _PATIENCE = 15  # seconds for a process to end by itself
+_LOOK = 1.0  # seconds until we look again whether all are alive
 
 _RESTORE, _RESTORED, _NOT_RESTORED = "restore", "restored", "not restored"
 
@@ -168,7 +169,8 @@ def _serve_all(
         for listener in (portal, simulator, desk):
             listener.close()
         while all(process.is_alive() for process in processes):
-            if ours in wait([ours, *(process.sentinel for process in processes)]):
+            ends = (process.sentinel for process in processes)
+            if ours in wait([ours, *ends], timeout=_LOOK):  # a signal just before is heard then
                 _answer(ours, folder)
     return 1  # one of them ended by itself
 
