@@ -24,7 +24,7 @@ from sesame.bank.limits import Changeable
 from sesame.bank.staff import Role
 from sesame.cap.profiles import BANK_CARD, SESAME_CARD
 from sesame.store.access import Access
-from sesame.store.cards import CardRow, CardState
+from sesame.store.cards import CardRow, CardState, Lowering
 
 _NOW = datetime(2026, 3, 2, 13, 0, tzinfo=UTC)
 _OFFICER = frozenset({Role.OFFICER})
@@ -67,6 +67,7 @@ def test_who_may_ask(kind: Kind, role: Role) -> None:
         Kind.REPRINT_PIN: {Role.ADVISER, Role.ISSUER},
         Kind.SHOW_NUMBER: {Role.ADVISER, Role.ISSUER},
         Kind.LIMITS: {Role.OFFICER},
+        Kind.COUNTER: {Role.ADVISER, Role.OFFICER},
     }
     assert may_ask(kind, frozenset({role})) == (role in wanted[kind])
 
@@ -102,6 +103,29 @@ def test_what_a_yes_releases() -> None:
     )
     another = RULES[Kind.REPRINT_PIN].release({"card": 2}, held)
     assert another == Release(cards=((2, CardState.RETIRED),), replaces=2, tells="reprint")
+
+
+def test_a_counter_that_falls() -> None:
+    """From where the card stands, to below it, while the card is sure and not retired."""
+    fall: dict[str, str | int] = {"card": 2, "from": 7, "to": 0}
+    access, release = _access(CardState.RETIRED, CardState.HELD), RULES[Kind.COUNTER].release
+    assert release(fall, access) == Release(lowers=Lowering(2, 7, 0), tells="counter-lowered")
+    for change in (
+        {"card": 1},
+        {"card": 3},
+        {"from": 8},
+        {"to": 7},
+        {"to": 8},
+        {"to": -1},
+        {"to": "0"},
+        {"from": "7"},
+        {"card": "2"},
+    ):
+        with pytest.raises(NothingToRelease):
+            release(fall | change, access)
+    unsure = CardRow(2, CardState.ACTIVE, SESAME_CARD.name, b"", 7, sure=False)
+    with pytest.raises(NothingToRelease):
+        release(fall, Access("VERA2345", version=3, enrolled=True, cards=(unsure,)))
 
 
 def test_no_other_pin_for_a_bank_card_or_a_retired_one() -> None:

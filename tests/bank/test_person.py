@@ -104,6 +104,7 @@ async def test_everything_that_is_held(branch: Branch) -> None:
     assert (said["user_code"], said["name"], said["language"]) == ("VERA2345", "Véra Tissot", "fr")
     assert said["access"]["steps"] == 4
     assert said["access"]["suspended_until"] is None
+    assert {card["begun_at"] for card in said["cards"]} == {None}
     assert [(card["pan"], card["last_atc"]) for card in said["cards"]] == [
         (f"•••• {VERA.card.record.pan.last4}", 2)
     ]

@@ -192,7 +192,7 @@ def test_what_stands_beside_the_chains(
     assert said.count("Acceptances that custody vouches for: 3.") == 2
     desk.change("UPDATE cards SET last_atc = 1 WHERE user_code = 'VERA2345'")
     assert main(["audit", "verify", desk.url]) == 21
-    assert "VERA2345, line 4: it took a higher ATC than" in capsys.readouterr().out
+    assert "VERA2345, line 4: it took an ATC of a card" in capsys.readouterr().out
     other = quick_keystore(desk.folder / "other.json")
     other.path.replace(desk.folder / "keys.json")
     assert main(["audit", "verify", desk.url, *custody, "--user-code", "vera 2345"]) == 20

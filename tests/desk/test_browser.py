@@ -15,8 +15,10 @@ from playwright.async_api import Browser, Error, Page, async_playwright
 
 from sesame.bank.approving import recent_requests
 from sesame.bank.staff import Role
+from sesame.bank.verification import Accepted, Refused
 from sesame.desk.call import FORMS
 from sesame.desk.routes import build
+from tests.bank.test_lowering import STATED, WHY, import_nora, log_in
 from tests.bureaux import Works
 from tests.chromium import enter, follow, launch, shows
 from tests.desk.caller import suspend
@@ -302,6 +304,41 @@ async def test_a_new_activation_number(corridor: Corridor, language: str, width:
             await follow(page, "section.panel button")
             assert await page.locator("[role=status]").is_visible()
         assert await page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+async def test_a_counter_that_began_too_high(corridor: Corridor) -> None:
+    """Asked for; refused to the same person, by another's form; granted; the code then accepted."""
+    office = corridor.office
+    nora = await import_nora(office)
+    async with corridor.visitor(script=True) as page, corridor.visitor() as other:
+        await corridor.log_in(other, office.paul)
+        await corridor.ask_for_lift(other, office.town.omar)
+        await corridor.log_in(page, office.odile)
+        for to in (str(STATED), "812"):
+            await page.goto("/guichet/demandes/compteur")
+            await page.fill("#user_code", nora.user_code)
+            await page.fill("#last4", nora.record.pan.last4)
+            await page.fill("#to", to)
+            await page.fill("#reason", WHY)
+            await follow(page, "form.panel button")
+            await axe(page)
+        await page.wait_for_url(f"**{_REQUESTS}")
+        await shows(page, f"Le compteur attendu passe de {STATED} à 812.")
+        await shows(page, "Aucun code de cette carte n’a été accepté depuis son inscription.")
+        newest = (await recent_requests(office.bank))[0]
+        field = page.locator("input[name=request]")
+        assert await field.count() == 1  # Paul's alone
+        await field.evaluate("(field, own) => { field.value = own; }", newest.id.hex())
+        await follow(page, "text=Accorder")
+        await shows(page, "Cette demande est la vôtre")
+        code = await office.town.code_of(nora)
+        assert await log_in(office, nora, code) == Refused()
+        await other.goto(_REQUESTS)
+        await follow(other, f"li:has(input[value='{newest.id.hex()}']) >> text=Accorder")
+        await other.wait_for_url(f"**{_REQUESTS}")
+        await shows(other, "Accordée par Paul Nogaret")
+    assert isinstance(await log_in(office, nora, code), Accepted)
+    assert await log_in(office, nora, code) == Refused()
 
 
 async def test_a_number_is_seen_once(corridor: Corridor) -> None:

@@ -170,7 +170,12 @@ async def test_three_failures_suspend(office: Office, browser: Browser) -> None:
 ROLES_AND_PAGES = [
     (
         "ada",
-        {"/guichet/demandes": 200, "/guichet/demandes/levee": 200, "/guichet/demandes/numero": 200},
+        {
+            "/guichet/demandes": 200,
+            "/guichet/demandes/levee": 200,
+            "/guichet/demandes/numero": 200,
+            "/guichet/demandes/compteur": 200,
+        },
     ),
     ("aude", {"/guichet/demandes": 200, "/guichet/personnel": 200}),
     (
@@ -178,6 +183,7 @@ ROLES_AND_PAGES = [
         {
             "/guichet/demandes": 200,
             "/guichet/demandes/levee": 200,
+            "/guichet/demandes/compteur": 200,
             "/guichet/personnel": 200,
             "/guichet/personnel/nouveau": 200,
         },

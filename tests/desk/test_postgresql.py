@@ -18,7 +18,7 @@ from sesame.bank.customers import NewCard, NewCustomer, enrol
 from sesame.bank.desk_limits import ask_for_limit, desk_limits
 from sesame.bank.details import PostalAddress
 from sesame.bank.dossier import read_dossier, read_timeline
-from sesame.bank.errors import AskedAlready, NotShown
+from sesame.bank.errors import AskedAlready, NothingToRelease, NotShown
 from sesame.bank.help_line import hand_over, lift_suspension, oppose, order_for_counter
 from sesame.bank.helping import LiftReason, Loss, Question
 from sesame.bank.limits import Changeable
@@ -29,6 +29,7 @@ from sesame.bank.notices import Outbox
 from sesame.bank.read_out import Weighed, bring_into_step, explain_code, rehearse_together
 from sesame.bank.revealing import reveal_number
 from sesame.bank.staffing import close_member, enrol_officer, read_staff_session
+from sesame.bank.verification import Accepted, verify_login
 from sesame.cap.token import Code
 from sesame.catalogue import Language
 from sesame.custody.keystore_custodian import (
@@ -42,6 +43,8 @@ from sesame.store.errors import StoreUnavailable
 from sesame.store.notices import insert_notice
 from sesame.store.roles import DESK_ROLE
 from sesame.store.schema import migrate
+from tests.bank.branch import attempt
+from tests.bank.test_lowering import STATED, ask_for, import_nora, last_atc
 from tests.bank.test_notices import Carrier
 from tests.bank.test_staffing import token_of
 from tests.custody.keystores import chance, quick_keystore
@@ -163,6 +166,27 @@ async def _change_a_limit(office: Office) -> None:
     assert (await desk_limits(office.bank)).lifts_of_customer == 4
 
 
+async def test_a_yes_and_a_code_at_once(cluster: Cluster, owned: str, office: Office) -> None:
+    """Of two processes, whichever comes first wins whole: the counter falls, or the code counts."""
+    desk, town = office.bank, office.town
+    portal = replace(desk, store=open_store(cluster.url(owned, user=_OWNER)))
+    await office.agree(office.paul, await office.hire(office.ada))
+    for turn in range(8):
+        town.bank = portal  # whose role enrols
+        nora = await import_nora(office, turn)
+        town.bank = desk
+        asked = await ask_for(office, nora)
+        nora.atc = STATED
+        code = attempt(nora.user_code, Code(await town.code_of(nora)))
+        both = [office.agree(office.paul, asked), verify_login(portal, code)]
+        done = await asyncio.gather(*both[:: 1 - 2 * (turn % 2)], return_exceptions=True)
+        accepted = any(isinstance(one, Accepted) for one in done)
+        assert accepted == any(isinstance(one, NothingToRelease) for one in done), done
+        assert await last_atc(office, nora) == (STATED + 1 if accepted else 812)
+    assert (await audit(portal.store, None)).findings == []
+    await portal.store.close()
+
+
 async def test_the_desk_tells_customers(cluster: Cluster, owned: str, office: Office) -> None:
     """It sorts a notice, sends the e-mail and has a letter printed, by the rights that it has."""
     bank, town = office.bank, office.town
@@ -265,6 +289,8 @@ async def test_what_it_does_not(cluster: Cluster, owned: str, office: Office) ->
         "DELETE FROM approvals",
         "UPDATE limit_changes SET value = 9",
         "DELETE FROM limit_changes",
+        "INSERT INTO begun_counters VALUES (1, 'VERA2345', 1, 9)",
+        "DELETE FROM begun_counters",
         "DELETE FROM staff",
         "UPDATE staff SET roles = 'auditor officer'",
         "UPDATE audit_lines SET at = 0",

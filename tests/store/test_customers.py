@@ -39,6 +39,7 @@ def test_a_customer_is_written_whole(place: Place) -> None:
         "customer_words": 2,
         "access": 1,
         "cards": 2,
+        "begun_counters": 2,
         "pan_index": 2,
         "sessions": 0,
         "devices": 0,

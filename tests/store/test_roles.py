@@ -10,6 +10,7 @@ from functools import partial
 import asyncpg
 import pytest
 from msgspec.structs import replace as replace_fields
+from sqlalchemy import Connection
 
 from sesame.bank.limits import Limits
 from sesame.bank.renewal import Renewal
@@ -18,7 +19,7 @@ from sesame.store.access import State, names_attempt
 from sesame.store.approvals import read_approvals
 from sesame.store.audit import attempt_of, cap_stranger_lines, delete_stranger_lines, has_line
 from sesame.store.buckets import bucket_of
-from sesame.store.cards import CardState
+from sesame.store.cards import CardState, Lowering
 from sesame.store.chains import (
     BEFORE_ALL,
     changed_since,
@@ -36,6 +37,7 @@ from sesame.store.metadata import METADATA
 from sesame.store.opening import OpenedCard, Opening, take_opening
 from sesame.store.own_hold import OwnHolding, take_own_holding
 from sesame.store.person import erase_person, read_person
+from sesame.store.replaying import LostStep, ReplayedChain, replay_chain
 from sesame.store.retention import (
     AnchorRow,
     HoldRow,
@@ -65,7 +67,7 @@ from sesame.store.staff import read_rights
 from sesame.store.steps import Fate
 from tests.places import Place
 from tests.postgresql import Cluster
-from tests.store.databases import STRANGER, USER_CODE, accepted, customer, enrol, step
+from tests.store.databases import STRANGER, USER_CODE, accepted, customer, enrol, line, step
 
 pytestmark = pytest.mark.needs("postgresql")
 
@@ -192,6 +194,8 @@ _BEGUN = (
     ("statement", "refusal"),
     [
         ("UPDATE cards SET last_atc = 0", asyncpg.RestrictViolationError),
+        ("SELECT * FROM begun_counters", asyncpg.InsufficientPrivilegeError),
+        ("UPDATE begun_counters SET last_atc = 0", asyncpg.InsufficientPrivilegeError),
         ("UPDATE cards SET generation = -1", asyncpg.RestrictViolationError),
         ("UPDATE incarnation SET generation = -1", asyncpg.RestrictViolationError),
         ("DELETE FROM incarnation", asyncpg.InsufficientPrivilegeError),
@@ -448,12 +452,87 @@ async def test_who_may_what_a_server_may_takes_no_customer_away(
 def test_nobody_turns_a_counter_back(owner: Place, statement: str) -> None:
     """Not the owner of the tables either, by whatever statement: the invariant is the table's.
 
-    Nor does anybody take a version so far that no step could go on from it.
+    Once a code was accepted, that is. Nor does anybody take a version so far that no step could go
+    on from it.
     """
+    owner.execute("UPDATE cards SET last_atc = last_atc + 1")
     before = owner.everything()
     with pytest.raises(StatementFailed, match="RestrictViolation"):
         owner.execute(statement)
     assert owner.everything() == before
+
+
+@pytest.mark.parametrize("role", [_OWNER, DESK_ROLE])
+async def test_a_card_that_took_no_code_begins_lower(
+    cluster: Cluster, owned: str, owner: Place, role: str
+) -> None:
+    """By who may change both, and both by one statement; what it began with does not rise."""
+    connection = await asyncpg.connect(cluster.url(owned, user=role).replace("+asyncpg", ""))
+    begun = "SELECT card_number, last_atc FROM begun_counters ORDER BY 1"
+    first = f"WHERE {_OF_CARD} AND card_number = 1"
+    await connection.execute(f"UPDATE cards SET last_atc = 4 {first}")  # noqa: S608 -- of the tests
+    assert owner.last_atcs(USER_CODE) == [4, 10]
+    assert owner.execute(begun) == [(1, 4), (2, 10)]
+    await connection.execute(f"UPDATE cards SET last_atc = 10 {first}")  # noqa: S608 -- likewise
+    for statement in (
+        f"UPDATE cards SET last_atc = 9 {first}",  # noqa: S608 -- likewise
+        f"UPDATE begun_counters SET last_atc = 10 {first}",  # noqa: S608 -- likewise
+        f"UPDATE begun_counters SET last_atc = 4 {first}",  # noqa: S608 -- likewise
+    ):
+        with pytest.raises(asyncpg.RestrictViolationError):
+            await connection.execute(statement)
+    await connection.close()
+    assert owner.last_atcs(USER_CODE) == [10, 10]
+
+
+async def test_who_replays_a_fall(web: Store, owner: Place) -> None:
+    """The owner: a server's role takes the line and says so; then the card falls all the same."""
+    before, after = line(1), line(2)
+    fall = LostStep(
+        version=2,
+        prev=before.head,
+        head=after.head,
+        attempt=after.attempt,
+        at=2_000,
+        line=after.line,
+        falls=(Lowering(1, 10, 4),),
+    )
+    key = (bucket_of(USER_CODE), USER_CODE)
+
+    def again(connection: Connection, *steps: LostStep) -> ReplayedChain | None:
+        return replay_chain(connection, *key, steps)
+
+    assert await web.write(lambda c: again(c, fall)) == ReplayedChain(
+        0, 1, 0, forked=False, left=True
+    )
+    assert owner.last_atcs(USER_CODE) == [10, 10]
+    owner.execute("UPDATE access SET version = version + 1")  # a line that the stream has not
+    assert owner.write(lambda c: again(c, fall)) == ReplayedChain(1, 0, 0, forked=False, left=True)
+    owner.execute("ALTER TABLE access DISABLE TRIGGER USER")
+    owner.execute("UPDATE access SET version = version - 1")
+    owner.execute("ALTER TABLE access ENABLE TRIGGER USER")
+    assert owner.last_atcs(USER_CODE) == [10, 10]
+    assert owner.write(lambda c: again(c, fall)) == ReplayedChain(1, 0, 0, forked=False)
+    assert owner.last_atcs(USER_CODE) == [4, 10]
+    assert await web.write(lambda c: again(c, fall)) == ReplayedChain(1, 0, 0, forked=False)
+    other = replace(fall, version=3, prev=bytes(32), falls=(), atcs=((2, 7),))
+    begun = "SELECT card_number FROM begun_counters ORDER BY 1"
+    assert await web.write(lambda c: again(c, other)) == ReplayedChain(0, 0, 0, forked=True)
+    assert owner.execute(begun) == [(1,), (2,)]
+    assert owner.write(lambda c: again(c, other)) == ReplayedChain(0, 0, 0, forked=True)
+    assert owner.execute(begun) == [(1,)]
+    assert owner.last_atcs(USER_CODE) == [4, 10]
+
+
+def test_of_a_card_that_there_is_nobody_says_what_it_began_with(owner: Place) -> None:
+    """Nor has it been another's: the owner of the tables neither."""
+    began = f"INSERT INTO begun_counters VALUES ({bucket_of(USER_CODE)}, '{USER_CODE}', 1, 10)"  # noqa: S608 -- of the tests
+    owner.execute("DELETE FROM begun_counters WHERE card_number = 1")
+    for statement in (began, "UPDATE begun_counters SET card_number = 1, last_atc = 9"):
+        with pytest.raises(StatementFailed, match="RestrictViolation"):
+            owner.execute(statement)
+    owner.execute("DELETE FROM cards WHERE card_number = 1")
+    owner.execute(began)
 
 
 def test_a_version_goes_on_by_one(cluster: Cluster, owned: str, owner: Place) -> None:
@@ -510,6 +589,7 @@ async def test_who_looks_at_chains_changes_nothing(
         "SELECT name FROM staff",
         "UPDATE approvals SET reason = ''",
         "UPDATE cards SET last_atc = last_atc + 1",
+        "UPDATE begun_counters SET last_atc = 0",
         "UPDATE access SET head = head",
         "INSERT INTO audit_lines TABLE audit_lines",
         "DELETE FROM audit_lines",
@@ -587,6 +667,7 @@ async def test_who_erases_a_person_sees_no_secret(
         "SELECT import_digest FROM customer_details",
         "UPDATE customer_details SET city = ''",
         "UPDATE cards SET last_atc = 0",
+        "UPDATE begun_counters SET last_atc = 0",
         "DELETE FROM audit_lines",
         "UPDATE audit_lines SET at = 0",
         "DELETE FROM access",
@@ -608,7 +689,8 @@ async def test_who_erases_a_person_sees_no_secret(
     await desk.close()
     after = owner.everything()
     assert owner.row_of(USER_CODE)["old_code"] is None
-    assert [len(after[name]) for name in ("customers", "cards", "audit_personal")] == [0, 0, 0]
+    gone = ("customers", "cards", "begun_counters", "audit_personal")
+    assert [len(after[name]) for name in gone] == [0] * 4
     assert [len(after[name]) for name in ("access", "audit_lines", "pan_index")] == [1, 2, 2]
 
 
@@ -651,7 +733,7 @@ def test_every_table_is_thought_of() -> None:
     issued = {"card_orders", "dispatches", "batches", "readers", "holds", "notices"}
     details = {"customer_details", "former_addresses", "customer_words"}
     agreed = {"approvals", "limit_changes"}
-    desk = {"pan_index", "staff", "staff_bootstraps", *agreed, *details, *issued}
+    desk = {"pan_index", "begun_counters", "staff", "staff_bootstraps", *agreed, *details, *issued}
     others = {"audit_anchors", "legal_holds", *desk} - {"card_orders", "holds", "notices"}
     assert set(ROLES[DESK_ROLE]) == {*GRANTS, *desk}
     assert set(GRANTS) == {*METADATA.tables, "alembic_version"} - others

@@ -19,7 +19,7 @@ from sesame.store import audit, cards, customers, details, devices, retention, s
 from sesame.store.access import ACCESS
 from sesame.store.buckets import bucket_of
 from sesame.store.cards import CardState, set_card_state
-from sesame.store.errors import SchemaMismatch, StoreError, StoreUnavailable
+from sesame.store.errors import SchemaMismatch, StatementFailed, StoreError, StoreUnavailable
 from sesame.store.incarnation import mark_as_backup
 from sesame.store.metadata import METADATA
 from sesame.store.names import fill_words
@@ -111,6 +111,18 @@ def test_down_and_up_again_with_data(changed: Place) -> None:
     assert len(changed.everything()["cards"]) == 2
 
 
+def test_a_last_atc_falls_again_nowhere_after_the_way_back(changed: Place) -> None:
+    """What cards began with is gone with the table, there and back; no trigger is."""
+    enrol(changed)
+    for to in ("0013", "head"):
+        migrate(changed.url, to=to)
+        if changed.kind == "postgresql":
+            with pytest.raises(StatementFailed, match="RestrictViolation"):
+                changed.execute("UPDATE cards SET last_atc = 9")
+        assert changed.last_atcs(USER_CODE) == [10, 10]
+    assert changed.execute("SELECT card_number FROM begun_counters") == []
+
+
 def test_no_way_back_forgets_that_a_card_is_unsure(place: Place) -> None:
     """An older schema would take a code that was used: it is not gone back to."""
     enrol(place)
@@ -163,8 +175,8 @@ def test_only_some_tables_stand_outside_that_rule(place: Place) -> None:
     Legal holds are few, and may be everybody's. Staff are few; a request that takes two is found
     by its id, and is about one person or another. Letters are found by their references, batches
     by their ids, readers by their serial numbers, notices as they fall due; closures and
-    limits of the desk are the institution's. Orders, holds and words of names begin with a bucket,
-    and no login reads them.
+    limits of the desk are the institution's. Orders, holds, words of names and what cards began
+    with begin with a bucket, and no login reads them.
     """
     names = set(place.everything())
     others = {
@@ -187,6 +199,7 @@ def test_only_some_tables_stand_outside_that_rule(place: Place) -> None:
         "limit_changes",
         "customer_words",
         "former_addresses",
+        "begun_counters",
     }
     assert names - {table.name for table in _LOGIN_TABLES} == others
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from sesame.bank.approvals import Kind as Asks
-from sesame.bank.approvals import Verdict, content_hash
+from sesame.bank.approvals import Verdict, content_hash, lowering_of
 from sesame.bank.approving import asked_of
 from sesame.bank.audit_chain import Finding, Kind
 from sesame.bank.orders import ORDERED
@@ -43,6 +43,7 @@ class _Said(msgspec.Struct, frozen=True):
     by: str = ""
     kind: str = ""
     about: str = ""
+    lowered: tuple[tuple[int, int, int], ...] = ()
 
     def begins(self, staff_code: str) -> bool:
         """Whether it says that two agreed to this person becoming staff."""
@@ -190,10 +191,12 @@ def _agrees(line: _Line, row: ApprovalRow) -> bool:
     if said.event == ORDERED:  # by a grant that was for many
         return row.verdict == Verdict.APPROVED and row.kind == Asks.ISSUE
     try:
-        content = content_hash(asked_of(row))
+        asked = asked_of(row)
+        content, fell = content_hash(asked), lowering_of(asked.payload)
     except (msgspec.DecodeError, ValueError, TypeError):  # somebody was at the row
         return False
-    if said.content != content:
+    by_two = (asked.kind, said.verdict) == (Asks.COUNTER, Verdict.APPROVED)
+    if (said.content, said.lowered) != (content, (fell,) if by_two else ()):
         return False
     if said.event == SHOWN and row.used_at is None:
         return False

@@ -18,7 +18,7 @@ from sesame.bank.staff import Role
 from sesame.bank.user_code import UserCode
 from sesame.cap.profiles import SESAME_CARD, SESAME_CARD_1
 from sesame.store.access import Access
-from sesame.store.cards import CardState
+from sesame.store.cards import CardState, Lowering
 
 ID_LENGTH = 16  # bytes
 _DOMAIN = b"sesame-approval-1\x00"
@@ -41,6 +41,7 @@ class Kind(StrEnum):
     ADDRESS = "address"  # a PIN may be sent to an address that was changed at the desk
     SHOW_NUMBER = "show-number"  # whoever asked sees the number of a card, once
     LIMITS = "limits"  # a limit that the desk keeps is another
+    COUNTER = "lower-counter"  # less is expected of a counter that never moved
 
 
 @unique
@@ -113,6 +114,7 @@ class Release:
     replaces: int | None = None  # a card: another is ordered, and no letter of it goes any more
     tells: str | None = None  # what the customer is told of, as a notice names it
     sets: tuple[Changeable, int] | None = None  # a limit, and its value in its unit
+    lowers: Lowering | None = None  # what a card begins with
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +183,24 @@ def _reprint_pin(payload: Payload, access: Access) -> Release:
     raise NothingToRelease
 
 
+def lowering_of(payload: Payload) -> Lowering | None:
+    """The fall of a counter that was asked for; None where none could be."""
+    number, begun, to = (payload.get(name) for name in ("card", "from", "to"))
+    if not (isinstance(number, int) and isinstance(begun, int) and isinstance(to, int)):
+        return None
+    return Lowering(number, begun, to) if 0 <= to < begun else None
+
+
+def _lower_counter(payload: Payload, access: Access) -> Release:
+    """Whether a code was accepted since it began is found by the statement that writes."""
+    lowers = lowering_of(payload)
+    for card in access.cards:
+        stands = lowers and (card.card_number, card.last_atc) == lowers[:2]
+        if stands and card.state != CardState.RETIRED and card.sure:
+            return Release(lowers=lowers, tells="counter-lowered")
+    raise NothingToRelease
+
+
 def _held_card(payload: Payload, access: Access) -> int:
     """The number of the card that *payload* names.
 
@@ -229,6 +249,11 @@ RULES: Mapping[Kind, Rule] = {
         asked_by=frozenset({Role.OFFICER}),
         decided_by=frozenset({Role.OFFICER}),
         release=_set_limit,
+    ),
+    Kind.COUNTER: Rule(
+        asked_by=frozenset({Role.ADVISER, Role.OFFICER}),
+        decided_by=frozenset({Role.OFFICER}),
+        release=_lower_counter,
     ),
 }
 

@@ -24,6 +24,7 @@ from sesame.bank.approvals import (
     barred,
     card_of,
     content_hash,
+    lowering_of,
     may_ask,
     write_payload,
 )
@@ -264,6 +265,7 @@ _DESCRIBES: Mapping[Kind, Describe] = {
     Kind.REPRINT_PIN: describe_card,
     Kind.SHOW_NUMBER: describe_card,
     Kind.LIMITS: describe_nobody,
+    Kind.COUNTER: describe_card,
 }
 
 
@@ -296,6 +298,7 @@ def _effect(bank: Bank, subject: Access, release: Release, *, ordered_by: str) -
         ordered_by=ordered_by,
         notice=notice,
         sets=release.sets,
+        lowers=release.lowers,
     )
 
 
@@ -342,7 +345,15 @@ def request_row(asked: Asked) -> ApprovalRow:
 
 
 def request_facts(asked: Asked) -> dict[str, Fact]:
-    """What lines say of a request, and of its verdict: no name and no reason, but their hash."""
+    """What lines say of a request, and of its verdict: no name and no reason, but their hash.
+
+    Of a counter that fell, the card's number, from where and to where: who reads the lines alone,
+    as an auditor or a replay does, knows below what no code was accepted.
+    """
+    fell = lowering_of(asked.payload) if asked.kind is Kind.COUNTER else None
+    lowered: dict[str, Fact] = {}
+    if fell is not None and asked.verdict is Verdict.APPROVED:
+        lowered = {"lowered": [list(fell)]}
     return {
         "request": asked.id.hex(),
         "kind": asked.kind,
@@ -351,6 +362,7 @@ def request_facts(asked: Asked) -> dict[str, Fact]:
         "about": shown(asked.subject),
         "verdict": asked.verdict or "",
         "decided_by": shown(asked.decided_by or ""),
+        **lowered,
     }
 
 

@@ -2,11 +2,13 @@
 
 An accepted line says which ATC of which card it took, so no last ATC may be lower than what its
 chain says; and it bears a MAC of custody, which nobody can make who owns no more than the tables.
+The first line says what cards began with, and a line of two persons where one begins lower: there
+the last ATC stands, or above, and what is kept of the beginning says the same.
 """
 
 import asyncio
 import hmac
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Annotated, NamedTuple
 
@@ -15,12 +17,15 @@ import msgspec
 from sesame.bank.audit import USE_CODES, unsealed
 from sesame.bank.audit_chain import Finding, Kind
 from sesame.bank.moments import from_row, to_row
+from sesame.bank.staff import shown
 from sesame.store.chains import LastAtc
 
 # Custody's MAC (32 bytes) over a line that has none yet.
 Vouch = Callable[[bytes], Awaitable[bytes]]
 
-_ACCEPTED = b'"outcome":"accepted"'  # as the one spelling of a line has it
+# As the one spelling of a line has them.
+_ACCEPTED = b'"outcome":"accepted"'
+_BEGINS = (b'"event":"enrolment"', b'"lowered":[[')
 # Lines that custody is asked about together: those who sign in meanwhile wait for so many MACs.
 _AT_ONCE = 8
 
@@ -32,6 +37,23 @@ class _Said(msgspec.Struct, frozen=True):
     at: Annotated[datetime, msgspec.Meta(tz=True)]
     cards: tuple[tuple[int, str, int], ...] = ()  # number, how it was found, ATC
     mac: str = ""
+
+
+class _Began(msgspec.Struct, frozen=True):
+    """What a line says of what cards begin with."""
+
+    event: str
+    at: Annotated[datetime, msgspec.Meta(tz=True)]
+    cards: tuple[tuple[int, str, int], ...] = ()  # number, profile, ATC
+    about: str = ""
+    lowered: tuple[tuple[int, int, int], ...] = ()  # number, from, to
+
+    def of(self, user_code: str) -> Iterator[tuple[int, int]]:
+        """Numbers and ATCs of the cards of *user_code* that begin so."""
+        if self.event == "enrolment":
+            yield from ((number, atc) for number, _, atc in self.cards)
+        elif self.about == shown(user_code):
+            yield from ((number, to) for number, _, to in self.lowered)
 
 
 class _Waiting(NamedTuple):
@@ -61,6 +83,7 @@ class Beside:
         self._waiting: list[_Waiting] = []
         # By user code and number of the card; each ATC is lower than the one before it.
         self._taken: dict[tuple[str, int], list[_Taken]] = {}
+        self._begun: dict[tuple[str, int], _Taken] = {}  # likewise: the last beginning
         self._false: dict[str, int] = {}  # versions, by user code
         self.vouched = 0  # lines
 
@@ -72,6 +95,8 @@ class Beside:
         """
         said = _read(line)
         if said is None:
+            if self._with_cards and any(mark in line for mark in _BEGINS):
+                self._begin(user_code, version, line)
             return
         if self._with_cards:
             for number, _, atc in said.cards:
@@ -82,26 +107,58 @@ class Beside:
     async def findings(self, cards: Iterable[LastAtc]) -> list[Finding]:
         """What is wrong, where *cards*, read after the lines, are as they are.
 
-        Of each customer the first line that custody does not vouch for, and of those that took
-        the highest ATC of a card, beyond its last one, the first. A card that is younger than a
-        line is another card.
+        Of each customer the first line that custody does not vouch for; of those that took
+        the highest ATC of a card, or had it begin, beyond its last one, the first; and of those
+        that had a card begin otherwise than is kept of it. A card that is younger than a line is
+        another card.
 
         Raises:
             CustodyError: as `look`.
         """
         if self._vouch is not None:
             await self._ask(self._vouch)
+        cards = list(cards)
         lowered = _firsts(
             (card.user_code, taken.version)
             for card in cards
-            for taken in self._taken.get((card.user_code, card.card_number), ())
-            if taken.atc > card.last_atc and taken.at >= card.since
+            for taken in (*self._taken_of(card), *self._beginning_of(card))
+            if taken.atc > card.last_atc
         )
+        otherwise = _firsts(
+            (card.user_code, began.version)
+            for card in cards
+            for began in self._beginning_of(card)
+            if card.begun not in {None, began.atc}
+        )
+        kinds = {
+            Kind.FALSE_MAC: self._false,
+            Kind.ATC_LOWERED: lowered,
+            Kind.DISAGREES: otherwise,
+        }
         return [
             Finding(kind, user_code, version)
-            for kind, found in ((Kind.FALSE_MAC, self._false), (Kind.ATC_LOWERED, lowered))
+            for kind, found in kinds.items()
             for user_code, version in found.items()
         ]
+
+    def _taken_of(self, card: LastAtc) -> Iterator[_Taken]:
+        taken = self._taken.get((card.user_code, card.card_number), ())
+        return (one for one in taken if one.at >= card.since)
+
+    def _beginning_of(self, card: LastAtc) -> Iterator[_Taken]:
+        """One, or none where no line says it any more."""
+        began = self._begun.get((card.user_code, card.card_number))
+        if began is not None and began.at >= card.since:
+            yield began
+
+    def _begin(self, user_code: str, version: int, line: bytes) -> None:
+        """Take in what *line* says of beginnings; one that cannot be read is the chain's matter."""
+        try:
+            said = _decode_beginning(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return
+        for number, atc in said.of(user_code):
+            self._begun[user_code, number] = _Taken(to_row(said.at), atc, version)
 
     def _take(self, user_code: str, number: int, new: _Taken) -> None:
         taken = self._taken.setdefault((user_code, number), [])
@@ -157,5 +214,6 @@ def _firsts(found: Iterable[tuple[str, int]]) -> dict[str, int]:
 
 
 _decode = msgspec.json.Decoder(_Said).decode
+_decode_beginning = msgspec.json.Decoder(_Began).decode
 # It says that something was accepted, not as this bank says it: no MAC can be right.
 _UNREADABLE = _Said("login", from_row(0))

@@ -37,6 +37,7 @@ BankError
  ├ NothingToSend       activation: no card waits for a new number
  ├ NothingToHold       own hold: no card of the customer's signs in
  ├ NotShown            approvals: the number of a card is not shown; says why
+ ├ NotLowered          approvals: a counter cannot fall, or not so; says why
  ├ SameAddress         letters go to this address already
  ├ OfficersEnough      staff: two security officers are there, who enrol the others
  ├ TooVague            search: nothing, or one letter, is nobody in particular
@@ -331,6 +332,14 @@ class NotShown(BankError):
 
     def __init__(self, why: str) -> None:
         super().__init__(f"the number of the card is not shown: {why}")
+        self.why = why
+
+
+class NotLowered(BankError):
+    """What is expected of a counter cannot be lowered so; `why` is a `lowering.Unlowered`."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"the counter is not lowered: {why}")
         self.why = why
 
 

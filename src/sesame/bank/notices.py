@@ -72,6 +72,7 @@ class Event(StrEnum):
     RESYNC = "resync"
     RETIRED = "card-retired"
     NEW_NUMBER = "number-reissued"
+    LOWERED = "counter-lowered"
     OTHER = "other"  # what a later version tells of and this one does not know
 
 
@@ -114,6 +115,7 @@ CHANNELS: Mapping[Event, Channel] = {
     Event.RESYNC: Channel(Letter.INSTEAD),
     Event.RETIRED: Channel(Letter.INSTEAD),
     Event.NEW_NUMBER: Channel(Letter.NEVER),  # it comes by post itself
+    Event.LOWERED: Channel(Letter.INSTEAD),
     Event.OTHER: Channel(Letter.INSTEAD),
 }
 

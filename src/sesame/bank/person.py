@@ -102,6 +102,7 @@ async def erasable(store: Store, user_code: str) -> PersonRow:
 
 def _content(user_code: str, held: PersonHeld, now: datetime) -> dict[str, Any]:
     row = held.row
+    begun = {one.card_number: one.last_atc for one in held.begun}
     return {
         "format": FORMAT,
         "v": 1,
@@ -133,6 +134,7 @@ def _content(user_code: str, held: PersonHeld, now: datetime) -> dict[str, Any]:
                 "pan": f"•••• {card.last4}",
                 "profile": card.profile,
                 "last_atc": card.last_atc,
+                "begun_at": begun.get(card.card_number),
                 "since": _moment(card.created_at),
             }
             for card in held.cards

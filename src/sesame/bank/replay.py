@@ -2,6 +2,9 @@
 
 Each line is taken as the step that it was, behind the line before it: the chain goes on as if
 nothing had been lost, the last ATCs are where they were, and an old code that was retired is gone.
+A card that two persons had begin lower does so again, in its turn, where the owner of the tables
+replays it. In a history that went on otherwise none does, and nothing lowers a card any more of
+which a line took a code below what it began with.
 No card becomes sure by it: a stream says what was done, never that nothing came after its last
 line (docs/decisions/0027).
 """
@@ -21,9 +24,11 @@ from sesame.bank.bank import Bank
 from sesame.bank.errors import StreamAltered
 from sesame.bank.moments import to_row
 from sesame.bank.sessions import Means
+from sesame.bank.staff import shown
 from sesame.bank.stream import StreamedLine
 from sesame.custody.custodian import KeyUsage
 from sesame.store.buckets import bucket_of
+from sesame.store.cards import Lowering
 from sesame.store.replaying import LostStep, ReplayedChain, replay_chain
 
 _AT_ONCE = 500  # lines of one transaction
@@ -36,6 +41,7 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     taken: int = 0  # that it had lost, and has again
     raised: int = 0  # last ATCs that were raised
     forked: frozenset[str] = frozenset()  # customers who went on otherwise: only their ATCs rose
+    left: frozenset[str] = frozenset()  # a card begins too high: only the tables' owner lowers it
     missing: frozenset[str] = frozenset()  # enrolled after the backup: nobody knows their cards
 
     def with_chain(self, user_code: str, chain: ReplayedChain | None) -> "Replayed":
@@ -48,6 +54,7 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
             taken=self.taken + chain.taken,
             raised=self.raised + chain.raised,
             forked=self.forked | ({user_code} if chain.forked else set()),
+            left=self.left | ({user_code} if chain.left else set()),
         )
 
 
@@ -66,6 +73,8 @@ class _Said(msgspec.Struct, frozen=True):
     means: str = ""
     sessions: str = ""  # of an opposition: "ended" where it ended them and forgot the devices
     cards: tuple[tuple[int, str, int], ...] = ()
+    about: str = ""
+    lowered: tuple[tuple[int, int, int], ...] = ()  # number, from, to
     mac: str = ""
 
     @property
@@ -131,6 +140,10 @@ async def _read(bank: Bank, streamed: StreamedLine) -> LostStep:
         at=to_row(said.at),
         line=streamed.line,
         atcs=tuple((number, atc) for number, _, atc in said.cards) if said.accepted else (),
+        # In the chains of both persons too, whose cards are not meant.
+        falls=tuple(
+            Lowering(*fall) for fall in said.lowered if said.about == shown(streamed.user_code)
+        ),
         signed_in=login,
         retires=said.event == "erased" or (login and said.means != Means.OLD_CODE),
         # Who was erased is to be erased again; nobody signs in as them by what they knew meanwhile.

@@ -134,6 +134,8 @@ def _request(said: Mapping[str, Any]) -> Iterator[Clause]:
 def _decision(said: Mapping[str, Any]) -> Iterator[Clause]:
     places = {"kind": str(said["kind"]), "asked_by": str(said["asked_by"])}
     yield Clause(f"approval-{said['verdict']}", places)
+    for number, begun, to in said.get("lowered", []):
+        yield Clause("counter-lowered", {"before": int(begun), "to": int(to)}, (int(number),))
 
 
 def _by_its_name(said: Mapping[str, Any]) -> Iterator[Clause]:

@@ -109,13 +109,14 @@ _SENTENCES = {
         "n’en répond pas. Histoire récrite, ou clés d’une autre banque."
     ),
     Kind.ATC_LOWERED: N_(
-        "{user_code}, ligne {version}\u00a0: elle a pris un ATC plus haut que le dernier ATC de la "
-        "carte. Il a été abaissé\u202f; des codes qui ont servi pourraient servir encore."
+        "{user_code}, ligne {version}\u00a0: elle a pris un ATC, ou y a fait commencer une carte, "
+        "dont le dernier ATC est plus bas. Il a été abaissé\u202f; des codes qui ont servi "
+        "pourraient servir encore."
     ),
     Kind.DISAGREES: N_(
-        "{user_code}, ligne {version}\u00a0: une demande à deux, sa décision ou un compte d’agent "
-        "n’est pas comme le journal le dit (ligne 0\u00a0: il n’en dit rien). Les tables ont été "
-        "changées."
+        "{user_code}, ligne {version}\u00a0: une demande à deux, sa décision, un compte d’agent ou "
+        "le compteur de départ d’une carte n’est pas comme le journal le dit (ligne 0\u00a0: il "
+        "n’en dit rien). Les tables ont été changées."
     ),
 }
 

@@ -182,6 +182,13 @@ def run_replay(arguments: argparse.Namespace) -> int:
         done.forked,
     )
     _tell(
+        say(
+            "Leur compteur abaissé à deux est resté où il était\u00a0; rejouez tout le flux au nom "
+            "du rôle à qui sont les tables\u00a0:"
+        ),
+        done.left,
+    )
+    _tell(
         say("Inconnus de cette base, à inscrire de nouveau s’ils étaient clients\u00a0:"),
         done.missing,
     )

@@ -123,6 +123,7 @@ NOTICES: Mapping[str, str] = {
     "devices-forgotten": N_("Navigateurs connus oubliés"),
     "mail-returned": N_("Courrier revenu"),
     "resync": N_("Carte remise au pas"),
+    "counter-lowered": N_("Compteur d’une carte corrigé"),
 }
 _TRIES = N_("Essais restants : {tries}, et {known} de plus sur un navigateur connu.")
 _TRIES_KNOWN_SUSPENDED = N_(

@@ -78,6 +78,7 @@ class Purpose(StrEnum):
     HELP = "help a customer"
     REMIND = "have reminders written"
     LIMIT = "ask for a limit"
+    LOWER = "ask for a lower counter"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,7 @@ from sesame.desk.guard import (
     frame,
     read_pressed,
 )
-from sesame.desk.requests import NUMBER, CardForm, known_from, read_request_id
+from sesame.desk.requests import NO_CARD, NUMBER, CardForm, known_from, read_request_id
 from sesame.web.problems import ProblemPage
 
 SHOW = f"{REQUESTS}/voir"
@@ -36,10 +36,7 @@ _FORM = CardForm(
     purpose=Purpose.NUMBER,
     template="number.html",
     find=find_card,
-    no_card=N_(
-        "Cette personne n’a pas de carte qui finisse par ces chiffres. Vérifiez le code "
-        "utilisateur et la carte."
-    ),
+    no_card=NO_CARD,
 )
 _NOT_SHOWN = N_("Le numéro n’est pas montré")
 _BACK = N_("Voir les demandes")

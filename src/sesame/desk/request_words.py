@@ -91,6 +91,13 @@ def _reprint(asked: Asked, say: Say) -> Iterator[str]:
     )
 
 
+def _counter(asked: Asked, say: Say) -> Iterator[str]:
+    yield from _card(asked, say)
+    yield say(N_("Le compteur attendu passe de {before} à {to}.")).format(
+        before=asked.payload["from"], to=asked.payload["to"]
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worded:
     """The words of a kind. `title` is French, for the page to translate."""
@@ -110,6 +117,7 @@ WORDED: Mapping[Kind, Worded] = {
     Kind.LIMITS: Worded(
         title=N_("Changer une limite du guichet"), about=_limit_name, details=_limit
     ),
+    Kind.COUNTER: Worded(title=N_("Abaisser le compteur attendu d’une carte"), details=_counter),
     Kind.ISSUE: Worded(title=N_("Envoyer cartes et lecteurs"), about=_many, details=_issue),
     Kind.REPRINT_PIN: Worded(
         title=N_("Un nouveau code secret, donc une nouvelle carte"), details=_reprint

@@ -21,6 +21,7 @@ from sesame.bank.errors import (
     Undecided,
     UnsuitableReason,
 )
+from sesame.bank.lowering import still_falls
 from sesame.bank.moments import to_row
 from sesame.bank.staff import shown
 from sesame.bank.staffing import Staff, all_members
@@ -48,6 +49,7 @@ from sesame.web.problems import ProblemPage
 LIFT = f"{REQUESTS}/levee"
 NUMBER = f"{REQUESTS}/numero"
 REPRINT = f"{REQUESTS}/code-secret"
+COUNTER = f"{REQUESTS}/compteur"
 DECIDE = f"{REQUESTS}/decider"
 ABOUT = "abonne"  # of whom a form that asks is, in its address
 # What is asked for by a form of its own that names a card.
@@ -55,10 +57,11 @@ CARD_FORMS: tuple[tuple[Kind, str, str], ...] = (
     (Kind.LIFT_HOLD, N_("Demander la levée d’un blocage"), LIFT),
     (Kind.REPRINT_PIN, N_("Demander un nouveau code secret"), REPRINT),
     (Kind.SHOW_NUMBER, N_("Demander à voir le numéro d’une carte"), NUMBER),
+    (Kind.COUNTER, N_("Demander d’abaisser un compteur"), COUNTER),
 )
 
 _ID = re.compile(r"[0-9a-f]{32}")
-_LAST4 = re.compile(r"[0-9]{4}")
+LAST4 = re.compile(r"[0-9]{4}")
 _VERDICTS: Mapping[Verdict, str] = {
     Verdict.APPROVED: N_("Accordée par {name} {when}"),
     Verdict.REFUSED: N_("Refusée par {name} {when}"),
@@ -81,14 +84,22 @@ _BARRED: Mapping[str, str] = {
     Barred.NOBODY: N_("Cette demande n’existe pas. Rien n’a été changé."),
 }
 _NOTHING = N_(
-    "Il n’y a plus rien à accorder : la carte n’est plus bloquée ou l’est de nouveau, l’adresse a "
-    "encore changé, ou le compte est fermé. Rien n’a été changé."
+    "Il n’y a plus rien à accorder : la carte n’est plus bloquée ou l’est de nouveau, un de ses "
+    "codes a été accepté, l’adresse a encore changé, ou le compte est fermé. Rien n’a été changé."
 )
 _UNDECIDED = N_("La décision n’a pas été prise")
 _BACK = N_("Voir les demandes")
 NO_REASON = N_("Dites pourquoi, en une phrase : 5 à 200 caractères.")
-_NO_USER_CODE = N_("Un code utilisateur a 8 caractères, chiffres ou lettres sans accent.")
-_ASKED_ALREADY = N_("Une demande pour cette carte attend déjà une décision.")
+NO_USER_CODE = N_("Un code utilisateur a 8 caractères, chiffres ou lettres sans accent.")
+ASKED_ALREADY = N_("Une demande pour cette carte attend déjà une décision.")
+NO_CARD = N_(
+    "Cette personne n’a pas de carte qui finisse par ces chiffres. Vérifiez le code utilisateur et "
+    "la carte."
+)
+_STILL_FALLS = N_("Aucun code de cette carte n’a été accepté depuis son inscription.")
+_FALLS_NO_MORE = N_(
+    "La carte n’est plus où elle en était à la demande : il n’y a plus rien à accorder."
+)
 _NO_HELD_CARD = N_(
     "Cette personne n’a pas de carte bloquée qui finisse par ces chiffres. Vérifiez le code "
     "utilisateur et la carte."
@@ -179,7 +190,7 @@ class CardForm:
             except UnsuitableReason:
                 wish = {"reason": NO_REASON}
             except AskedAlready:
-                wish = {"last4": _ASKED_ALREADY}
+                wish = {"last4": ASKED_ALREADY}
             except NothingToRelease:
                 wish = {"last4": self.no_card}
             else:
@@ -192,9 +203,9 @@ class CardForm:
         try:
             user_code = parse_user_code(fields.get("user_code", ""))
         except MalformedUserCode:
-            return {"user_code": _NO_USER_CODE}
+            return {"user_code": NO_USER_CODE}
         card = None
-        if _LAST4.fullmatch(last4):
+        if LAST4.fullmatch(last4):
             card = await self.find(bank, user_code, last4)
         if card is None:
             return {"last4": self.no_card}
@@ -242,8 +253,10 @@ async def get_requests(desk: Desk, request: Request, staff: Staff) -> Response:
     }
     open_ones = [asked.verdict is None and now < asked.expires_at for asked in seen]
     lines = [
-        await _with_address(desk, asked, _lines(desk, request, asked, staff, names, within))
-        if waits and asked.kind is Kind.ADDRESS
+        await _as_it_stands(
+            desk, request, asked, _lines(desk, request, asked, staff, names, within)
+        )
+        if waits
         else _lines(desk, request, asked, staff, names, within)
         for asked, waits in zip(seen, open_ones, strict=True)
     ]
@@ -326,6 +339,19 @@ def _lines(  # noqa: PLR0913, PLR0917 -- what was asked, by whom it is read, and
         may_decide=barred(asked, staff.user_code, staff.roles, now) is None,
         may_see=unseen(asked, staff.user_code, staff.roles, now, within=within) is None,
     )
+
+
+async def _as_it_stands(
+    desk: Desk, request: Request, asked: Asked, lines: RequestLines
+) -> RequestLines:
+    """*lines* of what waits, with what no request keeps, for it changes."""
+    if asked.kind is Kind.ADDRESS:
+        return await _with_address(desk, asked, lines)
+    if asked.kind is Kind.COUNTER:
+        found = _STILL_FALLS if await still_falls(desk.bank, asked) else _FALLS_NO_MORE
+        said = translator(language_of(request))(found)
+        return replace(lines, details=(*lines.details, said))
+    return lines
 
 
 async def _with_address(desk: Desk, asked: Asked, lines: RequestLines) -> RequestLines:

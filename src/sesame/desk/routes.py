@@ -55,6 +55,7 @@ from sesame.desk.issuing import (
 )
 from sesame.desk.limits import LIMITS, get_limits, post_limits
 from sesame.desk.login import get_login, post_login
+from sesame.desk.lowering import get_lowering, post_lowering
 from sesame.desk.new_number import NEW_NUMBER, get_new_number, post_new_number
 from sesame.desk.numbers import SHOW, get_number, get_show, post_number, post_show
 from sesame.desk.opposition import get_opposition, post_opposition
@@ -70,6 +71,7 @@ from sesame.desk.people import (
     post_new,
 )
 from sesame.desk.requests import (
+    COUNTER,
     DECIDE,
     LIFT,
     NUMBER,
@@ -114,6 +116,7 @@ def routes(desk: Desk) -> list[BaseRoute]:
         route(LIFT, GET=get_lift, POST=post_lift),
         route(DECIDE, POST=post_decide),
         route(NUMBER, GET=get_number, POST=post_number),
+        route(COUNTER, GET=get_lowering, POST=post_lowering),
         route(SHOW, GET=get_show, POST=post_show),
         route(NEW_NUMBER, GET=get_new_number, POST=post_new_number),
         route(CAMPAIGN, GET=get_campaign),

@@ -101,6 +101,7 @@ WORDS: Mapping[str, str] = {
     "approval-requested": N_("Demandé, à décider par une autre personne : {kind}."),
     "approval-approved": N_("Accordé : {kind}. Demandé par {asked_by}."),
     "approval-refused": N_("Refusé : {kind}. Demandé par {asked_by}."),
+    "counter-lowered": N_("Compteur attendu abaissé de {before} à {to} ({card})."),
     "erased": N_("Personne effacée."),
     "staff-enrolment": N_("Compte d’agent préparé."),
     "staff-closed": N_("Compte d’agent fermé : {staff}."),
@@ -130,6 +131,7 @@ KINDS: Mapping[str, str] = {
     Kind.ADDRESS: N_("envoi du code secret à une adresse changée"),
     Kind.SHOW_NUMBER: N_("affichage du numéro entier d’une carte"),
     Kind.LIMITS: N_("changement d’une limite du guichet"),
+    Kind.COUNTER: N_("abaissement du compteur attendu d’une carte"),
 }
 DOORS: Mapping[str, str] = {
     Door.PORTAL: N_("sur Coop@net"),

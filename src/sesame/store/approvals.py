@@ -33,7 +33,7 @@ from sesame.store.addresses import (
 from sesame.store.audit import AUDIT_LINES, AUDIT_PERSONAL, AuditRow
 from sesame.store.buckets import bucket_of
 from sesame.store.bulk import insert_rows
-from sesame.store.cards import CARDS, CardState, Key, set_card_state
+from sesame.store.cards import CARDS, CardState, Key, Lowering, lower_atc, may_fall, set_card_state
 from sesame.store.chains import as_bytes
 from sesame.store.customers import CUSTOMERS, NewCustomerRow, Refusal, insert_subjects
 from sesame.store.errors import EnrolledMeanwhile, StepLost
@@ -372,6 +372,7 @@ class Effect(NamedTuple):
     confirms_address: int | None = None  # which was changed then
     notice: Notice | None = None
     sets: tuple[str, int] | None = None  # a limit of the desk
+    lowers: Lowering | None = None
 
 
 @circles_lost()
@@ -404,6 +405,9 @@ def settle_decision(  # noqa: PLR0913 -- what was decided, by whom, and what set
     if not decide_approval(connection, approval, verdict=verdict, by=by.user_code, at=at):
         raise StepLost
     take_moves(connection, moves)
+    # Asked once more by the statement itself: a restore that makes a card unsure takes no step.
+    if effect.lowers is not None and not lower_atc(connection, effect.key, effect.lowers):
+        raise StepLost
     _do(connection, effect, approval, at)
     return Written.WRITTEN
 
@@ -416,6 +420,8 @@ def _can_be(connection: Connection, effect: Effect) -> bool:
     """
     changed = effect.confirms_address
     if changed is not None and not waits_for_confirmation(connection, effect.key, changed):
+        return False
+    if effect.lowers is not None and not may_fall(connection, effect.key, effect.lowers):
         return False
     return all(held_since(connection, effect.key, card) == since for card, since in effect.lifts)
 

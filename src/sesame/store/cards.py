@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
+from typing import NamedTuple
 
 import msgspec
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
+    ColumnElement,
     Connection,
     Index,
     Integer,
@@ -15,16 +18,19 @@ from sqlalchemy import (
     SmallInteger,
     String,
     Table,
+    and_,
     delete,
     literal,
+    literal_column,
     select,
     text,
     tuple_,
     update,
 )
 
+from sesame.store.begun import BEGUN_COUNTERS, forget_begun, insert_begun
 from sesame.store.buckets import bucket_of
-from sesame.store.bulk import insert_rows
+from sesame.store.bulk import insert_rows, there_is
 from sesame.store.errors import EnrolledMeanwhile
 from sesame.store.holds import delete_hold, delete_holds_of_owner
 from sesame.store.metadata import METADATA
@@ -40,7 +46,7 @@ CARDS = Table(
     Column("profile", String(32), nullable=False),  # a name in sesame.cap.profile
     Column("sealed", LargeBinary, nullable=False),  # PAN, PSN and key, for custody only
     Column("last4", String(4), nullable=False),  # of the PAN: what a screen may show
-    Column("last_atc", Integer, nullable=False),  # never decreases
+    Column("last_atc", Integer, nullable=False),  # never below an accepted one
     Column("created_at", BigInteger, nullable=False),
     # Of the database's lives (`sesame.store.incarnation`); in an earlier one the card is unsure.
     Column("generation", Integer, nullable=False, server_default="0"),
@@ -149,7 +155,7 @@ def insert_cards(
     """Write new cards, each of the customer by whose key it stands, and index their PANs.
 
     Those that are written within *unsure_for* microseconds after a restore are unsure: they may
-    have signed in here before, and the backup forgot them.
+    have signed in here before, and the backup forgot them. So nobody knows what they began with.
 
     Raises:
         EnrolledMeanwhile: a PAN with its PSN is somebody's already.
@@ -170,6 +176,8 @@ def insert_cards(
     generation, restored_at = life or (0, None)
     if restored_at is not None and at < restored_at + unsure_for:
         generation -= 1
+    else:
+        insert_begun(connection, [(key, card.card_number, card.last_atc) for key, card in cards])
     insert_rows(
         connection,
         CARDS,
@@ -226,10 +234,66 @@ def raise_atc(connection: Connection, key: Key, card_number: int, atc: int) -> b
 
     Call it behind the step that says so.
     """
-    of_now = text("generation = (SELECT now.generation FROM incarnation AS now WHERE now.id = 1)")
     risen = update(CARDS).where(CARDS.c.bucket == key[0], CARDS.c.user_code == key[1])
-    risen = risen.where(CARDS.c.card_number == card_number, CARDS.c.last_atc < atc, of_now)
+    risen = risen.where(CARDS.c.card_number == card_number, CARDS.c.last_atc < atc, _OF_NOW)
     return connection.execute(risen.values(last_atc=atc)).rowcount == 1
+
+
+# That no restore made a card unsure.
+_OF_NOW = literal_column(
+    "cards.generation = (SELECT now.generation FROM incarnation AS now WHERE now.id = 1)", Boolean
+)
+
+
+class Lowering(NamedTuple):
+    """A card whose last ATC falls, from what it began with."""
+
+    card_number: int
+    begun: int  # 1–65535
+    to: int  # below it
+
+
+def may_fall(connection: Connection, key: Key, fall: Lowering) -> bool:
+    """Whether a card would begin lower by `lower_atc`."""
+    where = _falls_from_beginning(key, fall, unsure=False)
+    return bool(connection.execute(select(there_is(*where))).scalar())
+
+
+def lower_atc(connection: Connection, key: Key, fall: Lowering, *, unsure: bool = False) -> bool:
+    """Have a card begin lower; False where a code was accepted since, or nobody knows.
+
+    Both counters fall, or none. Call it behind the step that says so. *unsure*: also where a
+    restore made the card unsure.
+    """
+    where = _falls_from_beginning(key, fall, unsure=unsure)
+    if connection.execute(update(CARDS).where(*where).values(last_atc=fall.to)).rowcount != 1:
+        return False
+    # On PostgreSQL the trigger that let the card's fall through has done it.
+    connection.execute(update(BEGUN_COUNTERS).where(*_begun(key, fall)).values(last_atc=fall.to))
+    return True
+
+
+def _falls_from_beginning(key: Key, fall: Lowering, *, unsure: bool) -> list[ColumnElement[bool]]:
+    card = CARDS.c
+    return [
+        card.bucket == key[0],
+        card.user_code == key[1],
+        card.card_number == fall.card_number,
+        card.last_atc == fall.begun,
+        card.last_atc > fall.to,
+        there_is(*_begun(key, fall)),
+        *([] if unsure else [_OF_NOW]),
+    ]
+
+
+def _begun(key: Key, fall: Lowering) -> list[ColumnElement[bool]]:
+    begun = BEGUN_COUNTERS.c
+    return [
+        begun.bucket == key[0],
+        begun.user_code == key[1],
+        begun.card_number == fall.card_number,
+        begun.last_atc == fall.begun,
+    ]
 
 
 def held_card(connection: Connection, key: Key, last4: str) -> int | None:
@@ -257,12 +321,37 @@ def card_ending(connection: Connection, key: Key, last4: str) -> int | None:
     return number
 
 
+class Standing(NamedTuple):
+    """Where a card's counter stands, and what it began with: None where that is not known, or 0."""
+
+    card_number: int
+    last_atc: int
+    begun: int | None
+
+
+def find_standing(connection: Connection, key: Key, last4: str) -> Standing | None:
+    """The newest card of the customer at *key* that ends with *last4* and is not retired."""
+    begun = BEGUN_COUNTERS.c
+    same = and_(
+        begun.bucket == CARDS.c.bucket,
+        begun.user_code == CARDS.c.user_code,
+        begun.card_number == CARDS.c.card_number,
+    )
+    columns = (CARDS.c.card_number, CARDS.c.last_atc, begun.last_atc)
+    query = select(*columns).select_from(CARDS.outerjoin(BEGUN_COUNTERS, same))
+    query = query.where(CARDS.c.bucket == key[0], CARDS.c.user_code == key[1])
+    query = query.where(CARDS.c.last4 == last4, CARDS.c.state != CardState.RETIRED)
+    row = connection.execute(query.order_by(CARDS.c.card_number.desc()).limit(1)).first()
+    return None if row is None else Standing(*row)
+
+
 def replace_card(connection: Connection, key: Key, card: NewCardRow, at: int) -> None:
     """Put a new card in the place of the one with its number, whose PAN stays taken.
 
     Raises:
         EnrolledMeanwhile: the new PAN with its PSN is somebody's already.
     """
+    forget_begun(connection, key, card.card_number, at_or_above=0)
     connection.execute(
         delete(CARDS)
         .where(CARDS.c.bucket == key[0], CARDS.c.user_code == key[1])

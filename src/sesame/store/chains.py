@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, bindparam, sele
 
 from sesame.store.access import ACCESS
 from sesame.store.audit import AUDIT_LINES, AUDIT_PERSONAL
+from sesame.store.begun import BEGUN_COUNTERS
 from sesame.store.bulk import find_rows
 from sesame.store.cards import CARDS
 from sesame.store.errors import StoreUnavailable
@@ -44,6 +45,7 @@ class LastAtc(NamedTuple):
     card_number: int
     last_atc: int
     since: int  # when the card came
+    begun: int | None = None  # the last ATC that it began with, where that is kept
 
 
 class Opening(NamedTuple):
@@ -70,12 +72,19 @@ def find_heads(connection: Connection, keys: Sequence[Key]) -> dict[str, ChainHe
 
 def find_last_atcs(connection: Connection, keys: Sequence[Key]) -> list[LastAtc]:
     """The last ATCs of the cards of the customers at *keys*."""
-    wanted = ("card_number", "last_atc", "created_at")
-    rows = find_rows(connection, CARDS, ("bucket", "user_code"), wanted, keys)
+    of, wanted = ("bucket", "user_code"), ("card_number", "last_atc", "created_at")
+    rows = find_rows(connection, CARDS, of, wanted, keys)
     for _, user_code, number, last_atc, since in rows:
         _check_types(number, user_code, last_atc)
         _check_types(since, user_code, last_atc)
-    return [LastAtc(*row[1:]) for row in rows]
+    kept = find_rows(connection, BEGUN_COUNTERS, of, ("card_number", "last_atc"), keys)
+    for _, user_code, number, begun in kept:
+        _check_types(number, user_code, begun)
+    begun_at = {(user_code, number): begun for _, user_code, number, begun in kept}
+    return [
+        LastAtc(user_code, number, last_atc, since, begun_at.get((user_code, number)))
+        for _, user_code, number, last_atc, since in rows
+    ]
 
 
 def read_chain_lines(

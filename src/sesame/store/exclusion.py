@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError
 _IN_ORDER = (
     "access",
     "cards",
+    "begun_counters",
     "customers",
     "customer_details",
     "customer_words",

@@ -19,6 +19,7 @@ from sqlalchemy import (
 from sesame.store.access import ACCESS, State, state_columns
 from sesame.store.addresses import FORMER_ADDRESSES, AddressRow
 from sesame.store.audit import AUDIT_LINES, AUDIT_PERSONAL, AuditRow
+from sesame.store.begun import BEGUN_COUNTERS
 from sesame.store.cards import CARDS
 from sesame.store.chains import Key
 from sesame.store.customers import CUSTOMERS
@@ -41,6 +42,7 @@ _ERASED = (
     DISPATCHES,
     NOTICES,
     CARDS,
+    BEGUN_COUNTERS,
     CUSTOMER_DETAILS,
     CUSTOMER_WORDS,
     FORMER_ADDRESSES,
@@ -78,6 +80,13 @@ class CardHeld(NamedTuple):
     last4: str
     last_atc: int
     created_at: int
+
+
+class BegunHeld(NamedTuple):
+    """What a card began with."""
+
+    card_number: int
+    last_atc: int
 
 
 class DeviceHeld(NamedTuple):
@@ -169,6 +178,7 @@ class PersonHeld(msgspec.Struct, frozen=True, kw_only=True):
     details: DetailsRow | None
     former_addresses: list[tuple[Any, ...]]  # as `AddressRow`, and until when
     cards: list[CardHeld]
+    begun: list[BegunHeld]
     devices: list[DeviceHeld]
     sessions: list[SessionHeld]
     orders: list[OrderHeld]
@@ -189,6 +199,7 @@ def read_person(connection: Connection, key: Key) -> PersonHeld | None:
         details=read_details(connection, key),
         former_addresses=_former_addresses(connection, key),
         cards=[CardHeld(*one) for one in _rows(connection, CARDS, CardHeld, key)],
+        begun=[BegunHeld(*one) for one in _rows(connection, BEGUN_COUNTERS, BegunHeld, key)],
         devices=[DeviceHeld(*one) for one in _rows(connection, DEVICES, DeviceHeld, key)],
         sessions=[SessionHeld(*one) for one in _rows(connection, SESSIONS, SessionHeld, key)],
         orders=[OrderHeld(*one) for one in _rows(connection, ORDERS, OrderHeld, key)],

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Table, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Table, delete, insert, select, text, update
 
 from sesame.store.access import ACCESS
 from sesame.store.audit import AUDIT_LINES
-from sesame.store.cards import CARDS
+from sesame.store.begun import forget_begun
+from sesame.store.cards import CARDS, Lowering, lower_atc
 from sesame.store.devices import DEVICES
 
 
@@ -23,6 +24,7 @@ class LostStep:
     at: int
     line: bytes
     atcs: tuple[tuple[int, int], ...] = ()  # card number and the last ATC that it was given
+    falls: tuple[Lowering, ...] = ()  # cards that began lower from then on
     signed_in: bool = False
     retires: bool = False  # the old code, if there was one
     ends_sessions: bool = False
@@ -36,6 +38,7 @@ class ReplayedChain(msgspec.Struct, frozen=True):
     taken: int  # that it had lost, and has again
     raised: int  # last ATCs
     forked: bool  # the row went on otherwise: only last ATCs were raised from there on
+    left: bool = False  # a card still begins too high: this role may not lower it
 
 
 def replay_chain(
@@ -55,7 +58,9 @@ def replay_chain(
     version, head, has_old_code = row
     there = _heads_of(connection, bucket, user_code, [step.version for step in steps])
     known = taken = raised = 0
-    forked = False
+    forked = left = False
+    # Or a code that the database knows of, and these steps do not, would stand above the fall.
+    to_the_end = bool(steps) and steps[-1].version >= version
     for step in steps:
         if step.version <= version:
             # One that was pruned since cannot be compared.
@@ -68,8 +73,38 @@ def replay_chain(
             taken += 1
         else:
             forked = True
+        if not forked:
+            for fall in step.falls:
+                left |= not _falls_again(connection, bucket, user_code, fall, may=to_the_end)
+        elif step.atcs and _may_lower(connection):
+            # A code was taken below, and what it was lowered by is no part of this history.
+            for card_number, atc in step.atcs:
+                forget_begun(connection, (bucket, user_code), card_number, at_or_above=atc)
         raised += sum(_raise_atc(connection, bucket, user_code, *card) for card in step.atcs)
-    return ReplayedChain(known, taken, raised, forked)
+    return ReplayedChain(known, taken, raised, forked, left)
+
+
+def _falls_again(
+    connection: Connection, bucket: int, user_code: str, fall: Lowering, *, may: bool
+) -> bool:
+    """False where the card stands where it fell from, and does not fall: it *may* not, by whom.
+
+    Of a line that was there already too: another role may have replayed it.
+    """
+    if may and _may_lower(connection):
+        lower_atc(connection, (bucket, user_code), fall, unsure=True)
+        return True
+    stands = (CARDS.c.card_number == fall.card_number, CARDS.c.last_atc == fall.begun)
+    query = select(CARDS.c.card_number).where(*_of(CARDS, bucket, user_code), *stands)
+    return connection.execute(query).first() is None
+
+
+def _may_lower(connection: Connection) -> bool:
+    """Whether this role may: on PostgreSQL the tables' owner, and no server of customers."""
+    if connection.dialect.name != "postgresql":
+        return True
+    owns = text("SELECT has_table_privilege('begun_counters', 'DELETE')")
+    return bool(connection.execute(owns).scalar_one())
 
 
 def _heads_of(

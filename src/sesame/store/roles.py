@@ -2,9 +2,9 @@
 
 The second is `WEB_ROLE`, where there is one. It cannot change a table, nor alter or take away an
 audit line or a customer, and of a card only its last ATC and state. What no right can say triggers
-do (migrations 0004 and 0014): nobody lowers a last ATC, opens a card that the desk holds, nor has
-a version go on but by one, and who has not the owner's rights takes no customer's row away, and
-changes no old code to another (0011).
+do (migrations 0004 and 0014): nobody lowers a last ATC once a code was accepted, opens a card that
+the desk holds, nor has a version go on but by one, and who has not the owner's rights takes no
+customer's row away, and changes no old code to another (0011).
 """
 
 import re
@@ -58,6 +58,7 @@ _CHAINS: Mapping[str, str] = {
     "audit_lines": "SELECT",
     "audit_anchors": "SELECT",
     "cards": "SELECT (bucket, user_code, card_number, last_atc, created_at)",
+    "begun_counters": "SELECT",
     # Names and reasons stand in it: lines commit to all of it together.
     "approvals": "SELECT",
     "limit_changes": "SELECT",
@@ -99,6 +100,7 @@ _PERSON: Mapping[str, str] = {
         "SELECT (bucket, user_code, card_number, kind, state, profile, last4, last_atc, "
         "created_at), DELETE"
     ),
+    "begun_counters": "SELECT, DELETE",
     "sessions": "SELECT (bucket, user_code, means, opened_at, seen_at, ends_at), DELETE",
     "card_orders": f"SELECT {_ORDER}, DELETE",
     "dispatches": "SELECT, DELETE",
@@ -117,6 +119,8 @@ _DESK: Mapping[str, str] = {
     **GRANTS,
     "access": "SELECT, INSERT (bucket, user_code, enrolled_at, *), UPDATE (*, enrolled_at), DELETE",
     "cards": "SELECT, INSERT, UPDATE (last_atc, generation, state)",
+    # Who may change it may have a card's last ATC fall from there (migration 0014). It never rises.
+    "begun_counters": "SELECT, UPDATE (last_atc)",
     "pan_index": "SELECT, INSERT",
     "staff": "SELECT, INSERT, UPDATE (begun_at, closed_at, closed_reason)",
     "staff_bootstraps": "SELECT, UPDATE (used_at)",

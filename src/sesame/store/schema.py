@@ -19,6 +19,7 @@ from sesame.store import (  # noqa: F401 -- their tables
     access,
     approvals,
     audit,
+    begun,
     cards,
     closures,
     customers,

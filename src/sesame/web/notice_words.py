@@ -117,6 +117,10 @@ WORDS: Mapping[str, _Words] = {
         N_("Un nouveau numéro d’activation part par la poste"),
         N_("Un conseiller l’a demandé pour vous. Personne ne vous le dira au téléphone."),
     ),
+    "counter-lowered": _Words(
+        N_("Le compteur de votre carte a été corrigé chez nous"),
+        N_("Il était trop haut. Les prochains codes Sésame de cette carte servent sur {portal}."),
+    ),
     "other": _Words(
         N_("Votre accès à {portal} a été modifié"),
         N_("Appelez-nous pour en savoir plus."),

@@ -6,6 +6,8 @@ finds somebody, filled from the customers there are; an index of how cards end. 
 of a customer is changed, and no login reads them. On
 PostgreSQL a card that is retired stays so, whoever writes; who makes cards lets none sign in; and
 the server of customers opens none but one that waits, by its order, and one that its owner held.
+What cards began with, from now on: a last ATC may fall from there, and from nowhere else, where who
+writes may change both; so a code that was accepted since keeps it from falling, whoever writes.
 One request of each kind for a card is
 open at a time, no more one of all kinds. Of an address it is known when it was changed at the desk
 and when two persons stood for it, and what stood before. What two agreed to can be had once.
@@ -116,6 +118,54 @@ CREATE TRIGGER holds_guarded BEFORE INSERT OR UPDATE OR DELETE ON holds FOR EACH
 EXECUTE FUNCTION sesame_guards_holds()
 """
 
+# Who may change both, and while no code was accepted: then the last ATC stands above. Both fall by
+# this one statement, or a card that had come up to where it began could fall again.
+_FALLS = """
+CREATE FUNCTION sesame_falls_from_beginning() RETURNS trigger LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF has_column_privilege(current_user, 'public.begun_counters', 'last_atc', 'UPDATE') THEN
+        UPDATE public.begun_counters AS begun SET last_atc = NEW.last_atc
+        WHERE begun.bucket = OLD.bucket AND begun.user_code = OLD.user_code
+          AND begun.card_number = OLD.card_number AND begun.last_atc = OLD.last_atc;
+        IF FOUND THEN
+            RETURN NEW;
+        END IF;
+    END IF;
+    RAISE 'refused on cards: a last ATC does not fall' USING ERRCODE = 'restrict_violation';
+END $$
+"""
+_ONLY_FORWARDS = """
+CREATE TRIGGER cards_only_forwards BEFORE UPDATE OF last_atc ON cards FOR EACH ROW
+WHEN (NEW.last_atc < OLD.last_atc) EXECUTE FUNCTION {}
+"""
+# Of a card that there is nobody knows any more what it began with.
+_BEGINS = """
+CREATE FUNCTION sesame_begins_before_its_card() RETURNS trigger LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF EXISTS (
+        SELECT FROM public.cards AS card
+        WHERE card.bucket = NEW.bucket AND card.user_code = NEW.user_code
+          AND card.card_number = NEW.card_number)
+    THEN
+        RAISE 'refused on begun_counters: its card is there already'
+            USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END $$
+"""
+_BEGINS_TRIGGER = """
+CREATE TRIGGER begun_before_its_card BEFORE INSERT ON begun_counters FOR EACH ROW
+EXECUTE FUNCTION sesame_begins_before_its_card()
+"""
+_BEGUN_FALLS = """
+CREATE TRIGGER begun_only_falls BEFORE UPDATE ON begun_counters FOR EACH ROW
+WHEN (NEW.last_atc >= OLD.last_atc OR (NEW.bucket, NEW.user_code, NEW.card_number)
+    IS DISTINCT FROM (OLD.bucket, OLD.user_code, OLD.card_number))
+EXECUTE FUNCTION sesame_refuse('what a card began with does not rise')
+"""
+
 
 def _key() -> tuple[sa.Column[int], sa.Column[str]]:
     return (
@@ -204,6 +254,13 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "begun_counters",
+        *_key(),
+        sa.Column("card_number", sa.SmallInteger, primary_key=True),
+        sa.Column("last_atc", sa.Integer, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "notices",
         sa.Column("id", sa.LargeBinary(16), primary_key=True),
         sa.Column("bucket", sa.SmallInteger, nullable=False),
@@ -279,6 +336,12 @@ def upgrade() -> None:
         op.execute(_NEW_TRIGGER)
         op.execute(_GUARDS_HOLDS)
         op.execute(_HOLDS_TRIGGER)
+        op.execute(_FALLS)
+        op.execute("DROP TRIGGER cards_only_forwards ON cards")
+        op.execute(_ONLY_FORWARDS.format("sesame_falls_from_beginning()"))
+        op.execute(_BEGINS)
+        op.execute(_BEGINS_TRIGGER)
+        op.execute(_BEGUN_FALLS)
 
 
 def _make_words() -> None:
@@ -305,8 +368,10 @@ def downgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
         op.execute(
             "DROP FUNCTION sesame_stays_retired(), sesame_guards_states(), "
-            "sesame_guards_new_cards(), sesame_guards_holds() CASCADE"
+            "sesame_guards_new_cards(), sesame_guards_holds(), sesame_falls_from_beginning(), "
+            "sesame_begins_before_its_card() CASCADE"
         )
+        op.execute(_ONLY_FORWARDS.format("sesame_refuse('a last ATC does not fall')"))
     op.drop_index("approvals_one_open", "approvals")
     op.drop_column("approvals", "used_at")
     op.drop_index("staff_one_account", "staff")
@@ -322,6 +387,7 @@ def downgrade() -> None:
         "limit_changes",
         "closures",
         "notices",
+        "begun_counters",
         "holds",
         "readers",
         "batches",
