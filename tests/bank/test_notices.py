@@ -138,6 +138,21 @@ async def test_told_once_by_email_or_by_letter(desk: Desk) -> None:
     assert carrier.rests == 1
 
 
+async def test_the_end_of_an_old_code_is_told(desk: Desk) -> None:
+    """By e-mail, or by letter where there is no address for one, as a first success writes it."""
+    carrier = Carrier()
+    for person in (VERA, OMAR):
+        await desk.branch.login(person, person.card.code(1))
+    await desk.tell(Outbox(carrier))
+    (told,) = carrier.taken
+    assert (told.to, told.event) == ("vera@example.org", Event.OLD_CODE)
+    assert told.at == desk.branch.clock()
+    assert await desk.letters(VERA) == []
+    (letter,) = await desk.letters(OMAR)
+    (notice,) = await desk.notices(OMAR)
+    assert (letter.kind, letter.reference) == ("notice", notice.letter)
+
+
 async def test_without_a_mail_server_by_letter(desk: Desk) -> None:
     """Also what was due by e-mail when it was switched off; what is not worth one is not told."""
     carrier = Carrier([MailServerAway("status 421")])

@@ -92,7 +92,8 @@ class Channel:
     kind: str = "notice"  # of the letter, as `sesame.letters.letter.kind_of` says
 
 
-# What decides whether somebody can sign in has to reach its owner, by whatever way there is. What
+# What decides whether somebody can sign in has to reach its owner, by whatever way there is: the
+# end of their old code too, which whoever switched over in their place has seen on the page. What
 # only follows from something that they did themselves, or stands on the page when they sign in,
 # is not worth a letter.
 CHANNELS: Mapping[Event, Channel] = {
@@ -107,7 +108,7 @@ CHANNELS: Mapping[Event, Channel] = {
     Event.HANDED_OVER: Channel(Letter.INSTEAD),
     Event.ADDRESS: Channel(Letter.ALWAYS),
     Event.EMAIL: Channel(Letter.ALWAYS),  # the new address is perhaps somebody else's
-    Event.OLD_CODE: Channel(Letter.NEVER),
+    Event.OLD_CODE: Channel(Letter.INSTEAD),
     Event.DEVICES: Channel(Letter.NEVER),
     Event.RETURNED: Channel(Letter.NEVER),  # a letter would come back too
     Event.REPRINT: Channel(Letter.INSTEAD),

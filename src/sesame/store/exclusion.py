@@ -20,6 +20,7 @@ _IN_ORDER = (
     "stranger_personal",
     "sessions",
     "devices",
+    "notices",
     "stranger_failures",
     "incarnation",
     "beats",
@@ -34,7 +35,6 @@ _IN_ORDER = (
     "batches",
     "readers",
     "holds",
-    "notices",
     "closures",
     "limit_changes",
 )

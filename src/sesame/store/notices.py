@@ -57,6 +57,9 @@ NONE = "none"  # no e-mail is sent
 DUE = "due"
 SENT = "sent"
 FAILED = "failed"  # the mail servers did not take it
+# The event of the one notice that a login brings: its statements (`sesame.store.sqlite_login`,
+# `sesame.store.postgresql_login`) insert it where their step retires an old code.
+OLD_CODE_OVER = "old-code"
 
 
 class NoticeRow(NamedTuple):
