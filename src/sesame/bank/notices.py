@@ -34,6 +34,7 @@ from sesame.store.notices import (
     Settled,
     count_waiting,
     find_recipient,
+    oldest_waiting,
     settle_notice,
     sort_notices,
     take_due,
@@ -46,6 +47,7 @@ _LEASE = timedelta(minutes=2)  # one process's; a carrier takes half a minute at
 _PAUSE = timedelta(minutes=1)  # after a mail server did not answer
 _SORTED_AT_ONCE = 100  # of one transaction
 _SENT_AT_ONCE = 500  # of one round
+_SECOND = 1_000_000  # microseconds, as rows have moments
 _DAMAGED = "damaged"
 _REFERENCE = 8  # characters of 5 bits
 
@@ -176,6 +178,8 @@ class Outbox:
         """
         waiting = await bank.store.read(count_waiting)
         bank.meters.notices_waiting.put(waiting)
+        oldest = await bank.store.read(oldest_waiting) if waiting else None
+        bank.meters.notices_oldest.put((oldest or 0) / _SECOND)
         if not waiting:
             return
         await self._sort(bank)
@@ -204,6 +208,8 @@ class Outbox:
             )
             for settled in done:
                 _count(bank, settled)
+                if settled.email_state == FAILED:  # nobody refused it: its time is over
+                    bank.meters.notices.add("given-up")
             if len(done) < _SORTED_AT_ONCE:
                 return
 

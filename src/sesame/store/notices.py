@@ -225,6 +225,13 @@ def count_waiting(connection: Connection) -> int:
     return int(connection.execute(query).scalar_one())
 
 
+def oldest_waiting(connection: Connection) -> int | None:
+    """Of when the change is that has waited longest to be told, as in rows; None: nothing waits."""
+    waiting = NOTICES.c.email_state.in_((NEW, DUE))
+    found: int | None = connection.execute(select(func.min(NOTICES.c.at)).where(waiting)).scalar()
+    return found
+
+
 def list_notices(connection: Connection, key: Key) -> list[NoticeRow]:
     """What the customer at *key* was and is to be told, oldest first."""
     mine = (NOTICES.c.bucket == key[0], NOTICES.c.user_code == key[1])
