@@ -1,5 +1,6 @@
 """`sesame.notice_letters`: what is told by letter is printed, to its customer, and says no more."""
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from sqlalchemy import Connection
 
 from sesame.bank.moments import to_row
 from sesame.bank.notices import CHANNELS, Event, Outbox
+from sesame.catalogue import Language
 from sesame.letters.errors import MalformedLetter
 from sesame.letters.letter import Actor, HoldNotice, Notice, ReleaseNotice
 from sesame.notice_letters import notice_letter
@@ -118,6 +120,23 @@ def test_its_words() -> None:
     assert "Appelez-nous tout de suite" in text
     assert text.count("Lefèvre-Dubois") == 1
     assert "VERA2345" not in text
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        (Language.FRENCH, "Votre ancien code confidentiel ne sert plus"),
+        (Language.ENGLISH, "Your old code is no longer in use"),
+    ],
+)
+def test_the_end_of_an_old_code_on_paper(language: Language, said: str) -> None:
+    """In the customer's language, with whom to call if it was not their doing."""
+    to = replace(addressee(), language=language)
+    letter = notice_letter("notice", _row("old-code"), to, reference="7QK4-XM2P", on=_ON)
+    text = " ".join(text_of(letter).split())
+    assert said in text
+    assert "Coop@net" in text
+    assert "01 99 00 26 40" in text
 
 
 def test_an_event_without_words() -> None:

@@ -118,7 +118,7 @@ _CAUSES = (
     "nothing-to-open",
 )
 _STORE_ERRORS = ("StoreUnavailable", "RowHeld", "StatementFailed")
-_TOLD = ("sent", "letter", "untold", "deferred", "refused", "server-away")
+_TOLD = ("sent", "letter", "untold", "deferred", "refused", "server-away", "given-up")
 _CUSTODY_ERRORS = ("CustodyBusy", "CustodyUnavailable", "SealBroken", "SocketUnreachable")
 
 
@@ -251,14 +251,20 @@ class Meters:
             "sesame_notices_total",
             "Notices to customers, by what came of them: sent (an e-mail left), letter (one is due "
             "in its place or beside it), untold (neither: there is no address, or it is not worth "
-            "a letter); and tries of an e-mail that failed: deferred (not now), refused (never), "
-            "server-away (the mail server takes none).",
+            "a letter); tries of an e-mail that failed: deferred (not now), refused (never), "
+            "server-away (the mail server takes none); and e-mails that were due and are tried no "
+            "more: given-up (a day is over, or e-mail was switched off).",
             ("outcome",),
             [(outcome,) for outcome in _TOLD],
         )
         self.notices_waiting = Gauge(
             "sesame_notices_waiting",
             "Notices that wait to be sorted or sent, as the database has them.",
+            join=Join.MOST,
+        )
+        self.notices_oldest = Gauge(
+            "sesame_notices_oldest_timestamp_seconds",
+            "Of when the change is that has waited longest to be told; 0: nothing waits.",
             join=Join.MOST,
         )
         self.processes = Gauge("sesame_processes", "Server processes that live.")

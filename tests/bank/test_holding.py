@@ -87,8 +87,8 @@ async def test_all_cards_are_held_and_the_other_sessions_end(branch: Branch, oth
     assert branch.rows('SELECT card_number, "by", by_code FROM holds ORDER BY card_number') == [
         (number, "owner", DORA.user_code) for number in (1, 2)
     ]
-    ((event, facts),) = branch.rows("SELECT event, facts FROM notices")
-    assert (event, json.loads(bytes(facts))) == ("hold", {"cards": 2})
+    ((facts,),) = branch.rows("SELECT facts FROM notices WHERE event = 'hold'")
+    assert json.loads(bytes(facts)) == {"cards": 2}
 
 
 async def test_a_login_on_its_way_meets_the_hold(
@@ -117,7 +117,8 @@ async def test_a_second_click_reads_the_same_number(branch: Branch) -> None:
     here = await _session(branch, VERA, VERA.card.code(1))
     first, second = await asyncio.gather(_hold(branch, here), _hold(branch, here))
     assert first == second
-    assert len(branch.rows("SELECT * FROM holds")) == len(branch.rows("SELECT * FROM notices")) == 1
+    told = branch.rows("SELECT * FROM notices WHERE event = 'hold'")
+    assert len(branch.rows("SELECT * FROM holds")) == len(told) == 1
     with pytest.raises(NothingToHold):
         await _hold(branch, here, bytes(16))
 
@@ -184,7 +185,7 @@ async def test_a_code_and_the_number_lift_it(branch: Branch) -> None:
     assert states(branch, DORA) == ["active", "active"]
     assert branch.rows("SELECT * FROM holds") == []
     events = [event for (event,) in branch.rows("SELECT event FROM notices ORDER BY at, event")]
-    assert sorted(events) == ["hold", "release"]
+    assert sorted(events) == ["hold", "old-code", "release"]
     lines, _ = await branch.chain(DORA)
     said = json.loads(lines[-1][1])
     assert (said["event"], said["opened"]) == ("release", [[1, 0], [2, 0]])

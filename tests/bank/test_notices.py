@@ -138,6 +138,21 @@ async def test_told_once_by_email_or_by_letter(desk: Desk) -> None:
     assert carrier.rests == 1
 
 
+async def test_the_end_of_an_old_code_is_told(desk: Desk) -> None:
+    """By e-mail, or by letter where there is no address for one, as a first success writes it."""
+    carrier = Carrier()
+    for person in (VERA, OMAR):
+        await desk.branch.login(person, person.card.code(1))
+    await desk.tell(Outbox(carrier))
+    (told,) = carrier.taken
+    assert (told.to, told.event) == ("vera@example.org", Event.OLD_CODE)
+    assert told.at == desk.branch.clock()
+    assert await desk.letters(VERA) == []
+    (letter,) = await desk.letters(OMAR)
+    (notice,) = await desk.notices(OMAR)
+    assert (letter.kind, letter.reference) == ("notice", notice.letter)
+
+
 async def test_without_a_mail_server_by_letter(desk: Desk) -> None:
     """Also what was due by e-mail when it was switched off; what is not worth one is not told."""
     carrier = Carrier([MailServerAway("status 421")])
@@ -173,7 +188,7 @@ async def test_what_is_refused_for_good_becomes_a_letter(desk: Desk) -> None:
     await desk.tell(Outbox(carrier))
     assert sorted(await desk.states(VERA)) == ["failed", "sent"]
     assert len(await desk.letters(VERA)) == 1
-    assert desk.counted("refused") == 1
+    assert (desk.counted("refused"), desk.counted("given-up")) == (1, 0)
 
 
 async def test_gaps_grow_and_a_letter_ends_them(desk: Desk) -> None:
@@ -193,6 +208,7 @@ async def test_gaps_grow_and_a_letter_ends_them(desk: Desk) -> None:
     assert await desk.states(VERA) == ["failed"]
     assert [letter.kind for letter in await desk.letters(VERA)] == ["hold"]
     assert carrier.taken == []
+    assert (desk.counted("given-up"), desk.counted("refused")) == (1, 0)
 
 
 async def test_a_dead_server_is_asked_once_a_minute(
@@ -217,6 +233,25 @@ async def test_a_dead_server_is_asked_once_a_minute(
         await desk.tell(outbox)
     assert await desk.states(VERA) == ["sent"] * 5
     assert len(carrier.taken) == 5
+
+
+async def test_since_when_somebody_waits_is_told(desk: Desk) -> None:
+    """By the change, not by the last try; 0 once nobody does."""
+    carrier = Carrier([EmailDeferred("status 450")] * 3)
+    outbox, told = Outbox(carrier), desk.branch.bank.meters.notices_oldest.values
+    await desk.tell(outbox)
+    assert told == {(): 0}
+    await desk.note(VERA)
+    await desk.tell(outbox)
+    desk.branch.clock.forward(minutes=1)
+    await desk.note(VERA, "release")
+    await desk.tell(outbox)
+    assert told == {(): NINE.timestamp()}
+    for _ in range(3):
+        desk.branch.clock.forward(minutes=20)
+        await desk.tell(outbox)
+    assert await desk.states(VERA) == ["sent", "sent"]
+    assert told == {(): 0}
 
 
 async def test_several_processes_share_them_out(desk: Desk) -> None:

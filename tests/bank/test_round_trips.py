@@ -8,7 +8,7 @@ import pytest
 
 from sesame.bank.sessions import end_session, end_session_of
 from sesame.bank.verification import Accepted, Attempt, Outcome, Refused, verify_login
-from sesame.store.postgresql_login import READ_GROUP, SWAP_GROUP
+from sesame.store.postgresql_login import READ_GROUP, SWAP_GROUP, SWAP_GROUP_TELLING
 from tests.bank.branch import VERA, Branch, attempt, open_bank
 
 pytestmark = pytest.mark.needs("postgresql")
@@ -50,27 +50,34 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 async def test_a_login_is_two_round_trips(branch: Branch, sent: list[str]) -> None:
-    """From a browser that is known or not, right or wrong."""
+    """From a browser that is known or not, right or wrong; the one that ends an old code too.
+
+    That one says so by a statement of its own, with which it is told: no other login pays for it.
+    """
     bank = branch.bank
     await bank.pressure.is_on(bank.store, bank.limits, bank.now())  # asked once in a while
     assert sent
     first = replace(attempt(VERA.user_code, VERA.card.code(1)), device_seed=bytes(32))
 
-    async def login(mine: Attempt) -> Outcome:
+    async def login(mine: Attempt, statements: list[str] = _HOT) -> Outcome:
         sent.clear()
         outcome = await verify_login(bank, mine)
-        assert sent == _HOT
+        assert sent == statements
         return outcome
 
-    accepted = await login(first)
+    wrong = attempt(VERA.user_code, VERA.card.wrong_code(1), origin=first.origin)
+    assert await login(wrong) == Refused()
+    accepted = await login(first, [READ_GROUP, SWAP_GROUP_TELLING])
     assert isinstance(accepted, Accepted)
     assert accepted.device is not None
+    assert branch.rows("SELECT event FROM notices") == [("old-code",)]
     known = replace(first.origin, devices=(accepted.device,))
     mine = attempt(VERA.user_code, VERA.card.code(2), origin=known)
     assert isinstance(await login(mine), Accepted)
     for origin in (known, first.origin):
         wrong = attempt(VERA.user_code, VERA.card.wrong_code(3), origin=origin)
         assert await login(wrong) == Refused()
+    assert len(branch.rows("SELECT event FROM notices")) == 1
 
 
 async def test_the_end_of_a_session_is_three_round_trips(branch: Branch, sent: list[str]) -> None:

@@ -1,12 +1,19 @@
 """`sesame.bank.switching`: how far everybody is, by what is true of them, on either database."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from sesame.bank.challenges import ChallengeResponse, make_challenge
 from sesame.bank.errors import NotAllowed
+from sesame.bank.holding import hold_own
+from sesame.bank.matching import TwoCodes
+from sesame.bank.origin import Door, Origin
+from sesame.bank.sessions import read_session
 from sesame.bank.staff import Role
 from sesame.bank.switching import (
     Board,
@@ -18,10 +25,12 @@ from sesame.bank.switching import (
     standing_of,
     who_stands,
 )
-from sesame.bank.verification import Accepted
+from sesame.bank.turnstile import Turnstile
+from sesame.bank.verification import Accepted, Outcome, Refused, verify_login
 from sesame.store.buckets import bucket_of
 from sesame.store.switching import Facts
-from tests.bank.branch import DORA, OLD_CODE, OMAR, VERA, Branch, Person
+from tests.bank.branch import DORA, OLD_CODE, OMAR, VERA, Branch, Person, attempt, open_bank
+from tests.bank.waiting import activation, have_wait, release
 from tests.desk.office import ADDRESS, Office, open_office, person
 
 _NEVER = Standing(Way.BOTH, Reason.NEVER_TRIED)
@@ -41,6 +50,85 @@ async def test_the_old_code_dies_at_its_owners_own_success(branch: Branch) -> No
     assert await _counts(branch) == {_NEVER: 2, _READY: 1}
     assert isinstance(await branch.login(OMAR, OLD_CODE), Accepted)
     assert await _counts(branch) == {_NEVER: 2, _READY: 1}
+
+
+async def _by_a_code(branch: Branch) -> Outcome:
+    return await branch.login(VERA, VERA.card.code(1))
+
+
+async def _by_two_codes(branch: Branch) -> Outcome:
+    return await branch.login(VERA, TwoCodes(VERA.card.code(1), VERA.card.code(2)))
+
+
+async def _by_a_challenge(branch: Branch) -> Outcome:
+    challenge = await make_challenge(branch.bank, b"a form")
+    codes = TwoCodes(VERA.card.code(1, challenge.inputs), VERA.card.code(2))
+    return await branch.login(VERA, ChallengeResponse(challenge, codes))
+
+
+async def _by_another_program(branch: Branch) -> Outcome:
+    """Which opens no session of ours."""
+    origin = Origin(Door.REST, ADDRESS)
+    return await branch.login(VERA, VERA.card.code(1), session_seed=None, origin=origin)
+
+
+async def _by_an_activation(branch: Branch) -> Outcome:
+    await have_wait(branch, VERA)
+    assert await branch.login(VERA, VERA.card.code(1)) == Refused()
+    return await branch.login(VERA, activation(VERA.card.code(1)))
+
+
+async def _by_a_release(branch: Branch) -> Outcome:
+    """Of a hold that a session of the old code began."""
+    looking = await branch.login(VERA, OLD_CODE)
+    assert isinstance(looking, Accepted)
+    session = await read_session(branch.bank, looking.session_token or "")
+    assert session is not None
+    held = await hold_own(branch.bank, session, Origin(Door.PORTAL, ADDRESS), b"f" * 16)
+    return await branch.login(VERA, release(VERA.card.code(1), held.number))
+
+
+@pytest.mark.parametrize(
+    ("way", "beside"),
+    [
+        (_by_a_code, []),
+        (_by_two_codes, []),
+        (_by_a_challenge, []),
+        (_by_another_program, []),
+        (_by_an_activation, ["activation"]),
+        (_by_a_release, ["hold", "release"]),
+    ],
+)
+async def test_its_end_is_told_elsewhere_whichever_way_it_came_by(
+    branch: Branch, way: Callable[[Branch], Awaitable[Outcome]], beside: list[str]
+) -> None:
+    """Once, with the moment of the step that ended it; by no attempt before it, nor after."""
+    found = "SELECT event, user_code, at, email_state FROM notices ORDER BY event"
+    await branch.fail(VERA.user_code, 1)
+    assert isinstance(await branch.login(VERA, OLD_CODE), Accepted)
+    assert branch.rows(found) == []
+    assert isinstance(await way(branch), Accepted)
+    row = branch.row(VERA.user_code)
+    assert row["old_code"] is None
+    told = branch.rows(found)
+    assert [event for event, *_ in told] == sorted([*beside, "old-code"])
+    (own,) = [rest for event, *rest in told if event == "old-code"]
+    assert own == [VERA.user_code, row["stepped_at"], "new"]
+    assert isinstance(await branch.login(VERA, VERA.card.code(9)), Accepted)
+    assert branch.rows(found) == told
+
+
+async def test_of_two_first_successes_at_a_time_one_is_told(branch: Branch) -> None:
+    """By two servers, with codes of two ATCs: the second retires nothing any more."""
+    other = open_bank(branch.where, name="another server")
+    other = replace(other, turnstile=Turnstile(), now=branch.clock)
+    forms = [attempt(VERA.user_code, VERA.card.code(atc)) for atc in (1, 2)]
+    outcomes = await asyncio.gather(
+        *(verify_login(bank, form) for bank, form in zip((branch.bank, other), forms, strict=True))
+    )
+    await other.store.close()
+    assert any(isinstance(outcome, Accepted) for outcome in outcomes)
+    assert branch.rows("SELECT event FROM notices") == [("old-code",)]
 
 
 async def test_who_tried_in_vain_is_told_from_who_never_tried(branch: Branch) -> None:

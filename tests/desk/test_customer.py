@@ -37,6 +37,7 @@ from tests.custody.keystores import chance
 from tests.desk.office import ADDRESS, Office, Person, person
 from tests.desk.test_pages import desk_of
 from tests.portal.browser import Browser
+from tests.portal.test_opening import NUMBER, have_wait
 from tests.portal.town import wrong_code
 
 PAGE_OF_VERA = "/guichet/client/VERA2345"
@@ -299,11 +300,28 @@ async def test_who_may_look(office: Office, role: Role, status: int) -> None:
             address = action.address.format(user_code="VERA2345")
             shown = f'<a href="{address}">{action.label}</a>'
             may = status == 200 and role in action.roles
-            assert (shown in response.text) == (may and not action.needs_address)
+            nothing = action.needs_address or action.needs_waiting
+            assert (shown in response.text) == (may and not nothing)
         if role is Role.ADVISER:  # and none where there is no address to change
             await office.live_somewhere(office.town.vera.user_code)
             assert f'href="{PAGE_OF_VERA}/adresse"' in (await browser.get(PAGE_OF_VERA)).text
         assert ("Chercher un abonné" in (await browser.get("/guichet")).text) == (status == 200)
+
+
+async def test_a_new_number_is_offered_while_a_card_waits(office: Office, browser: Browser) -> None:
+    """As long as its page has something to show: not before, to nobody else, nor once it is in."""
+    offer = f'href="{PAGE_OF_VERA}/activation"'
+    assert offer not in (await browser.get(PAGE_OF_VERA)).text
+    await have_wait(office.town, office.town.vera)
+    assert offer in (await browser.get(PAGE_OF_VERA)).text
+    assert "/activation" not in (await browser.get("/guichet/client/OMAR6789")).text
+    office.town.clock.advance(days=1)
+    async with Browser(build_portal(office.town.portal())) as customer:
+        code = await office.town.code_of(office.town.vera)
+        fields = {"user_code": "VERA2345", "number": NUMBER, "code": code}
+        assert (await customer.fill_in("/activation", **fields)).status_code == 303
+    await sign_in(browser, office, office.ada)
+    assert offer not in (await browser.get(PAGE_OF_VERA)).text
 
 
 async def test_a_look_is_a_line_once_an_hour(office: Office, browser: Browser) -> None:

@@ -13,6 +13,7 @@ from sesame.desk.routes import build
 from tests.desk.office import Office, person
 from tests.desk.test_pages import LOGIN, desk_of
 from tests.portal.browser import Browser
+from tests.portal.test_opening import have_wait
 
 _LINK = re.compile(r'<a[^>]* href="(/guichet[^"#]*)')
 _HEADING = re.compile(r"<h([1-6])[ >]")
@@ -30,6 +31,7 @@ _ALONE = {
 async def test_home_leads_to_all_that_a_role_may_do(office: Office, role: Role) -> None:
     """By links alone, none of which is refused; each page warns, and its headings are in order."""
     await office.live_somewhere(office.town.vera.user_code)
+    await have_wait(office.town, office.town.vera)
     who = person("Inès Vidal", role)
     await office.agree(office.paul, await office.hire(who))
     seen = {"/guichet"}

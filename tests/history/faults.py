@@ -185,9 +185,9 @@ def _sql(module: ModuleType, name: str, *changes: tuple[str, str]) -> AbstractCo
 
 
 def _on_postgresql(*changes: tuple[str, str]) -> AbstractContextManager[Any]:
-    """Change the statement of a step, that of a group and that of one alone."""
+    """Change the statement of a step, those of a group and those of one alone."""
     stack = ExitStack()
-    for name in ("SWAP_GROUP", "SWAP_ALONE"):
+    for name in ("SWAP_GROUP", "SWAP_ALONE", "SWAP_GROUP_TELLING", "SWAP_ALONE_TELLING"):
         stack.enter_context(_sql(postgresql_login, name, *changes))
     return stack
 

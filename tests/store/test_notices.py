@@ -15,6 +15,7 @@ from sesame.store.notices import (
     find_recipient,
     insert_notice,
     list_notices,
+    oldest_waiting,
     settle_notice,
     sort_notices,
     take_due,
@@ -45,8 +46,10 @@ def _sort(place: Place, at: int, stale_since: int = 0) -> list[Settled]:
 
 def test_new_ones_are_sorted_once(place: Place) -> None:
     """Those that are due only once they are too old, and nobody's who is sending."""
+    assert place.write(oldest_waiting) is None
     _insert(place, 1, 2)
     assert place.write(count_waiting) == 2
+    assert place.write(oldest_waiting) == 1
     assert len(_sort(place, 5)) == 2
     assert _sort(place, 5) == []
     taken = place.write(lambda c: take_due(c, at=5, until=9))

@@ -17,7 +17,14 @@ from sesame.store.buckets import bucket_of
 from sesame.store.engine import Store, open_store
 from sesame.store.errors import RowHeld, StatementFailed, StoreError, StoreUnavailable
 from sesame.store.options import StoreOptions
-from sesame.store.postgresql_login import READ_GROUP, SWAP_ALONE, SWAP_FIRST, SWAP_GROUP
+from sesame.store.postgresql_login import (
+    READ_GROUP,
+    SWAP_ALONE,
+    SWAP_ALONE_TELLING,
+    SWAP_FIRST,
+    SWAP_GROUP,
+    SWAP_GROUP_TELLING,
+)
 from sesame.store.steps import Fate, Step
 from tests.places import Place
 from tests.postgresql import Cluster
@@ -347,6 +354,8 @@ _STATEMENTS = {
     "group": SWAP_GROUP,
     "first": SWAP_FIRST,
     "alone": SWAP_ALONE,
+    "group, telling": SWAP_GROUP_TELLING,
+    "alone, telling": SWAP_ALONE_TELLING,
 }
 
 
@@ -364,11 +373,11 @@ def planned(server: Place, request: pytest.FixtureRequest) -> dict[str, dict[str
         for table in ("access", "cards", "devices"):
             server.execute(f"ANALYZE {table}")
     steps, asked = [step()], [AccessQuestion(USER_CODE)]
+    plain = postgresql_login._columns(steps[0])  # noqa: SLF001 -- what is sent
     values = {
-        "read": postgresql_login._question(asked[0]),  # noqa: SLF001 -- what is sent
-        "group": postgresql_login._columns(steps[0]),  # noqa: SLF001 -- likewise
-        "first": postgresql_login._columns(steps[0]),  # noqa: SLF001 -- likewise
-        "alone": postgresql_login._columns(steps[0]),  # noqa: SLF001 -- likewise
+        "read": postgresql_login._question(asked[0]),  # noqa: SLF001 -- likewise
+        **dict.fromkeys(("group", "first", "alone"), plain),
+        **dict.fromkeys(("group, telling", "alone, telling"), (*plain, bytes(16))),
     }
 
     async def explain() -> dict[str, dict[str, Any]]:
@@ -436,7 +445,7 @@ def test_no_statement_of_a_login_joins_by_less_than_the_key() -> None:
         for table, *key in written:
             # Counts are a bucket's, and nobody's.
             assert key == ["bucket", "hour" if table == "stranger_failures" else "user_code"]
-        assert len(written) == (0 if name == "read" else 8)
+        assert len(written) == (0 if name == "read" else 9 if "telling" in name else 8)
 
 
 # ── Pages ────────────────────────────────────────────────────────────────────────────────────────

@@ -57,6 +57,7 @@ def _planned(user_code: str, version: int, chance: random.Random, *, enrolled: b
         line=written,
         session=session if enrolled and chance.random() < 1 / 2 else None,
         forgets_devices=chance.random() < 1 / 4,
+        farewell=salt if enrolled and chance.random() < 1 / 4 else None,
         failed_hour=chance.choice([None, *_HOURS]),
     )
 

@@ -111,7 +111,7 @@ async def web(cluster: Cluster, owned: str, owner: Place) -> AsyncIterator[Store
 async def test_a_server_may_do_what_a_server_does(web: Store, owner: Place) -> None:
     """Steps with all they carry, of customers and of others, and to forget by age."""
     assert (await web.read_access(USER_CODE)).version == 1
-    whole = accepted(forgets_devices=True, failed_hour=7)
+    whole = accepted(forgets_devices=True, farewell=bytes(16), failed_hour=7)
     assert await web.swap_access(whole) is Fate.WON
     key, attempt = (whole.bucket, whole.user_code), whole.line.attempt
     for look in (
@@ -126,11 +126,8 @@ async def test_a_server_may_do_what_a_server_does(web: Store, owner: Place) -> N
     await web.write(lambda connection: delete_stranger_lines(connection, before=10**9))
     await web.write(lambda connection: delete_expired_devices(connection, now=10**9))
     written = owner.everything()
-    assert [len(written[name]) for name in ("audit_lines", "stranger_lines", "devices")] == [
-        2,
-        0,
-        0,
-    ]
+    tables = ("audit_lines", "stranger_lines", "devices", "notices")
+    assert [len(written[name]) for name in tables] == [2, 0, 0, 1]
 
 
 async def test_a_server_that_may_write_no_record(

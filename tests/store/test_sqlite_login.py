@@ -88,6 +88,7 @@ _STATEMENTS = [
     "INSERT",  # the line and its personal values
     "INSERT",
     "INSERT",  # the session
+    "INSERT",  # the notice that the old code is over
     "DELETE",  # the devices that were known
     "INSERT",  # the new one
     "INSERT",  # a failure of a stranger, which no accepted step has: the longest there can be
@@ -97,7 +98,8 @@ _STATEMENTS = [
 
 def _whole(user_code: str = USER_CODE) -> Step:
     """A step with every part, more than any one event has."""
-    return accepted(user_code, forgets_devices=True, failed_hour=7)
+    farewell = 2 * user_code.encode()
+    return accepted(user_code, forgets_devices=True, farewell=farewell, failed_hour=7)
 
 
 def _failing(file: Place, *, at: int, afterwards: bool = False) -> Failing:

@@ -7,6 +7,7 @@ from sesame.store.buckets import bucket_of
 from sesame.store.devices import DeviceRow
 from sesame.store.failures import delete_old_failures, read_failures
 from sesame.store.steps import Fate
+from sesame.store.whole_step import take_step
 from tests.places import Place
 from tests.store.databases import (
     STRANGER,
@@ -114,6 +115,30 @@ def test_devices_are_forgotten_with_the_step_that_says_so(enrolled: Place) -> No
     again = DeviceRow(device_hash=bytes(32), known_since=3_000, expires_at=100_000)
     enrolled.swap_group([step(_OTHER, 2, device=again)])
     assert enrolled.everything()["devices"] == [(*key, bytes(32), 3_000, 100_000)]
+
+
+def test_who_loses_an_old_code_is_told_so(enrolled: Place) -> None:
+    """A notice to be sorted, by the step that retires it: in a group, in a transaction of its own.
+
+    A step that is lost brings none, and one that retires nothing.
+    """
+    enrol(enrolled, _OTHER)
+    third = "OMAR2222"
+    enrol(enrolled, third)
+    told = [
+        *(accepted(farewell=b"f" * 16), accepted(_OTHER, farewell=b"g" * 16)),
+        accepted(third),  # who shares the group, and is told nothing
+    ]
+    assert enrolled.swap_group(told) == [Fate.WON] * 3
+    assert enrolled.swap_group([accepted(farewell=b"h" * 16)]) == [Fate.LOST]
+    assert enrolled.swap_group([step(read_version=2)]) == [Fate.WON]
+    whole = accepted(read_version=3, atcs=((1, 12),), device=None, farewell=b"i" * 16)
+    enrolled.write(lambda connection: take_step(connection, whole))
+    notices = sorted(enrolled.everything()["notices"])
+    assert notices == [
+        (notice * 16, bucket_of(who), who, "old-code", 2_000, b"{}", "new", 0, 2_000, None, None)
+        for notice, who in ((b"f", USER_CODE), (b"g", _OTHER), (b"i", USER_CODE))
+    ]
 
 
 def test_strangers_failures_are_counted_by_the_hour(enrolled: Place) -> None:

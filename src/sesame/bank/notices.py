@@ -34,6 +34,7 @@ from sesame.store.notices import (
     Settled,
     count_waiting,
     find_recipient,
+    oldest_waiting,
     settle_notice,
     sort_notices,
     take_due,
@@ -46,6 +47,7 @@ _LEASE = timedelta(minutes=2)  # one process's; a carrier takes half a minute at
 _PAUSE = timedelta(minutes=1)  # after a mail server did not answer
 _SORTED_AT_ONCE = 100  # of one transaction
 _SENT_AT_ONCE = 500  # of one round
+_SECOND = 1_000_000  # microseconds, as rows have moments
 _DAMAGED = "damaged"
 _REFERENCE = 8  # characters of 5 bits
 
@@ -93,7 +95,8 @@ class Channel:
     kind: str = "notice"  # of the letter, as `sesame.letters.letter.kind_of` says
 
 
-# What decides whether somebody can sign in has to reach its owner, by whatever way there is. What
+# What decides whether somebody can sign in has to reach its owner, by whatever way there is: the
+# end of their old code too, which whoever switched over in their place has seen on the page. What
 # only follows from something that they did themselves, or stands on the page when they sign in,
 # is not worth a letter.
 CHANNELS: Mapping[Event, Channel] = {
@@ -108,7 +111,7 @@ CHANNELS: Mapping[Event, Channel] = {
     Event.HANDED_OVER: Channel(Letter.INSTEAD),
     Event.ADDRESS: Channel(Letter.ALWAYS),
     Event.EMAIL: Channel(Letter.ALWAYS),  # the new address is perhaps somebody else's
-    Event.OLD_CODE: Channel(Letter.NEVER),
+    Event.OLD_CODE: Channel(Letter.INSTEAD),
     Event.DEVICES: Channel(Letter.NEVER),
     Event.RETURNED: Channel(Letter.NEVER),  # a letter would come back too
     Event.REPRINT: Channel(Letter.INSTEAD),
@@ -177,6 +180,8 @@ class Outbox:
         """
         waiting = await bank.store.read(count_waiting)
         bank.meters.notices_waiting.put(waiting)
+        oldest = await bank.store.read(oldest_waiting) if waiting else None
+        bank.meters.notices_oldest.put((oldest or 0) / _SECOND)
         if not waiting:
             return
         await self._sort(bank)
@@ -205,6 +210,8 @@ class Outbox:
             )
             for settled in done:
                 _count(bank, settled)
+                if settled.email_state == FAILED:  # nobody refused it: its time is over
+                    bank.meters.notices.add("given-up")
             if len(done) < _SORTED_AT_ONCE:
                 return
 

@@ -40,6 +40,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     session: SessionRow | None = None
     device: DeviceRow | None = None
     forgets_devices: bool = False
+    farewell: bytes | None = None  # 16 bytes by chance: of the notice that the old code is over
     failed_hour: int | None = None
     # What it does to cards' states: a transaction of its own then.
     cards: Opening | OwnHolding | None = None
@@ -82,6 +83,7 @@ async def settle(bank: Bank, access: Access, change: Change, now: datetime) -> F
         session=change.session,
         device=change.device,
         forgets_devices=change.forgets_devices,
+        farewell=change.farewell,
         failed_hour=change.failed_hour,
     )
     try:

@@ -488,6 +488,7 @@ def _change(  # noqa: PLR0913 -- what was read and decided, and what follows
         session=session,
         forgets_devices=decision.retires_old_code,
         device=device,
+        farewell=bank.random_bytes(_NOTICE_LENGTH) if decision.retires_old_code else None,
         failed_hour=hour_of(reading.now) if counts else None,
         cards=_opening(bank, attempt, decision) if decision.opens else None,
     )

@@ -52,12 +52,15 @@ class Action:
     address: str
     roles: frozenset[Role]
     needs_address: bool = False  # that the customer has one, by an import
+    needs_waiting: bool = False  # a card that waits for its activation
 
 
 ACTIONS: tuple[Action, ...] = (
     *(Action(label, f"{CUSTOMER}/{end}", _ADVISERS) for end, label in FORMS),
     Action(N_("Changer l’adresse"), f"{CUSTOMER}/adresse", _ADVISERS, needs_address=True),
-    Action(N_("Nouveau numéro d’activation"), f"{CUSTOMER}/activation", _ADVISERS),
+    Action(
+        N_("Nouveau numéro d’activation"), f"{CUSTOMER}/activation", _ADVISERS, needs_waiting=True
+    ),
     *(
         Action(label, f"{address}?{ABOUT}={{user_code}}", RULES[kind].asked_by)
         for kind, label, address in CARD_FORMS
@@ -274,9 +277,11 @@ async def _page(
 
 
 def _actions(staff: Staff, dossier: Dossier, language: Language) -> Iterator[tuple[str, str]]:
-    say = translator(language)
+    say, view = translator(language), dossier.view
     for action in ACTIONS:
-        possible = dossier.view.details is not None or not action.needs_address
+        possible = (view.details is not None or not action.needs_address) and (
+            view.waits or not action.needs_waiting
+        )
         if possible and action.roles & staff.roles:
             yield say(action.label), action.address.format(user_code=dossier.user_code)
 

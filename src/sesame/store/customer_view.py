@@ -14,6 +14,7 @@ from sesame.store.devices import DEVICES
 from sesame.store.dispatches import DispatchRow, list_dispatches
 from sesame.store.holds import HOLDS
 from sesame.store.notices import NOTICES
+from sesame.store.number_letters import find_waiting
 from sesame.store.orders import ORDERS
 from sesame.store.readers import READERS
 from sesame.store.sessions import SESSIONS
@@ -86,6 +87,7 @@ class CustomerView(msgspec.Struct, frozen=True, kw_only=True):
     created_at: int
     details: DetailsRow | None
     cards: list[CardShown]
+    waits: bool  # one of them for its activation, by a number that was printed
     orders: list[OrderShown]
     dispatches: list[DispatchRow]
     holds: list[HoldShown]
@@ -122,6 +124,7 @@ def read_view(
         created_at=created_at,
         details=read_details(connection, key),
         cards=_rows(connection, CARDS, CardShown, key),
+        waits=bool(find_waiting(connection, key)),
         orders=_rows(connection, ORDERS, OrderShown, key),
         dispatches=list_dispatches(connection, key),
         holds=_rows(connection, HOLDS, HoldShown, key),

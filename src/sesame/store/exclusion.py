@@ -21,6 +21,7 @@ _IN_ORDER = (
     "stranger_personal",
     "sessions",
     "devices",
+    "notices",
     "stranger_failures",
     "incarnation",
     "beats",
@@ -35,7 +36,6 @@ _IN_ORDER = (
     "batches",
     "readers",
     "holds",
-    "notices",
     "closures",
     "limit_changes",
 )

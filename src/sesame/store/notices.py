@@ -57,6 +57,9 @@ NONE = "none"  # no e-mail is sent
 DUE = "due"
 SENT = "sent"
 FAILED = "failed"  # the mail servers did not take it
+# The event of the one notice that a login brings: its statements (`sesame.store.sqlite_login`,
+# `sesame.store.postgresql_login`) insert it where their step retires an old code.
+OLD_CODE_OVER = "old-code"
 
 
 class NoticeRow(NamedTuple):
@@ -220,6 +223,13 @@ def count_waiting(connection: Connection) -> int:
     waiting = NOTICES.c.email_state.in_((NEW, DUE))
     query = select(func.count()).select_from(NOTICES).where(waiting)
     return int(connection.execute(query).scalar_one())
+
+
+def oldest_waiting(connection: Connection) -> int | None:
+    """Of when the change is that has waited longest to be told, as in rows; None: nothing waits."""
+    waiting = NOTICES.c.email_state.in_((NEW, DUE))
+    found: int | None = connection.execute(select(func.min(NOTICES.c.at)).where(waiting)).scalar()
+    return found
 
 
 def list_notices(connection: Connection, key: Key) -> list[NoticeRow]:

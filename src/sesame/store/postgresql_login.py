@@ -17,6 +17,7 @@ from sesame.store.access import (
     access_of,
     state_columns,
 )
+from sesame.store.notices import NEW, OLD_CODE_OVER
 from sesame.store.steps import Fate, Step
 
 
@@ -100,11 +101,18 @@ _STEP: Mapping[str, str] = {
     "expires_at": "bigint",
     "failed_hour": "integer",  # null: no stranger failed
 }
-_ARRAYS = ", ".join(f"${at}::{kind}[]" for at, kind in enumerate(_STEP.values(), 1))
+# And in a group where one retires an old code, which no other login pays for: a table and its
+# indexes are opened for a statement that names them, rows or none.
+_TELLING: Mapping[str, str] = {"farewell": "bytea"}  # null: it retires none
+_TOLD = f"""
+-- Who retires an old code is told so, once and for all.
+told AS (
+    INSERT INTO notices (bucket, user_code, id, event, at, facts, email_state, tries, next_try_at)
+    SELECT bucket, user_code, farewell, '{OLD_CODE_OVER}', at, '{{}}'::bytea, '{NEW}', 0, at
+    FROM taken WHERE farewell IS NOT NULL
+),"""  # noqa: S608 -- two constants
 _STATE_COLUMNS = ", ".join(_STATE)
 _HELD_STATE = ", ".join(f"held.{column}" for column in _STATE)
-_HELD_STEP = ", ".join(f"held.{column}" for column in _STEP)
-_TAKEN_STEP = ", ".join(f"step.{column}" for column in _STEP)
 
 
 # By bytes, as Python sorts groups and enrolments, whatever language the database sorts as.
@@ -124,12 +132,18 @@ _SURE = """CASE WHEN {step}.answers IS NULL
                        ELSE {step}.answers = (SELECT mark FROM now) END"""
 
 
-def _swap(*, skip: str = "", impatient: bool = False) -> str:
+def _swap(*, skip: str = "", impatient: bool = False, telling: bool = False) -> str:
     """The statement of a group.
 
     *skip* says what becomes of a row that another program holds. An *impatient* one waits for a
-    row that another program makes for `_FIRST_WAIT` at most.
+    row that another program makes for `_FIRST_WAIT` at most. A *telling* one has what `_TELLING`
+    has too.
     """
+    kinds = {**_STEP, **(_TELLING if telling else {})}
+    arrays = ", ".join(f"${at}::{kind}[]" for at, kind in enumerate(kinds.values(), 1))
+    held_step = ", ".join(f"held.{column}" for column in kinds)
+    taken_step = ", ".join(f"step.{column}" for column in kinds)
+    told = _TOLD if telling else ""
     patience, hurried, as_usual = "", "", ""
     if impatient:
         patience = _IMPATIENT
@@ -137,7 +151,7 @@ def _swap(*, skip: str = "", impatient: bool = False) -> str:
         as_usual = "CROSS JOIN (SELECT set_config('lock_timeout', usual, TRUE) FROM patience) AS p"
     return f"""
 WITH step AS MATERIALIZED (
-    SELECT * FROM unnest({_ARRAYS}) AS step({", ".join(_STEP)})
+    SELECT * FROM unnest({arrays}) AS step({", ".join(kinds)})
 ),{patience}
 -- After the locks of the tables: whoever begins another life of the database keeps others out.
 now AS MATERIALIZED (
@@ -177,7 +191,7 @@ swapped AS (
       AND access.version = held.read_version
       AND held.version = held.read_version AND held.moves = held.cards
       AND (held.answers IS NULL OR held.answers = (SELECT mark FROM now))
-    RETURNING {_HELD_STEP}
+    RETURNING {held_step}
 ),
 -- A user code that nobody has gets its row by the same statement; a row that was read and has
 -- gone meanwhile does not come back. A row that another program makes or changes just now is
@@ -193,7 +207,7 @@ begun AS (
 taken AS MATERIALIZED (
     SELECT * FROM swapped
     UNION ALL
-    SELECT {_TAKEN_STEP} FROM begun JOIN step
+    SELECT {taken_step} FROM begun JOIN step
     ON step.bucket = begun.bucket AND step.user_code = begun.user_code
 ),
 -- Says by itself that an ATC only ever rises, whatever was decided above, and which life of the
@@ -247,7 +261,7 @@ known AS (
     FROM taken WHERE device_hash IS NOT NULL
     ON CONFLICT (bucket, user_code, device_hash) DO UPDATE
     SET known_since = excluded.known_since, expires_at = excluded.expires_at
-),
+),{told}
 -- The only rows that groups of different customers share: they come last, after all that
 -- `taken` waits for, in key order, and seldom two connections have the same one.
 counted AS (
@@ -267,6 +281,8 @@ SELECT bucket, user_code, FALSE FROM held WHERE version <> read_version
 SWAP_GROUP = _swap(skip="SKIP LOCKED")
 SWAP_FIRST = _swap(skip="SKIP LOCKED", impatient=True)
 SWAP_ALONE = _swap()  # waits for whoever holds the row, for as long as lock_timeout says
+SWAP_GROUP_TELLING = _swap(skip="SKIP LOCKED", telling=True)
+SWAP_ALONE_TELLING = _swap(telling=True)
 
 
 async def read_group(connection: Fetching, asked: Sequence[AccessQuestion]) -> list[Access]:
@@ -288,7 +304,9 @@ async def swap_group(connection: Fetching, steps: Sequence[Step]) -> list[Fate]:
     Its row or card may be held, or have gone, or a card may have moved aside: alone it will be
     seen.
     """
-    decided = await _run(connection, SWAP_GROUP, steps)
+    telling = any(step.farewell is not None for step in steps)
+    statement = SWAP_GROUP_TELLING if telling else SWAP_GROUP
+    decided = await _run(connection, statement, steps, telling=telling)
     return [decided.get((step.bucket, step.user_code), Fate.HELD_UP) for step in steps]
 
 
@@ -305,14 +323,19 @@ async def swap_first(connection: Fetching, steps: Sequence[Step]) -> list[Fate]:
 
 async def swap_alone(connection: Fetching, step: Step) -> Fate:
     """Take one step, waiting for whoever holds its row."""
-    decided = await _run(connection, SWAP_ALONE, [step])
+    telling = step.farewell is not None
+    statement = SWAP_ALONE_TELLING if telling else SWAP_ALONE
+    decided = await _run(connection, statement, [step], telling=telling)
     return decided.get((step.bucket, step.user_code), Fate.LOST)
 
 
 async def _run(
-    connection: Fetching, statement: str, steps: Sequence[Step]
+    connection: Fetching, statement: str, steps: Sequence[Step], *, telling: bool = False
 ) -> dict[tuple[int, str], Fate]:
-    rows = await connection.fetch(statement, *zip(*map(_columns, steps), strict=True))
+    arrays = [*zip(*map(_columns, steps), strict=True)]
+    if telling:
+        arrays.append(tuple(step.farewell for step in steps))
+    rows = await connection.fetch(statement, *arrays)
     return {(bucket, user_code): Fate.WON if won else Fate.LOST for bucket, user_code, won in rows}
 
 

@@ -32,6 +32,7 @@ from sesame.store.audit import (
 from sesame.store.devices import DeviceRow
 from sesame.store.errors import CardMovedAside
 from sesame.store.groups import LARGEST_GROUP
+from sesame.store.notices import NEW, OLD_CODE_OVER
 from sesame.store.sessions import SessionRow
 from sesame.store.steps import Fate, Step
 
@@ -144,6 +145,10 @@ VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (bucket, user_code, device_hash) DO UPDATE
 SET known_since = excluded.known_since, expires_at = excluded.expires_at
 """
+_INSERT_FAREWELL = f"""
+INSERT INTO notices (bucket, user_code, id, event, at, facts, email_state, tries, next_try_at)
+VALUES (?, ?, ?, '{OLD_CODE_OVER}', ?, x'7b7d', '{NEW}', 0, ?)
+"""  # noqa: S608 -- two constants
 _FORGET_DEVICES = "DELETE FROM devices WHERE bucket = ? AND user_code = ?"
 _COUNT_FAILURE = """
 INSERT INTO stranger_failures (bucket, hour, writer, failures) VALUES (?, ?, 0, 1)
@@ -222,6 +227,7 @@ def _write(connection: sqlite3.Connection, steps: Sequence[Step]) -> None:
     insert_sessions(
         connection, [(s.bucket, s.user_code, s.session) for s in steps if s.session is not None]
     )
+    insert_farewells(connection, [step for step in steps if step.farewell is not None])
     for step in steps:
         if step.forgets_devices:
             forget_devices(connection, step.bucket, step.user_code)
@@ -327,6 +333,12 @@ def insert_sessions(
             for bucket, user_code, session in opened
         ],
     )
+
+
+def insert_farewells(connection: sqlite3.Connection, steps: Sequence[Step]) -> None:
+    """Have the owners of old codes be told that these are over, in the transaction of *steps*."""
+    rows = [(s.bucket, s.user_code, s.farewell, s.line.at, s.line.at) for s in steps]
+    _insert(connection, _INSERT_FAREWELL, rows)
 
 
 def insert_device(

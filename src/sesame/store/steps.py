@@ -38,4 +38,5 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     session: SessionRow | None = None
     device: DeviceRow | None = None
     forgets_devices: bool = False
+    farewell: bytes | None = None  # of the notice that the old code is over, its id (16 bytes)
     failed_hour: int | None = None  # a stranger's failure, counted for the whole bank

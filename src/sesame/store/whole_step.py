@@ -14,6 +14,7 @@ from sesame.store.cards import CARDS, CardState, Key
 from sesame.store.devices import DEVICES
 from sesame.store.errors import StepLost
 from sesame.store.incarnation import INCARNATION
+from sesame.store.notices import OLD_CODE_OVER, insert_notice
 from sesame.store.sessions import SESSIONS
 from sesame.store.steps import Step
 
@@ -84,7 +85,7 @@ def _advance(connection: Connection, step: Step, card_number: int, atc: int) -> 
 
 
 def _write(connection: Connection, step: Step) -> None:
-    """The line, the session and the device of *step*."""
+    """The line, the session, the device and the farewell of *step*."""
     line, session, device = step.line, step.session, step.device
     key = {"bucket": step.bucket, "user_code": step.user_code}
     place = {**key, "version": line.version, "at": line.at}
@@ -110,4 +111,13 @@ def _write(connection: Connection, step: Step) -> None:
                 known_since=device.known_since,
                 expires_at=device.expires_at,
             )
+        )
+    if step.farewell is not None:
+        insert_notice(
+            connection,
+            (step.bucket, step.user_code),
+            notice=step.farewell,
+            event=OLD_CODE_OVER,
+            facts=b"{}",
+            at=line.at,
         )
