@@ -13,6 +13,7 @@ from msgspec.structs import replace as replace_fields
 
 from sesame.bank.limits import Limits
 from sesame.bank.renewal import Renewal
+from sesame.bank.retention import is_held
 from sesame.store import postgresql
 from sesame.store.access import State, names_attempt
 from sesame.store.approvals import read_approvals
@@ -369,6 +370,53 @@ async def test_a_server_of_customers_activates_holds_and_releases(web: Store, ow
     assert owner.execute("SELECT * FROM holds") == []
 
 
+_NOTICE = (
+    "INSERT INTO notices (id, bucket, user_code, event, at, facts, email_state, tries, "
+    "next_try_at{more}) VALUES ('\\x01', 1, 'VERA2222', '{event}', 0, '{{}}', '{state}', {tries}, "
+    "0{value})"
+)
+
+
+def _notice(event: str, state: str = "new", tries: int = 0, **more: str) -> str:
+    named, values = (", ".join(["", *part]) for part in (more, more.values()))
+    return _NOTICE.format(event=event, state=state, tries=tries, more=named, value=values)
+
+
+@pytest.mark.parametrize(
+    ("statement", "refusal"),
+    [
+        (_notice("opposition"), asyncpg.RestrictViolationError),
+        (_notice("email-changed"), asyncpg.RestrictViolationError),
+        (_notice("address-changed"), asyncpg.RestrictViolationError),
+        (_notice("teleported"), asyncpg.RestrictViolationError),
+        (_notice("hold", "due"), asyncpg.RestrictViolationError),
+        (_notice("hold", "sent"), asyncpg.RestrictViolationError),
+        (_notice("hold", tries=1), asyncpg.RestrictViolationError),
+        (_notice("hold", sent_at="1"), asyncpg.InsufficientPrivilegeError),
+        (_notice("hold", letter="'7QK4-XM2P'"), asyncpg.InsufficientPrivilegeError),
+    ],
+)
+async def test_a_server_has_customers_told_of_their_own_doing_alone(
+    cluster: Cluster, owned: str, owner: Place, statement: str, refusal: type[Exception]
+) -> None:
+    """Not of what the desk does, nor as if they had been told."""
+    before = owner.everything()
+    url = cluster.url(owned, user=WEB_ROLE).replace("+asyncpg", "")
+    connection = await asyncpg.connect(url)
+    with pytest.raises(refusal):
+        await connection.execute(statement)
+    assert owner.everything() == before
+    for event in ("hold", "release", "activation", "old-code"):
+        await connection.execute(_notice(event))
+        owner.execute("DELETE FROM notices")
+    await connection.close()
+    desk = await asyncpg.connect(cluster.url(owned, user=DESK_ROLE).replace("+asyncpg", ""))
+    await desk.execute(_notice("opposition"))
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await desk.execute("UPDATE notices SET facts = ''")
+    await desk.close()
+
+
 async def test_the_desks_role_renews_and_retires(
     cluster: Cluster, owned: str, owner: Place
 ) -> None:
@@ -536,7 +584,7 @@ async def test_who_prunes_takes_old_lines_away_and_no_others(
         partial(erase_personal, keys=[PersonalKey(*key, 1, 1_000)], holds=[])
     )
     anchor = AnchorRow(*key, 1, bytes(32), 5, bytes(64))
-    young = round(time.time() - 395 * 86_400) * 1_000_000
+    young = _days_ago(395)
     owner.execute("UPDATE audit_lines SET at = ?", young)
     before = owner.everything()
     with pytest.raises(StatementFailed, match="RestrictViolation"):
@@ -564,6 +612,66 @@ async def test_who_prunes_takes_old_lines_away_and_no_others(
     assert await pruning.write(partial(cut_chains, anchors=[anchor], holds=[]))
     assert await pruning.read(partial(find_anchors, keys=[key])) == {USER_CODE: further}
     await pruning.close()
+
+
+def _days_ago(days: float) -> int:
+    return round((time.time() - days * 86_400) * 1_000_000)
+
+
+_HELD: dict[str, tuple[HoldRow, bool]] = {
+    "of them": (HoldRow(user_code=USER_CODE, set_at=0, set_by="x", reason="y"), True),
+    "of another": (HoldRow(user_code="ADA22222", set_at=0, set_by="x", reason="y"), False),
+    "of everybody": (HoldRow(set_at=0, set_by="x", reason="y"), True),
+    "of then": (HoldRow(from_at=1_000, until_at=1_001, set_at=0, set_by="x", reason="y"), True),
+    "of later": (HoldRow(from_at=1_001, set_at=0, set_by="x", reason="y"), False),
+    "of before": (HoldRow(until_at=1_000, set_at=0, set_by="x", reason="y"), False),
+}
+
+
+@pytest.mark.parametrize("role", [RETENTION_ROLE, PERSON_ROLE])
+@pytest.mark.parametrize("held", _HELD)
+async def test_what_is_under_legal_hold_stays(
+    cluster: Cluster, owned: str, owner: Place, role: str, held: str
+) -> None:
+    """Whatever the program that prunes or erases was told; once it is lifted it goes."""
+    hold, keeps = _HELD[held]
+    assert is_held([hold], USER_CODE, 1_000) is keeps
+    owner.write(partial(add_hold, hold=hold))
+    before = owner.everything()
+    connection = await asyncpg.connect(cluster.url(owned, user=role).replace("+asyncpg", ""))
+    tables = ["audit_personal", *(["audit_lines"] if role == RETENTION_ROLE else [])]
+    for table in tables:
+        assert len(before[table]) == 1
+        if keeps:
+            with pytest.raises(asyncpg.RestrictViolationError, match="under a legal hold"):
+                await connection.execute(f"DELETE FROM {table}")  # noqa: S608 -- of the tests
+    assert owner.everything() == before
+    owner.write(partial(lift_hold, number=1, at=1, by="x", reason="z"))
+    for table in tables:
+        assert await connection.execute(f"DELETE FROM {table}") == "DELETE 1"  # noqa: S608 -- of the tests
+    await connection.close()
+
+
+async def test_a_value_of_a_line_stays_for_thirty_days(
+    cluster: Cluster, owned: str, owner: Place
+) -> None:
+    """The least that a setting may say; who erases persons does that at once."""
+    pruning, erasing = [
+        await asyncpg.connect(cluster.url(owned, user=role).replace("+asyncpg", ""))
+        for role in (RETENTION_ROLE, PERSON_ROLE)
+    ]
+    for days, stays in ((29.9, True), (30.1, False)):
+        enrol(owner, code := f"ADA2222{2 + stays}")
+        owner.execute("UPDATE audit_personal SET at = ? WHERE user_code = ?", _days_ago(days), code)
+        young = f"DELETE FROM audit_personal WHERE user_code = '{code}'"  # noqa: S608 -- of the tests
+        if stays:
+            with pytest.raises(asyncpg.RestrictViolationError, match="for thirty days"):
+                await pruning.execute(young)
+            assert await erasing.execute(young) == "DELETE 1"
+        else:
+            assert await pruning.execute(young) == "DELETE 1"
+    await pruning.close()
+    await erasing.close()
 
 
 async def test_who_erases_a_person_sees_no_secret(
