@@ -227,6 +227,34 @@ async def test_a_server_turns_nothing_back(
     assert owner.everything() == before
 
 
+_BEGUN_WITH_OLD_CODE = _BEGUN.format(1).replace("stepped_at)", "stepped_at, old_code)")[:-1]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM access",
+        "UPDATE access SET enrolled_at = NULL",
+        "UPDATE access SET enrolled_at = enrolled_at + 1",
+        "UPDATE access SET old_code = 'known'",
+        f"{_BEGUN_WITH_OLD_CODE}, 'known')",
+    ],
+)
+async def test_the_desk_begins_no_customer_anew(
+    cluster: Cluster, owned: str, owner: Place, statement: str
+) -> None:
+    """By way of a row that is nobody's for a moment, with an old code that is known."""
+    before = owner.everything()
+    connection = await asyncpg.connect(cluster.url(owned, user=DESK_ROLE).replace("+asyncpg", ""))
+    with pytest.raises(asyncpg.RestrictViolationError):
+        await connection.execute(statement)
+    assert owner.everything() == before
+    await connection.execute(_BEGUN.format(1))
+    await connection.execute("UPDATE access SET enrolled_at = 9 WHERE user_code = 'ADA22222'")
+    await connection.close()
+    assert owner.row_of("ADA22222")["enrolled_at"] == 9  # as it enrols staff
+
+
 _STAFF = "_K7P2M4X"
 _OF_STAFF = {
     "access": _BEGUN.format(1).replace("ADA22222", _STAFF),

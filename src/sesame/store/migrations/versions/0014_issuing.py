@@ -10,7 +10,8 @@ One request of each kind for a card is
 open at a time, no more one of all kinds. Of an address it is known when it was changed at the desk
 and when two persons stood for it, and what stood before. What two agreed to can be had once.
 The server of customers has them told of what they did themselves, and of nothing else. Who prunes
-takes no value of a line away within thirty days, and nothing that is under a legal hold.
+takes no value of a line away within thirty days, and nothing that is under a legal hold. The desk
+makes no customer's row nobody's, and only the owner of the tables begins one with an old code.
 A member of staff has a number of the institution's own and one account; a closed one has a reason.
 """
 
@@ -140,6 +141,20 @@ WHEN (OLD.at > (extract(epoch FROM now() - interval '30 days') * 1000000)::bigin
     AND NOT has_table_privilege(current_user, 'public.legal_holds', 'INSERT'))
 EXECUTE FUNCTION sesame_leave_to_owner('a value stays for thirty days')
 """
+# The desk enrols staff, and takes a row of nobody over for that: no other row becomes nobody's, to
+# be deleted and begun anew, and none begins with an old code.
+_ROWS_TRIGGERS = (
+    """
+CREATE TRIGGER access_enrolled AFTER UPDATE OF enrolled_at ON access FOR EACH ROW
+WHEN (OLD.enrolled_at IS NOT NULL AND NEW.enrolled_at IS DISTINCT FROM OLD.enrolled_at)
+EXECUTE FUNCTION sesame_leave_to_owner('a customer stays one')
+""",
+    """
+CREATE TRIGGER access_new_old_code AFTER INSERT ON access FOR EACH ROW
+WHEN (NEW.old_code IS NOT NULL)
+EXECUTE FUNCTION sesame_leave_to_owner('an old code is only taken away')
+""",
+)
 # As `bank.retention.is_held` says.
 _KEEPS_HELD = """
 CREATE FUNCTION sesame_keeps_held() RETURNS trigger LANGUAGE plpgsql
@@ -330,6 +345,8 @@ def upgrade() -> None:
         op.execute(_GUARDS_NOTICES)
         op.execute(_NOTICES_TRIGGER)
         op.execute(_VALUES_TRIGGER)
+        for trigger in _ROWS_TRIGGERS:
+            op.execute(trigger)
         op.execute(_KEEPS_HELD)
         for table in _UNDER_HOLDS:
             op.execute(_HELD_TRIGGER.format(table=table))
@@ -363,6 +380,8 @@ def downgrade() -> None:
             "sesame_keeps_held() CASCADE"
         )
         op.execute("DROP TRIGGER audit_personal_thirty_days ON audit_personal")
+        op.execute("DROP TRIGGER access_enrolled ON access")
+        op.execute("DROP TRIGGER access_new_old_code ON access")
     op.drop_index("approvals_one_open", "approvals")
     op.drop_column("approvals", "used_at")
     op.drop_index("staff_one_account", "staff")
