@@ -151,7 +151,7 @@ def open_bank(settings: Settings, custodian: Custodian) -> Bank:
 async def check_keystore(settings: Settings, custodian: Custodian) -> None:
     """Make sure that the keys are those that the database was made with.
 
-    One card tells; a database without cards belongs to every keystore.
+    One card of a customer tells; a database without any belongs to every keystore.
 
     Raises:
         ForeignKeystore: custody cannot open a card of the database.

@@ -10,7 +10,7 @@ import hashlib
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -113,8 +113,8 @@ class _Person:
     name: str
     seven: str  # the user code without its check character
     kind: Kind
-    pin: str
-    old_code: str
+    pin: str = field(repr=False)
+    old_code: str = field(repr=False)
     home: PostalAddress
     language: Language = Language.FRENCH
     letter_format: LetterFormat = LetterFormat.NORMAL
@@ -199,7 +199,7 @@ class _Member:
     name: str
     role: Role
     said: str  # the role in French, in the catalogue
-    pin: str
+    pin: str = field(repr=False)
     file: str
 
 

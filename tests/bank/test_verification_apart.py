@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from sesame.bank.matching import TwoCodes
+from sesame.bank.staff import generate_staff_code
 from sesame.bank.verification import Accepted, Refused
 from sesame.cap.token import Code
-from sesame.custody.custodian import Fit, Inquiry, KeyUsage
+from sesame.custody.custodian import Fit, Inquiry, KeyUsage, Question
 from sesame.custody.errors import CustodyUnavailable, WrongUsage
 from sesame.custody.keystore_custodian import KeystoreCustodian
 from sesame.custody.service_custodian import ServiceCustodian
+from sesame.store.cards import seal_context
 from tests.bank import test_importing
 from tests.bank import test_verification as alike
 from tests.bank.branch import OLD_CODE, OMAR, VERA, Branch, custody_keys, open_bank
@@ -76,6 +78,22 @@ async def test_who_may_import(branch: Branch, tmp_path: Path) -> None:
         custodian = ServiceCustodian(other.socket, demonstration=True, patience=30)
         branch.bank = replace(branch.bank, custodian=custodian)
         await test_importing.test_a_customer_is_imported_whole(branch)
+        await custodian.close()
+
+
+async def test_whose_cards_are_compared(branch: Branch, tmp_path: Path) -> None:
+    """A member of staff's for who stands among the registrars, and never for a portal."""
+    code, context = VERA.card.code(1), seal_context(generate_staff_code(bytes), 1)
+    sealed = await KeystoreCustodian(custody_keys()).register(VERA.card.record, context)
+    inquiry = Inquiry(code, (Question(sealed, context, (1,)),))
+    with pytest.raises(WrongUsage, match="for the desk alone"):
+        await branch.bank.custodian.match([inquiry])
+    assert isinstance(await branch.login(VERA, code), Accepted)
+    quick_keystore(tmp_path / "keys", "keys")
+    settings = custody_settings(tmp_path, tmp_path / "keys", registrars=[str(ME)])
+    with custody_process(settings) as other:
+        custodian = ServiceCustodian(other.socket, demonstration=True, patience=30)
+        assert await custodian.match([inquiry]) == [(Fit(0, 1),)]
         await custodian.close()
 
 

@@ -1,7 +1,7 @@
 """`sesame serve` and `sesame custody serve`, side by side: what the web process has not got.
 
-As root the memory of both is searched. Anybody else is refused a look by both, which is what
-is tested then.
+As root the memory of both is searched, and somebody else knocks. Whoever is not root can do less,
+and has these tests skipped where they end.
 """
 
 import hashlib
@@ -173,7 +173,7 @@ def test_no_key_is_in_the_memory_of_the_web_process(running: Premises) -> None:
         for pid in (custody, *running.web_processes()):
             with pytest.raises(PermissionError):
                 Path(f"/proc/{pid}/mem").open("rb").close()
-        return
+        pytest.skip("both refuse a look; only root can search their memory")
     keys = {key.value for key in running.keystore.keys}
     assert found_in(custody, keys) == keys
     hexadecimal = {value.hex().encode() for value in keys}
@@ -224,7 +224,7 @@ def test_another_user_of_the_machine_is_not_heard(tmp_path: Path) -> None:
         quick_keystore(tmp_path / "keys")
         with custody_process(custody_settings(tmp_path, tmp_path / "keys", users=["0"])) as apart:
             assert as_a_stranger(apart.socket) in {"0", "ConnectionResetError"}
-        return
+        pytest.skip("it is not heard; only root can try it as another user of the machine")
     folder = Path(tempfile.mkdtemp())  # where others may look, unlike the tests' own
     try:
         folder.chmod(0o755)

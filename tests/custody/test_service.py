@@ -18,7 +18,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sesame.custody.custodian import CardRecord, KeyRef, KeyUsage
+from sesame.cap.profiles import PROFILES
+from sesame.custody.custodian import (
+    CardRecord,
+    Fit,
+    Inquiry,
+    KeyRef,
+    KeyUsage,
+    PairInquiry,
+    PairQuestion,
+    Question,
+    Reach,
+)
 from sesame.custody.errors import SocketFolderExposed, SocketRefused, SocketTaken
 from sesame.custody.keystore_custodian import (
     KeystoreCustodian,
@@ -42,8 +53,10 @@ from sesame.custody.wire import (
     question,
 )
 from sesame.emv.pan import Pan
+from sesame.store.staff_mark import is_staff_context
 from tests.custody import rush
 from tests.custody.apart import ME, behind_a_socket
+from tests.custody.codes import make_code
 from tests.custody.keystores import quick_keystore
 
 CARD = CardRecord(
@@ -313,15 +326,58 @@ async def test_a_portal_registers_no_cards(tmp_path: Path) -> None:
         assert (await service.answer(call, 2))[0] is None
 
 
+async def test_a_staff_card_is_compared_for_the_desk_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not for a portal: not one code, not two, with no candidate, nor among cards of customers."""
+    keys = KeystoreIssuingCustodian(quick_keystore(tmp_path / "keys"))
+    service = Service(
+        keys,
+        allowed=[1],
+        registrars=[2],
+        revealers=[3],
+        is_desks=is_staff_context,
+        demonstration=True,
+    )
+    ours, theirs = b"7|_K7P2M4X|1", b"7|VERA2222|1"
+    officers, customers = [await keys.register(CARD, context) for context in (ours, theirs)]
+    key = await keys.card_key(CARD)
+    first, second = [
+        make_code(key, PROFILES[CARD.profile], atc=atc, psn=CARD.psn) for atc in (1, 2)
+    ]
+    of_customer = Inquiry(first, (Question(customers, theirs, (1,)),))
+    of_both = (of_customer, Inquiry(first, (Question(officers, ours, (1,)),)))
+    pair = PairQuestion(officers, ours, ((1, 2),))
+    calls: list[Call] = [
+        Match(of_both),
+        Match((Inquiry(first, (Question(officers, ours, ()),)),)),
+        Match((Inquiry(first, (of_customer.questions[0], Question(officers, ours, (9,)))),)),
+        MatchPairs((PairInquiry(first, second, Reach.NEAR, (pair,)),)),
+    ]
+    for call in calls:
+        failure, value = await service.answer(call, 1)
+        assert failure is not None
+        assert (failure.name, value) == ("WrongUsage", None)
+        for user in (2, 3):
+            assert (await service.answer(call, user))[0] is None
+    assert await service.answer(Match(of_both), 2) == (None, [(Fit(0, 1),), (Fit(0, 1),)])
+    assert await service.answer(Match((of_customer,)), 1) == (None, [(Fit(0, 1),)])
+    assert caplog.messages == [
+        "user 1 asked about a card of staff: refused, it is none of registrars"
+    ]
+
+
 async def test_a_number_is_said_to_the_desk_alone(tmp_path: Path) -> None:
     """Not to a portal, nor to who registers cards; and by no custody that was not opened for it."""
     keystore = quick_keystore(tmp_path / "keys")
     revealing, plain = KeystoreRevealingCustodian(keystore), KeystoreCustodian(keystore)
     call = Reveal(await plain.register(CARD, b"row"), b"row")
-    users = {"allowed": [1], "registrars": [2], "revealers": [3]}
-    service = Service(revealing, **users, demonstration=True)
+    service, other = [
+        Service(keys, allowed=[1], registrars=[2], revealers=[3], demonstration=True)
+        for keys in (revealing, plain)
+    ]
     assert await service.answer(call, 3) == (None, CARD.pan)
-    others = [(service, 1), (service, 2), (Service(plain, **users, demonstration=True), 3)]
+    others = [(service, 1), (service, 2), (other, 3)]
     for one, user in others:
         failure, value = await one.answer(call, user)
         assert failure is not None

@@ -3,6 +3,10 @@
 import asyncio
 import json
 import os
+import shutil
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -109,6 +113,67 @@ async def test_who_is_known_waits_for_no_stranger(apart: Apart) -> None:
     assert await asyncio.gather(*crowd) == [[()]] * 8
     assert await strangers == [()] * 4
     await custodian.close()
+
+
+_INTRUDER = """
+import os, sys
+from pathlib import Path
+from sesame.custody.cryptoki import load
+from sesame.custody.errors import HsmError
+from sesame.custody.hsm_sessions import Login
+from sesame.custody.passphrase import Passphrase
+user, module, label, pin = sys.argv[1:5]
+if user != "0":
+    os.setgroups([])
+    os.setgid(int(user))
+    os.setuid(int(user))
+for found in map(Path, sys.argv[5:]):
+    try:
+        os.listdir(found) if found.is_dir() else found.open("rb").close()
+        print("read")
+    except PermissionError:
+        print("refused")
+try:
+    Login(load(Path(module)), label, Passphrase(pin)).open()
+    print("logged in")
+except HsmError as error:
+    print(type(error).__name__)
+"""
+
+
+@pytest.mark.usefixtures("apart")
+@pytest.mark.skipif(ME != 0, reason="only root can try it as another user of the machine")
+def test_another_user_reaches_neither_token_nor_pin() -> None:
+    """Though the folders lead there: no file of the token, nor its PIN, while custody uses both.
+
+    Whoever has the PIN from elsewhere finds no token. Custody's own user reads all of it.
+    """
+    softhsm = Path(os.environ["SOFTHSM2_CONF"]).parent
+    folder = Path(tempfile.mkdtemp())  # where others may look, unlike the tests' own
+    try:
+        for way in (folder, softhsm, softhsm / "tokens"):
+            way.chmod(0o755)
+        with custody_process(_settings(folder)):
+            kept = [folder / "pin", *sorted((softhsm / "tokens").rglob("*"))]
+            own, other = (_intrude(user, kept) for user in (ME, 65534))
+    finally:
+        softhsm.chmod(0o700)
+        shutil.rmtree(folder)
+    assert len(kept) > 10  # the folder of the token, and files of its keys
+    assert own == ["read"] * len(kept) + ["logged in"]
+    assert other == ["refused"] * len(kept) + ["HsmTokenMissing"]
+
+
+def _intrude(user: int, files: list[Path]) -> list[str]:
+    said = [str(user), str(MODULE), "apart", PIN.text, *map(str, files)]
+    run = subprocess.run(
+        [sys.executable, "-c", _INTRUDER, *said],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return run.stdout.split("\n")[:-1]
 
 
 async def test_a_token_that_is_pulled_out_comes_back_by_itself(apart: Apart) -> None:

@@ -3,7 +3,11 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from sesame.bank.staff import BANK_ITSELF, generate_staff_code
+from sesame.bank.user_code import ALPHABET
 from sesame.store.access import AccessQuestion
 from sesame.store.buckets import bucket_of
 from sesame.store.cards import (
@@ -18,6 +22,7 @@ from sesame.store.cards import (
     set_card_state,
 )
 from sesame.store.errors import EnrolledMeanwhile
+from sesame.store.staff_mark import is_staff_context
 from tests.places import Place
 from tests.store.databases import USER_CODE, card, enrol
 
@@ -49,6 +54,15 @@ def test_any_card(place: Place) -> None:
     assert place.write(any_card) == SealedCardRow(USER_CODE, 1, card(1).sealed)
 
 
+def test_any_card_is_a_customers(place: Place) -> None:
+    """Custody would refuse a portal one of staff, wherever that stands in the table."""
+    officer = generate_staff_code(bytes)
+    place.write(lambda c: insert_cards(c, [((0, officer), card(7))], 99))
+    assert place.write(any_card) is None
+    enrol(place)
+    assert place.write(any_card) == SealedCardRow(USER_CODE, 1, card(1).sealed)
+
+
 def test_a_card_with_another_psn_is_another_card(place: Place) -> None:
     """5F34 is there to tell apart cards of one number."""
     enrol(place)
@@ -66,6 +80,17 @@ def test_a_seal_holds_for_one_row() -> None:
     }
     assert len(contexts) == 9
     assert seal_context(USER_CODE, 2) == f"{bucket_of(USER_CODE)}|VERA2222|2".encode()
+
+
+@given(chance=st.binary(min_size=7, max_size=7), number=st.integers(1, 99))
+def test_a_seal_of_staff_is_told_by_its_context(chance: bytes, number: int) -> None:
+    """Of every staff code and of no user code, whatever the bucket and the card."""
+    for code, is_staff in (
+        (generate_staff_code(lambda many: chance[:many]), True),
+        (BANK_ITSELF, True),
+        ("".join(ALPHABET[byte % len(ALPHABET)] for byte in (*chance, 1)), False),
+    ):
+        assert is_staff_context(seal_context(code, number)) is is_staff
 
 
 def test_no_row_prints_its_seal() -> None:

@@ -37,7 +37,7 @@ def _insert(place: Place, *ids: int) -> None:
 
 
 def _due(row: NoticeRow, _to: RecipientRow | None) -> Settled:
-    return Settled("due", row.at, None, row.facts)
+    return Settled("due", row.at, None)
 
 
 def _sort(place: Place, at: int, stale_since: int = 0) -> list[Settled]:
@@ -70,7 +70,7 @@ def test_one_is_taken_by_one(place: Place) -> None:
     again = place.write(lambda c: take_due(c, at=9, until=12))
     assert again is not None
     assert again.tries == 2
-    sent = Settled("sent", None, 10, b"{}")
+    sent = Settled("sent", None, 10)
     assert first is not None
     assert not place.write(lambda c: settle_notice(c, first, sent))  # it is another's by now
     assert place.write(lambda c: settle_notice(c, again, sent))
@@ -83,7 +83,7 @@ def test_a_letter_is_written_with_it(place: Place) -> None:
     _insert(place, 1)
     letter = DispatchRow("7QK4-XM2P", *KEY, "hold", None, 5)
     (row,) = place.write(lambda c: list_notices(c, KEY))
-    place.write(lambda c: settle_notice(c, row, Settled("none", None, None, b"{}", letter)))
+    place.write(lambda c: settle_notice(c, row, Settled("none", None, None, letter)))
     assert place.write(lambda c: list_dispatches(c, KEY)) == [letter]
     found = place.write(lambda c: find_by_letters(c, [(KEY, "2222-2222"), (KEY, letter.reference)]))
     assert list(found) == ["7QK4-XM2P"]

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from sesame.bank.limits import Limits
 from sesame.bank.renewal import Renewal
+from sesame.bank.retention import is_held
 from sesame.store import postgresql
 from sesame.store.access import State, names_attempt
 from sesame.store.approvals import read_approvals
@@ -227,6 +228,34 @@ async def test_a_server_turns_nothing_back(
     assert owner.everything() == before
 
 
+_BEGUN_WITH_OLD_CODE = _BEGUN.format(1).replace("stepped_at)", "stepped_at, old_code)")[:-1]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM access",
+        "UPDATE access SET enrolled_at = NULL",
+        "UPDATE access SET enrolled_at = enrolled_at + 1",
+        "UPDATE access SET old_code = 'known'",
+        f"{_BEGUN_WITH_OLD_CODE}, 'known')",
+    ],
+)
+async def test_the_desk_begins_no_customer_anew(
+    cluster: Cluster, owned: str, owner: Place, statement: str
+) -> None:
+    """By way of a row that is nobody's for a moment, with an old code that is known."""
+    before = owner.everything()
+    connection = await asyncpg.connect(cluster.url(owned, user=DESK_ROLE).replace("+asyncpg", ""))
+    with pytest.raises(asyncpg.RestrictViolationError):
+        await connection.execute(statement)
+    assert owner.everything() == before
+    await connection.execute(_BEGUN.format(1))
+    await connection.execute("UPDATE access SET enrolled_at = 9 WHERE user_code = 'ADA22222'")
+    await connection.close()
+    assert owner.row_of("ADA22222")["enrolled_at"] == 9  # as it enrols staff
+
+
 _STAFF = "_K7P2M4X"
 _OF_STAFF = {
     "access": _BEGUN.format(1).replace("ADA22222", _STAFF),
@@ -368,6 +397,53 @@ async def test_a_server_of_customers_activates_holds_and_releases(web: Store, ow
     assert await web.write(partial(take_opening, step=again, opening=opening)) is Fate.WON
     assert owner.execute(states) == [("active",), ("retired",)]
     assert owner.execute("SELECT * FROM holds") == []
+
+
+_NOTICE = (
+    "INSERT INTO notices (id, bucket, user_code, event, at, facts, email_state, tries, "
+    "next_try_at{more}) VALUES ('\\x01', 1, 'VERA2222', '{event}', 0, '{{}}', '{state}', {tries}, "
+    "0{value})"
+)
+
+
+def _notice(event: str, state: str = "new", tries: int = 0, **more: str) -> str:
+    named, values = (", ".join(["", *part]) for part in (more, more.values()))
+    return _NOTICE.format(event=event, state=state, tries=tries, more=named, value=values)
+
+
+@pytest.mark.parametrize(
+    ("statement", "refusal"),
+    [
+        (_notice("opposition"), asyncpg.RestrictViolationError),
+        (_notice("email-changed"), asyncpg.RestrictViolationError),
+        (_notice("address-changed"), asyncpg.RestrictViolationError),
+        (_notice("teleported"), asyncpg.RestrictViolationError),
+        (_notice("hold", "due"), asyncpg.RestrictViolationError),
+        (_notice("hold", "sent"), asyncpg.RestrictViolationError),
+        (_notice("hold", tries=1), asyncpg.RestrictViolationError),
+        (_notice("hold", sent_at="1"), asyncpg.InsufficientPrivilegeError),
+        (_notice("hold", letter="'7QK4-XM2P'"), asyncpg.InsufficientPrivilegeError),
+    ],
+)
+async def test_a_server_has_customers_told_of_their_own_doing_alone(
+    cluster: Cluster, owned: str, owner: Place, statement: str, refusal: type[Exception]
+) -> None:
+    """Not of what the desk does, nor as if they had been told."""
+    before = owner.everything()
+    url = cluster.url(owned, user=WEB_ROLE).replace("+asyncpg", "")
+    connection = await asyncpg.connect(url)
+    with pytest.raises(refusal):
+        await connection.execute(statement)
+    assert owner.everything() == before
+    for event in ("hold", "release", "activation", "old-code"):
+        await connection.execute(_notice(event))
+        owner.execute("DELETE FROM notices")
+    await connection.close()
+    desk = await asyncpg.connect(cluster.url(owned, user=DESK_ROLE).replace("+asyncpg", ""))
+    await desk.execute(_notice("opposition"))
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await desk.execute("UPDATE notices SET facts = ''")
+    await desk.close()
 
 
 async def test_the_desks_role_renews_and_retires(
@@ -613,7 +689,7 @@ async def test_who_prunes_takes_old_lines_away_and_no_others(
         partial(erase_personal, keys=[PersonalKey(*key, 1, 1_000)], holds=[])
     )
     anchor = AnchorRow(*key, 1, bytes(32), 5, bytes(64))
-    young = round(time.time() - 395 * 86_400) * 1_000_000
+    young = _days_ago(395)
     owner.execute("UPDATE audit_lines SET at = ?", young)
     before = owner.everything()
     with pytest.raises(StatementFailed, match="RestrictViolation"):
@@ -641,6 +717,66 @@ async def test_who_prunes_takes_old_lines_away_and_no_others(
     assert await pruning.write(partial(cut_chains, anchors=[anchor], holds=[]))
     assert await pruning.read(partial(find_anchors, keys=[key])) == {USER_CODE: further}
     await pruning.close()
+
+
+def _days_ago(days: float) -> int:
+    return round((time.time() - days * 86_400) * 1_000_000)
+
+
+_HELD: dict[str, tuple[HoldRow, bool]] = {
+    "of them": (HoldRow(user_code=USER_CODE, set_at=0, set_by="x", reason="y"), True),
+    "of another": (HoldRow(user_code="ADA22222", set_at=0, set_by="x", reason="y"), False),
+    "of everybody": (HoldRow(set_at=0, set_by="x", reason="y"), True),
+    "of then": (HoldRow(from_at=1_000, until_at=1_001, set_at=0, set_by="x", reason="y"), True),
+    "of later": (HoldRow(from_at=1_001, set_at=0, set_by="x", reason="y"), False),
+    "of before": (HoldRow(until_at=1_000, set_at=0, set_by="x", reason="y"), False),
+}
+
+
+@pytest.mark.parametrize("role", [RETENTION_ROLE, PERSON_ROLE])
+@pytest.mark.parametrize("held", _HELD)
+async def test_what_is_under_legal_hold_stays(
+    cluster: Cluster, owned: str, owner: Place, role: str, held: str
+) -> None:
+    """Whatever the program that prunes or erases was told; once it is lifted it goes."""
+    hold, keeps = _HELD[held]
+    assert is_held([hold], USER_CODE, 1_000) is keeps
+    owner.write(partial(add_hold, hold=hold))
+    before = owner.everything()
+    connection = await asyncpg.connect(cluster.url(owned, user=role).replace("+asyncpg", ""))
+    tables = ["audit_personal", *(["audit_lines"] if role == RETENTION_ROLE else [])]
+    for table in tables:
+        assert len(before[table]) == 1
+        if keeps:
+            with pytest.raises(asyncpg.RestrictViolationError, match="under a legal hold"):
+                await connection.execute(f"DELETE FROM {table}")  # noqa: S608 -- of the tests
+    assert owner.everything() == before
+    owner.write(partial(lift_hold, number=1, at=1, by="x", reason="z"))
+    for table in tables:
+        assert await connection.execute(f"DELETE FROM {table}") == "DELETE 1"  # noqa: S608 -- of the tests
+    await connection.close()
+
+
+async def test_a_value_of_a_line_stays_for_thirty_days(
+    cluster: Cluster, owned: str, owner: Place
+) -> None:
+    """The least that a setting may say; who erases persons does that at once."""
+    pruning, erasing = [
+        await asyncpg.connect(cluster.url(owned, user=role).replace("+asyncpg", ""))
+        for role in (RETENTION_ROLE, PERSON_ROLE)
+    ]
+    for days, stays in ((29.9, True), (30.1, False)):
+        enrol(owner, code := f"ADA2222{2 + stays}")
+        owner.execute("UPDATE audit_personal SET at = ? WHERE user_code = ?", _days_ago(days), code)
+        young = f"DELETE FROM audit_personal WHERE user_code = '{code}'"  # noqa: S608 -- of the tests
+        if stays:
+            with pytest.raises(asyncpg.RestrictViolationError, match="for thirty days"):
+                await pruning.execute(young)
+            assert await erasing.execute(young) == "DELETE 1"
+        else:
+            assert await pruning.execute(young) == "DELETE 1"
+    await pruning.close()
+    await erasing.close()
 
 
 async def test_who_erases_a_person_sees_no_secret(

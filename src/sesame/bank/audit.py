@@ -40,6 +40,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     address: str
     facts: Mapping[str, Fact]
 
+    def __repr__(self) -> str:
+        return f"Record({self.event}, {self.version})"
+
 
 def unsealed_line(record: Record, *, prev: bytes, salt: bytes) -> bytes:
     """The line without custody's MAC: what that MAC covers."""

@@ -47,6 +47,9 @@ class Row(msgspec.Struct, frozen=True):
     line: bytes
     head: bytes  # 32 bytes, the line's hash
 
+    def __repr__(self) -> str:
+        return f"Row({self.version})"
+
 
 class Head(msgspec.Struct, frozen=True):
     """Where a chain stands: a version, and the hash (32 bytes) of its line."""

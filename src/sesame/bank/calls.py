@@ -46,7 +46,7 @@ class Call:
     by: Staff
     user_code: UserCode
     form: bytes
-    address: str
+    address: str = field(repr=False)
 
     @property
     def key(self) -> Key:

@@ -72,6 +72,10 @@ class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     user_code: str
     version: _Version
     line: str
+
+    def __repr__(self) -> str:
+        return "_Line()"
+
     head: _Hash
     leaf: _Hash  # of user code, version and head, so that damage to any of them shows
 

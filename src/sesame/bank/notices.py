@@ -128,12 +128,6 @@ class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
 
     by: str = ""  # owner or desk
     reason: str = ""  # of an opposition: lost, stolen or damaged
-    # Where the e-mail goes in place of the customer's own: the address that was theirs until now.
-    # Taken away as soon as it is settled.
-    email: str | None = None
-
-    def __repr__(self) -> str:
-        return "Facts()"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,12 +234,11 @@ class Outbox:
     ) -> tuple[Settled, bool]:
         """What becomes of *row* by one try, and whether the next one may be tried too."""
         random = bank.random_bytes(_REFERENCE)
-        email = _email(row, to)
-        if to is None or email is None:  # it was taken away meanwhile
+        if to is None or to.email is None:  # it was taken away meanwhile
             return fail(row, to, now=bank.now(), random=random), True
         told = Told(
             id=row.id,
-            to=email,
+            to=to.email,
             language=Language(to.language),
             event=event_of(row),
             at=from_row(row.at),
@@ -263,7 +256,7 @@ class Outbox:
             mail_server_away(away)
             self._away_until = bank.now() + _PAUSE
             return put_off(row, bank.now()), False
-        return Settled(SENT, None, to_row(bank.now()), _kept(row)), True
+        return Settled(SENT, None, to_row(bank.now())), True
 
     def _is_away(self, now: datetime) -> bool:
         return self._away_until is not None and now < self._away_until
@@ -279,12 +272,12 @@ def sort(
     if row.email_state != NEW or to is None:
         return fail(row, to, now=now, random=random)
     channel = CHANNELS[event_of(row)]
-    by_email = mails and _email(row, to) is not None
+    by_email = mails and to.email is not None
     written = channel.letter is Letter.ALWAYS or (channel.letter is Letter.INSTEAD and not by_email)
     letter = _letter(row, to, channel, now, random) if written else None
     if not by_email:
-        return Settled(NONE, None, None, _kept(row), letter)
-    return Settled(DUE, to_row(now), None, row.facts, letter)
+        return Settled(NONE, None, None, letter)
+    return Settled(DUE, to_row(now), None, letter)
 
 
 def fail(row: NoticeRow, to: RecipientRow | None, *, now: datetime, random: bytes) -> Settled:
@@ -293,13 +286,13 @@ def fail(row: NoticeRow, to: RecipientRow | None, *, now: datetime, random: byte
     channel = CHANNELS[event_of(row)]
     instead = to is not None and channel.letter is Letter.INSTEAD
     letter = _letter(row, to, channel, now, random) if instead else None
-    return Settled(state, None, None, _kept(row), letter)
+    return Settled(state, None, None, letter)
 
 
 def put_off(row: NoticeRow, now: datetime) -> Settled:
     """Try again, after a gap that grows with the tries there were: pure."""
     gap = _GAPS[min(row.tries, len(_GAPS)) - 1]
-    return Settled(DUE, to_row(now + gap), None, row.facts)
+    return Settled(DUE, to_row(now + gap), None)
 
 
 def event_of(row: NoticeRow) -> Event:
@@ -343,21 +336,6 @@ def _letter(
     )
 
 
-def _email(row: NoticeRow, to: RecipientRow | None) -> str | None:
-    """Where the e-mail goes."""
-    return facts_of(row).email or (to.email if to is not None else None)
-
-
-def _kept(row: NoticeRow) -> bytes:
-    """What stays of the facts once it is settled: all but an address."""
-    try:
-        facts = _read_object(row.facts)
-    except msgspec.DecodeError:
-        return b"{}"
-    facts.pop("email", None)
-    return _write_facts(facts)
-
-
 def _count(bank: Bank, settled: Settled) -> None:
     if settled.email_state == SENT:
         bank.meters.notices.add("sent")
@@ -367,6 +345,4 @@ def _count(bank: Bank, settled: Settled) -> None:
         bank.meters.notices.add("untold")
 
 
-_read_object = msgspec.json.Decoder(dict[str, object]).decode
 _read_facts = msgspec.json.Decoder(Facts).decode
-_write_facts = msgspec.json.Encoder().encode

@@ -29,7 +29,7 @@ class Origin:
     """
 
     door: Door
-    address: str
+    address: str = field(repr=False)
     devices: tuple[bytes, ...] = field(default=(), repr=False)
     of_many: bool = False
 

@@ -45,6 +45,9 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     # What it does to cards' states: a transaction of its own then.
     cards: Opening | OwnHolding | None = None
 
+    def __repr__(self) -> str:
+        return f"Change({self.event})"
+
 
 def row_time(now: datetime, access: Access) -> datetime:
     """*now*, or the row's own last moment where the clock ran backwards."""

@@ -12,16 +12,15 @@ from enum import StrEnum, unique
 
 from sesame.bank.errors import IncompatibleRoles, MalformedPersonnelNumber, MalformedStaffCode
 from sesame.bank.user_code import ALPHABET, UserCode, check_character
+from sesame.store.staff_mark import STAFF_MARK
 
-# No user code begins so: `parse_user_code` lets A to Z and 0 to 9 through.
-_MARK = "_"
 _CHOSEN = 6  # characters by chance
 _PERSONNEL_NUMBER = re.compile(r"[A-Z0-9][A-Z0-9./-]{0,19}")
 _STAFF_CODE = re.compile(rf"[{ALPHABET}]{{{_CHOSEN + 1}}}")
 
 # The bank itself, as the subject of what no single person does. 0 is not in the alphabet: nobody
 # can type it, and it has no card.
-BANK_ITSELF = UserCode(_MARK + "0" * (_CHOSEN + 1))
+BANK_ITSELF = UserCode(STAFF_MARK + "0" * (_CHOSEN + 1))
 
 
 @unique
@@ -106,20 +105,20 @@ def parse_staff_code(typed: str) -> UserCode:
     code = kept.upper() if kept.isascii() else ""
     if not _STAFF_CODE.fullmatch(code) or check_character(code[:-1]) != code[-1]:
         raise MalformedStaffCode
-    return UserCode(_MARK + code)
+    return UserCode(STAFF_MARK + code)
 
 
 def generate_staff_code(random_bytes: Callable[[int], bytes]) -> UserCode:
     """Make a new one: six characters by chance and their check character, behind the mark."""
     chosen = "".join(ALPHABET[byte % len(ALPHABET)] for byte in random_bytes(_CHOSEN))
-    return UserCode(_MARK + chosen + check_character(chosen))
+    return UserCode(STAFF_MARK + chosen + check_character(chosen))
 
 
 def is_staff_code(code: str) -> bool:
     """Whether *code* is a member of staff's, or the bank's own, and no customer's."""
-    return code.startswith(_MARK)
+    return code.startswith(STAFF_MARK)
 
 
 def shown(code: str) -> str:
     """A staff code as its owner types it, without the mark; a user code as it is."""
-    return code.removeprefix(_MARK)
+    return code.removeprefix(STAFF_MARK)

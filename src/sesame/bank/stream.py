@@ -27,6 +27,9 @@ class StreamedLine(msgspec.Struct, frozen=True):
     version: int
     line: bytes
 
+    def __repr__(self) -> str:
+        return f"StreamedLine({self.user_code}, {self.version})"
+
 
 class Leaf(msgspec.Struct, frozen=True):
     """Where a customer's chain stood: a leaf of a seal's tree."""
@@ -156,6 +159,9 @@ class _Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     user_code: str
     version: Annotated[int, msgspec.Meta(ge=1)]
     line: str
+
+    def __repr__(self) -> str:
+        return "_Row()"
 
 
 class _Last(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

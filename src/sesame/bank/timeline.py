@@ -27,6 +27,9 @@ class Line(NamedTuple):
     at: int
     line: bytes
 
+    def __repr__(self) -> str:
+        return f"Line({self.version})"
+
 
 @dataclass(frozen=True, slots=True)
 class Clause:

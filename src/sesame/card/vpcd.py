@@ -6,7 +6,7 @@ not document it: docs/reference/virtual-reader.md has what it was seen to do. Pu
 itself is `sesame.card.plug`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, StrEnum, unique
 
 from sesame.card.chip import Chip
@@ -60,7 +60,9 @@ class Happening:
 class Turn:
     """What became of one frame."""
 
-    answer: bytes | None = None  # to be sent; an empty one would hang the reader, and never is
+    answer: bytes | None = field(
+        default=None, repr=False
+    )  # to be sent; an empty one would hang the reader, and never is
     happening: Happening | None = None
 
 

@@ -17,6 +17,7 @@ from sesame.custody.errors import SocketFolderExposed, SocketRefused, SocketTake
 from sesame.custody.hardening import harden
 from sesame.custody.service import Service, listen, serve
 from sesame.custody.settings import CustodySettings, open_custodian, read_custody_settings
+from sesame.store.staff_mark import is_staff_context
 
 SENTENCES.update(
     {
@@ -76,6 +77,7 @@ async def _serve(settings: CustodySettings, custodian: Custodian, listener: sock
         allowed=settings.allowed_users(),
         registrars=settings.registrar_users(),
         revealers=settings.revealing_users(),
+        is_desks=is_staff_context,
         demonstration=settings.demonstration,
     )
     try:

@@ -5,6 +5,7 @@ by the user id that the kernel tells of who connects (unix(7), SO_PEERCRED). Wha
 the calls of `Custodian`; anything else closes the connection that it came on, with one line in
 the log and none of what came. A portal is one who asks; registering cards and finding them by
 their number is for others, and their number itself is said to the desk alone (docs/decisions/0022).
+Nor is a code compared for a portal with the card of a member of staff, which opens the desk.
 """
 
 import asyncio
@@ -15,12 +16,12 @@ import os
 import socket
 import stat
 import struct
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import cast
 
-from sesame.custody.custodian import Custodian, RevealingCustodian
+from sesame.custody.custodian import Custodian, Inquiry, PairInquiry, RevealingCustodian
 from sesame.custody.errors import (
     CustodyError,
     CustodyUnavailable,
@@ -154,24 +155,29 @@ class Service:
         allowed: the users (uids) who may have codes compared and lines signed.
         registrars: those who may also register cards and find them by their number.
         revealers: those who may also have a card's number said, where *custodian* does that.
+        is_desks: of the context of a card, whether only registrars and revealers may have codes
+            compared with it.
         demonstration: whether the keys are those of a demonstration.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- who may what, by name
         self,
         custodian: Custodian,
         *,
         allowed: Collection[int],
         registrars: Collection[int] = (),
         revealers: Collection[int] = (),
+        is_desks: Callable[[bytes], bool] = lambda _context: False,
         demonstration: bool,
     ) -> None:
         self._custodian = custodian
         self._registrars = frozenset(registrars)
         self._revealers = frozenset(revealers)
+        self._is_desks = is_desks
         self._allowed = self._registrars | self._revealers | frozenset(allowed)
         self._greeting = framed(encode(Greeting(PROTOCOL, demonstration)))
         self._connections: set[_Connection] = set()
+        self._told: set[int] = set()  # whose questions were logged
         self._server: asyncio.Server | None = None
 
     async def start(self, listener: socket.socket) -> None:
@@ -206,6 +212,8 @@ class Service:
     async def _ask(self, call: Call, user: int) -> object:  # noqa: PLR0911 -- one for each call
         if isinstance(call, _FOR_REGISTRARS) and user not in self._registrars:
             raise WrongUsage("registering cards is not for this user: see registrars")
+        if isinstance(call, Match | MatchPairs):
+            self._keep_from_the_portal(call, user)
         match call:
             case Match():
                 return await self._custodian.match(call.inquiries)
@@ -221,6 +229,20 @@ class Service:
                 return await self._custodian.mac(call.usage, call.data)
             case Reveal():
                 return await self._reveal(call, user)
+
+    def _keep_from_the_portal(self, call: Match | MatchPairs, user: int) -> None:
+        """Refuse the whole of *call* where it asks of a card that is not for *user*."""
+        if user in self._registrars or user in self._revealers:
+            return
+        inquiries: tuple[Inquiry | PairInquiry, ...] = call.inquiries
+        if not any(self._is_desks(one.context) for asked in inquiries for one in asked.questions):
+            return
+        if user not in self._told:  # one line for each: it may ask as often as it likes
+            self._told.add(user)
+            _log.warning(
+                "user %d asked about a card of staff: refused, it is none of registrars", user
+            )
+        raise WrongUsage("cards of staff are compared for the desk alone: see registrars")
 
     async def _reveal(self, call: Reveal, user: int) -> Pan:
         if user not in self._revealers or not isinstance(self._custodian, RevealingCustodian):

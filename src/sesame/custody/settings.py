@@ -72,8 +72,8 @@ class CustodySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     registrars: Annotated[
         tuple[str, ...],
         msgspec.Meta(
-            description="The users whose processes may also register cards, which no portal needs: "
-            "that of who enrols customers."
+            description="The users whose processes may also register cards and have codes of staff "
+            "compared, which no portal needs: that of the desk, and that of who enrols customers."
         ),
     ] = ()
     revealers: Annotated[

@@ -103,6 +103,9 @@ class Reveal(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, t
     sealed: bytes
     context: bytes
 
+    def __repr__(self) -> str:
+        return f"Reveal({self.context!r})"
+
 
 Call = Match | MatchPairs | Register | RegisterAll | PanIndex | Mac | Reveal
 

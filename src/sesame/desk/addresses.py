@@ -79,7 +79,7 @@ class AddressPage:
     action: str
     name: str
     user_code: str
-    lines: tuple[str, ...]
+    lines: tuple[str, ...] = field(repr=False)
     changed: str  # « le mardi 3 mars à 14 h 32 »; else ""
     confirmed: str  # likewise
     settles: str  # « jusqu’au … »; else ""

@@ -5,7 +5,7 @@ Whoever opens it leaves a line of their own first (docs/decisions/0038). What ca
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from starlette.requests import Request
@@ -195,8 +195,8 @@ class CustomerPage:
     user_code: str
     language: str
     letters: str
-    address: tuple[str, ...]
-    email: str
+    address: tuple[str, ...] = field(repr=False)
+    email: str = field(repr=False)
     reference: str
     access: tuple[str, ...]
     cards: tuple[CardLines, ...]

@@ -114,7 +114,9 @@ class RequestLines:
     title: str
     about: str  # name and code
     details: tuple[str, ...]  # sentences, as its kind has them
-    address: tuple[str, ...] = ()  # the lines that a PIN is to be sent to
+    address: tuple[str, ...] = field(
+        default=(), repr=False
+    )  # the lines that a PIN is to be sent to
     overtaken: bool = False  # it was changed again since
     may_see: bool = False  # the number that it was about, now
     by: str

@@ -4,7 +4,7 @@ Open to a session of the old code too: it may look, and stop what it cannot star
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -40,7 +40,7 @@ class HeldPage:
     """held.html: that it is done, and the number that lifts it."""
 
     session: SignedIn
-    number: str  # « 1234-5678 »
+    number: str = field(repr=False)  # « 1234-5678 »
 
 
 async def get_hold(portal: Portal, request: Request) -> Response:

@@ -87,8 +87,8 @@ class Browser:
 
     line: str
     shared: bool = False
-    secret: bytes | None = None
-    device: bytes | None = None
+    secret: bytes | None = field(default=None, repr=False)
+    device: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(slots=True)

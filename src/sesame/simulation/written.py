@@ -6,7 +6,7 @@ With json and hashlib, as a stranger reads it, and not with `sesame.bank.audit`.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -26,7 +26,7 @@ class Truth:
     judged: Judged
     at: int
     user_code: str
-    address: str
+    address: str = field(repr=False)
     means: str
     prev: bytes  # 32 bytes: the head of the row that was read
     profiles: Mapping[int, str]  # of the cards, by number; none: nobody has the user code

@@ -60,7 +60,7 @@ class Face:
     """What a window shows of its reader."""
 
     state: State
-    lines: tuple[str, ...]
+    lines: tuple[str, ...] = field(repr=False)
     code: str | None = field(repr=False)  # "0000 0000"
     large: bool  # the code is to be larger than usual
     ending: str  # below a code that no time ends: which key does

@@ -78,6 +78,10 @@ class AuditRow(msgspec.Struct, frozen=True):
     salt: bytes  # 16 bytes
     address: str
 
+    def __repr__(self) -> str:
+        """Without line, salt and address: they are the auditors' to read."""
+        return f"AuditRow({self.version})"
+
 
 def read_lines(
     connection: Connection, bucket: int, user_code: str

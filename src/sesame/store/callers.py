@@ -28,6 +28,9 @@ class CallerRow(NamedTuple):
     at: int
     line: bytes
 
+    def __repr__(self) -> str:
+        return f"CallerRow({self.user_code}, {self.version})"
+
 
 def read_callers(
     connection: Connection, *, since: int, most: int, after: int = 0

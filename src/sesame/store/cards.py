@@ -20,6 +20,7 @@ from sqlalchemy import (
     Table,
     and_,
     delete,
+    func,
     literal,
     literal_column,
     select,
@@ -34,6 +35,7 @@ from sesame.store.bulk import insert_rows, there_is
 from sesame.store.errors import EnrolledMeanwhile
 from sesame.store.holds import delete_hold, delete_holds_of_owner
 from sesame.store.metadata import METADATA
+from sesame.store.staff_mark import STAFF_MARK
 
 CARDS = Table(
     "cards",
@@ -126,9 +128,13 @@ def seal_context(user_code: str, card_number: int) -> bytes:
 
 
 def any_card(connection: Connection) -> SealedCardRow | None:
-    """One card of the database, whoever's it is; None where it has none."""
+    """One card of a customer, whoever's it is; None where there is none.
+
+    None of staff: a portal that asks custody of one is refused (`custody.service`).
+    """
     columns = (CARDS.c.user_code, CARDS.c.card_number, CARDS.c.sealed)
-    row = connection.execute(select(*columns).limit(1)).first()
+    of_customer = func.substr(CARDS.c.user_code, 1, 1) != STAFF_MARK
+    row = connection.execute(select(*columns).where(of_customer).limit(1)).first()
     return None if row is None else SealedCardRow(*row)
 
 

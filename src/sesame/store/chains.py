@@ -37,6 +37,9 @@ class ChainLine(NamedTuple):
     line: bytes
     head: bytes  # 32 bytes
 
+    def __repr__(self) -> str:
+        return f"ChainLine({self.user_code}, {self.version})"
+
 
 class LastAtc(NamedTuple):
     """How far a card has come."""
@@ -53,6 +56,9 @@ class Opening(NamedTuple):
 
     salt: bytes  # 16 bytes
     address: str
+
+    def __repr__(self) -> str:
+        return "Opening()"
 
 
 def read_heads(connection: Connection, *, after: Key, most: int) -> list[ChainHead]:

@@ -104,6 +104,9 @@ class LineShown(NamedTuple):
     at: int
     line: bytes
 
+    def __repr__(self) -> str:
+        return f"LineShown({self.version})"
+
 
 def read_view(
     connection: Connection, key: Key, *, seen_since: int, now: int

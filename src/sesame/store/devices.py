@@ -1,6 +1,6 @@
 """Known devices: browsers that have signed in before. A secret's hash is kept, never the secret."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import (
     BigInteger,
@@ -35,7 +35,7 @@ DEVICES = Table(
 class DeviceRow:
     """A device as the accepting commit writes it."""
 
-    device_hash: bytes  # 32 bytes
+    device_hash: bytes = field(repr=False)  # 32 bytes
     known_since: int
     expires_at: int
 

@@ -104,7 +104,6 @@ class Settled(NamedTuple):
     email_state: str
     next_try_at: int | None
     sent_at: int | None
-    facts: bytes
     letter: DispatchRow | None = None
 
 
@@ -189,7 +188,6 @@ def settle_notice(connection: Connection, row: NoticeRow, settled: Settled) -> b
         "email_state": settled.email_state,
         "next_try_at": settled.next_try_at,
         "sent_at": settled.sent_at,
-        "facts": settled.facts,
     }
     if letter is not None:
         values["letter"] = letter.reference

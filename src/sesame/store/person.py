@@ -170,6 +170,9 @@ class LineHeld(NamedTuple):
     line: bytes
     address: str | None
 
+    def __repr__(self) -> str:
+        return f"LineHeld({self.version})"
+
 
 class PersonHeld(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that stands of one person."""
@@ -187,6 +190,9 @@ class PersonHeld(msgspec.Struct, frozen=True, kw_only=True):
     holds: list[CardHoldHeld]
     notices: list[NoticeHeld]
     lines: list[LineHeld]
+
+    def __repr__(self) -> str:
+        return "PersonHeld()"
 
 
 def read_person(connection: Connection, key: Key) -> PersonHeld | None:

@@ -1,7 +1,7 @@
 """A customer's row, as a replay brings it forward: line by line, each as the step it once was."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Table, delete, insert, select, text, update
@@ -22,7 +22,7 @@ class LostStep:
     head: bytes  # 32 bytes, the line's own
     attempt: bytes
     at: int
-    line: bytes
+    line: bytes = field(repr=False)
     atcs: tuple[tuple[int, int], ...] = ()  # card number and the last ATC that it was given
     falls: tuple[Lowering, ...] = ()  # cards that began lower from then on
     signed_in: bool = False

@@ -33,7 +33,8 @@ GRANTS: Mapping[str, str] = {
         "activation_until, activated_at, cancelled_at), UPDATE (activated_at)"
     ),
     "holds": "SELECT, INSERT, DELETE",
-    "notices": "INSERT",
+    # Its owner's own doing, told as `new`: what is told of, and to whom, the desk settles (0014).
+    "notices": "INSERT (id, bucket, user_code, event, at, facts, email_state, tries, next_try_at)",
     # Begun anew once a restore is seen; DELETE nobody's.
     "incarnation": "SELECT, INSERT, UPDATE",
     "beats": "SELECT, INSERT, UPDATE (beat, taken_at)",
@@ -65,8 +66,8 @@ _CHAINS: Mapping[str, str] = {
     "staff": "SELECT (bucket, user_code, roles, added_at, begun_at)",
     "alembic_version": "SELECT",
 }
-# Takes lines and values away, and lifts no hold. What is younger than thirteen months a trigger
-# keeps from it (migration 0008).
+# Takes lines and values away, and lifts no hold. Lines of the last thirteen months, values of the
+# last thirty days and what is under a legal hold triggers keep from it (migrations 0008, 0014).
 _RETENTION: Mapping[str, str] = {
     "access": "SELECT (bucket, user_code, version, head, enrolled_at, accepted_version)",
     "audit_lines": "SELECT, DELETE",
@@ -140,7 +141,7 @@ _DESK: Mapping[str, str] = {
     "readers": "SELECT, INSERT, UPDATE (state, bucket, user_code, changed_at)",
     "holds": "SELECT, INSERT, DELETE",
     # Sorted and sent here; what one tells of, and whom, stays as it was written.
-    "notices": ("SELECT, INSERT, UPDATE (facts, email_state, tries, next_try_at, sent_at, letter)"),
+    "notices": "SELECT, INSERT, UPDATE (email_state, tries, next_try_at, sent_at, letter)",
     "closures": "SELECT, INSERT, UPDATE (opens, closes, reason, set_by, set_at), DELETE",
 }
 # `sesame issuing`: sees sealed PINs, and opens nobody's session. Neither enrols nor decides; a card

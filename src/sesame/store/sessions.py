@@ -1,6 +1,6 @@
 """Sessions: who is signed in. A token's hash is kept, never the token."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import (
     BigInteger,
@@ -47,7 +47,7 @@ SESSIONS = Table(
 class SessionRow:
     """A session as the accepting commit writes it."""
 
-    token_hash: bytes  # 32 bytes
+    token_hash: bytes = field(repr=False)  # 32 bytes
     session_epoch: int
     means: str
     erased_old_code: bool
@@ -76,7 +76,7 @@ class OpenSession:
 class ListedSession:
     """One of a customer's sessions."""
 
-    token_hash: bytes
+    token_hash: bytes = field(repr=False)
     means: str
     opened_at: int
     seen_at: int

@@ -6,7 +6,7 @@ of the reader's own display, which what draws it may not import; a test compares
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum, unique
 
 from sesame.catalogue import N_, Language, translator
@@ -43,8 +43,8 @@ class Face:
 class Drawing:
     """A face in one language, for `drawing.html`."""
 
-    lines: tuple[str, ...]
-    code: str  # "" where none is shown
+    lines: tuple[str, ...] = field(repr=False)
+    code: str = field(repr=False)  # "" where none is shown
     card: bool
     next: str  # a Next, or ""
     label: str  # what somebody hears who does not see the drawing

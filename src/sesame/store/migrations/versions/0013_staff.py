@@ -2,7 +2,8 @@
 
 New tables; no row of a customer is changed, and no login reads them. On PostgreSQL what begins for
 a staff code (one with the mark, `_`) is begun by the desk's role or the owner of the tables: a
-server of customers that was broken into opens no desk.
+server of customers that was broken into makes itself no session at the desk. It reads the cards of
+staff; that it tries out none of their codes custody sees to, where it is apart.
 """
 
 import sqlalchemy as sa

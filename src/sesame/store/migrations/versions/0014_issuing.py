@@ -11,6 +11,9 @@ writes may change both; so a code that was accepted since keeps it from falling,
 One request of each kind for a card is
 open at a time, no more one of all kinds. Of an address it is known when it was changed at the desk
 and when two persons stood for it, and what stood before. What two agreed to can be had once.
+The server of customers has them told of what they did themselves, and of nothing else. Who prunes
+takes no value of a line away within thirty days, and nothing that is under a legal hold. The desk
+makes no customer's row nobody's, and only the owner of the tables begins one with an old code.
 A member of staff has a number of the institution's own and one account; a closed one has a reason.
 """
 
@@ -117,6 +120,66 @@ _HOLDS_TRIGGER = """
 CREATE TRIGGER holds_guarded BEFORE INSERT OR UPDATE OR DELETE ON holds FOR EACH ROW
 EXECUTE FUNCTION sesame_guards_holds()
 """
+# Who reads no notice says what customers did themselves; whom it reaches, the desk decides.
+_GUARDS_NOTICES = """
+CREATE FUNCTION sesame_guards_notices() RETURNS trigger LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RAISE 'refused on notices: % is told by the desk', NEW.event
+        USING ERRCODE = 'restrict_violation';
+END $$
+"""
+_NOTICES_TRIGGER = """
+CREATE TRIGGER notices_guarded BEFORE INSERT ON notices FOR EACH ROW
+WHEN ((NEW.event NOT IN ('hold', 'release', 'activation', 'old-code')
+        OR NEW.email_state <> 'new' OR NEW.tries <> 0)
+    AND NOT has_table_privilege(current_user, 'public.notices', 'SELECT'))
+EXECUTE FUNCTION sesame_guards_notices()
+"""
+# Thirty days are the least that a setting may say. Who sets legal holds erases persons too.
+_VALUES_TRIGGER = """
+CREATE TRIGGER audit_personal_thirty_days AFTER DELETE ON audit_personal FOR EACH ROW
+WHEN (OLD.at > (extract(epoch FROM now() - interval '30 days') * 1000000)::bigint
+    AND NOT has_table_privilege(current_user, 'public.legal_holds', 'INSERT'))
+EXECUTE FUNCTION sesame_leave_to_owner('a value stays for thirty days')
+"""
+# The desk enrols staff, and takes a row of nobody over for that: no other row becomes nobody's, to
+# be deleted and begun anew, and none begins with an old code.
+_ROWS_TRIGGERS = (
+    """
+CREATE TRIGGER access_enrolled AFTER UPDATE OF enrolled_at ON access FOR EACH ROW
+WHEN (OLD.enrolled_at IS NOT NULL AND NEW.enrolled_at IS DISTINCT FROM OLD.enrolled_at)
+EXECUTE FUNCTION sesame_leave_to_owner('a customer stays one')
+""",
+    """
+CREATE TRIGGER access_new_old_code AFTER INSERT ON access FOR EACH ROW
+WHEN (NEW.old_code IS NOT NULL)
+EXECUTE FUNCTION sesame_leave_to_owner('an old code is only taken away')
+""",
+)
+# As `bank.retention.is_held` says.
+_KEEPS_HELD = """
+CREATE FUNCTION sesame_keeps_held() RETURNS trigger LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NOT pg_has_role(current_user, (SELECT relowner FROM pg_class WHERE oid = TG_RELID), 'USAGE')
+        AND EXISTS (
+            SELECT FROM gone JOIN public.legal_holds AS hold ON hold.lifted_at IS NULL AND (
+                hold.user_code = gone.user_code OR (hold.user_code = ''
+                    AND (hold.from_at IS NULL OR gone.at >= hold.from_at)
+                    AND (hold.until_at IS NULL OR gone.at < hold.until_at))))
+    THEN
+        RAISE 'refused on %: it is under a legal hold', TG_TABLE_NAME
+            USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NULL;
+END $$
+"""
+_HELD_TRIGGER = """
+CREATE TRIGGER {table}_held AFTER DELETE ON {table} REFERENCING OLD TABLE AS gone
+FOR EACH STATEMENT EXECUTE FUNCTION sesame_keeps_held()
+"""
+_UNDER_HOLDS = ("audit_lines", "audit_personal")
 
 # Who may change both, and while no code was accepted: then the last ATC stands above. Both fall by
 # this one statement, or a card that had come up to where it began could fall again.
@@ -336,6 +399,14 @@ def upgrade() -> None:
         op.execute(_NEW_TRIGGER)
         op.execute(_GUARDS_HOLDS)
         op.execute(_HOLDS_TRIGGER)
+        op.execute(_GUARDS_NOTICES)
+        op.execute(_NOTICES_TRIGGER)
+        op.execute(_VALUES_TRIGGER)
+        for trigger in _ROWS_TRIGGERS:
+            op.execute(trigger)
+        op.execute(_KEEPS_HELD)
+        for table in _UNDER_HOLDS:
+            op.execute(_HELD_TRIGGER.format(table=table))
         op.execute(_FALLS)
         op.execute("DROP TRIGGER cards_only_forwards ON cards")
         op.execute(_ONLY_FORWARDS.format("sesame_falls_from_beginning()"))
@@ -368,9 +439,13 @@ def downgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
         op.execute(
             "DROP FUNCTION sesame_stays_retired(), sesame_guards_states(), "
-            "sesame_guards_new_cards(), sesame_guards_holds(), sesame_falls_from_beginning(), "
+            "sesame_guards_new_cards(), sesame_guards_holds(), sesame_guards_notices(), "
+            "sesame_keeps_held(), sesame_falls_from_beginning(), "
             "sesame_begins_before_its_card() CASCADE"
         )
+        op.execute("DROP TRIGGER audit_personal_thirty_days ON audit_personal")
+        op.execute("DROP TRIGGER access_enrolled ON access")
+        op.execute("DROP TRIGGER access_new_old_code ON access")
         op.execute(_ONLY_FORWARDS.format("sesame_refuse('a last ATC does not fall')"))
     op.drop_index("approvals_one_open", "approvals")
     op.drop_column("approvals", "used_at")
