@@ -10,9 +10,11 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from sesame.bank.stream import read_sealed
 from sesame.cli.main import main
@@ -385,6 +387,54 @@ def test_it_seals_until_it_is_told_to_end(desk: Desk) -> None:
     segments = list(read_sealed(desk.stream, key))
     assert [one.number for one in segments] == list(range(1, len(segments) + 1))
     assert sum(len(one.lines) for one in segments) == 7
+
+
+def _told_seal(file: Path) -> float:
+    (family,) = text_string_to_metric_families(file.read_text(encoding="utf-8"))
+    (sample,) = family.samples
+    assert sample.name == "sesame_audit_last_seal_timestamp_seconds"
+    return sample.value
+
+
+def test_when_the_last_seal_was_made_is_told(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """To whoever may read the file; where nothing is sealed, it stays as it was."""
+    file = desk.folder / "seal.prom"
+    seal = [*desk.seal, "--metrics", str(file)]
+    assert main(seal) == 0
+    assert stat.S_IMODE(file.stat().st_mode) == 0o644
+    (segment,) = read_sealed(desk.stream, read_public(desk.folder / "public.pem"))
+    told = _told_seal(file)
+    assert told == datetime.fromisoformat(segment.seal.seal.at).timestamp()
+    away = desk.stream.rename(desk.folder / "away")
+    assert main(seal) == 1
+    assert _told_seal(file) == told
+    away.rename(desk.stream)
+    assert main(seal) == 0
+    assert _told_seal(file) > told
+    capsys.readouterr()
+    assert main([*desk.seal, "--metrics", str(desk.folder / "no" / "seal.prom")]) == 1
+    assert "the file of the metrics cannot be written" in capsys.readouterr().err
+
+
+def test_a_sealer_without_room_for_its_metrics_seals_on(desk: Desk) -> None:
+    """It says so each round, and what it sealed has arrived."""
+    environment = {**os.environ, "LC_ALL": "en_GB.UTF-8"}
+    metrics = desk.folder / "told" / "seal.prom"
+    command = [sys.executable, "-m", "sesame", *desk.seal, "--every", "1"]
+    command += ["--metrics", str(metrics)]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            assert "the file of the metrics cannot be written" in process.stderr.readline()
+            metrics.parent.mkdir()
+            _wait_for(metrics)
+        finally:
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    key = read_public(desk.folder / "public.pem")
+    assert len(list(read_sealed(desk.stream, key))) >= 2
 
 
 def _wait_for(path: Path) -> None:

@@ -58,6 +58,8 @@ from sesame.custody.seal_key import (
     open_seal_key,
     read_public,
 )
+from sesame.meters import SealerMeters
+from sesame.monitoring.textfile import MetricsUnwritable, write_textfile
 from sesame.settings import read_settings
 from sesame.store.engine import Store
 from sesame.store.errors import (
@@ -161,6 +163,12 @@ def _add_seal(actions: _Actions) -> None:
         nargs="?",
         const=_EVERY,
     )
+    action.add_argument(
+        "--metrics",
+        type=Path,
+        metavar="FILE",
+        help=say("écrire dans ce fichier (.prom) quand fut fait le dernier sceau, pour Prometheus"),
+    )
     add_passphrase_file(action)
     action.set_defaults(run=run_seal)
 
@@ -169,7 +177,8 @@ def run_seal(arguments: argparse.Namespace) -> int:
     """Seal once, or until a signal ends it; what does not go on from the seals is told.
 
     Raises:
-        SesameError: key or ledger cannot be used; once: neither can database or folder.
+        SesameError: key or ledger cannot be used; once: neither can database, folder, or the file
+            of the metrics.
     """
     url = without_password(arguments.database)
     key = open_seal_key(arguments.key, ask_passphrase(arguments))
@@ -190,14 +199,24 @@ async def _seal(arguments: argparse.Namespace, url: str, key: SealKey, ledger: L
     sealer = Sealer(store=store, ledger=ledger, key=key, shipping=to, now=lambda: datetime.now(UTC))
     try:
         if arguments.every is None:
-            return _tell_round(await sealer.seal())
-        await _go_on(sealer, arguments.every)
+            return await _seal_once(sealer, arguments.metrics)
+        await _go_on(sealer, arguments.every, arguments.metrics)
         return 0
     finally:
         await store.close()
 
 
-async def _go_on(sealer: Sealer, every: int) -> None:
+async def _seal_once(sealer: Sealer, metrics: Path | None) -> int:
+    done = await sealer.seal()
+    status = _tell_round(done)
+    if metrics is not None and done.at is not None:
+        meters = SealerMeters()
+        meters.last_seal.put(done.at.timestamp())
+        write_textfile(metrics, meters.all())
+    return status
+
+
+async def _go_on(sealer: Sealer, every: int, metrics: Path | None) -> None:
     """Seal every so many seconds; what may pass is told, and tried again at the next round."""
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -205,8 +224,8 @@ async def _go_on(sealer: Sealer, every: int) -> None:
     while not ended.is_set():
         began = time.monotonic()
         try:
-            _tell_round(await sealer.seal())
-        except (StoreUnavailable, StreamUnreadable, SegmentTaken) as error:
+            await _seal_once(sealer, metrics)
+        except (StoreUnavailable, StreamUnreadable, SegmentTaken, MetricsUnwritable) as error:
             print(sentence(error), file=sys.stderr, flush=True)
         left = max(0.0, every - (time.monotonic() - began))
         try:

@@ -16,6 +16,7 @@ from sesame.catalogue import N_
 from sesame.cli.language import say
 from sesame.cli.sentences import SENTENCES
 from sesame.custody.errors import PublicKeyUnusable
+from sesame.monitoring.textfile import MetricsUnwritable
 from sesame.store.errors import (
     LedgerHeld,
     LedgerUnusable,
@@ -48,6 +49,10 @@ SENTENCES.update(
         LedgerUnusable: N_(
             "{path}\u00a0: ce registre ne peut servir ({reason}). Vérifiez le fichier et son "
             "propriétaire\u202f; ôté de là, il est refait d’après les sceaux."
+        ),
+        MetricsUnwritable: N_(
+            "{path}\u00a0: le fichier des mesures ne peut être écrit ({reason}). Vérifiez son "
+            "dossier et son propriétaire."
         ),
         ExportUnusable: N_("{path}\u00a0: {reason}. Vérifiez le chemin, ou refaites l’export."),
         NoSuchCustomer: N_("Personne n’a ce code utilisateur. Vérifiez-le, et la base."),
