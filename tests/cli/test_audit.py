@@ -1,5 +1,6 @@
 """`sesame audit`: what an operator and an auditor type, and what they are told."""
 
+import asyncio
 import os
 import shutil
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -16,12 +18,16 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from sesame.bank.sealing import FolderShipping, Sealer
 from sesame.bank.stream import read_sealed
 from sesame.cli.main import main
-from sesame.custody.seal_key import read_public
+from sesame.custody.passphrase import Passphrase
+from sesame.custody.seal_key import open_seal_key, read_public
+from sesame.store.engine import open_store
+from sesame.store.ledger import Ledger
 from sesame.store.schema import migrate
 from sesame.store.segments import segment_name
-from tests.bank.branch import VERA, Branch, custody_keys, enrol_everybody, open_bank
+from tests.bank.branch import OMAR, VERA, Branch, custody_keys, enrol_everybody, open_bank
 from tests.bank.chains import live
 from tests.custody.keystores import PASSPHRASE, chance, quick_keystore
 from tests.places import url_of
@@ -71,6 +77,25 @@ class Desk:
         """The exit status of `verify` on the database."""
         return main(["audit", "verify", self.url, *self.seals, *more])
 
+    def seal_at(self, moment: datetime) -> None:
+        """Seal what is new, as the command would have at that moment."""
+        passphrase = Passphrase(_PASSPHRASE)
+        key = open_seal_key(self.folder / "seal.key", passphrase)
+
+        async def seal() -> None:
+            store = open_store(self.url)
+            with Ledger.open(self.folder / "ledger") as ledger:
+                shipping = FolderShipping(self.stream)
+                sealer = Sealer(
+                    store=store, ledger=ledger, key=key, shipping=shipping, now=lambda: moment
+                )
+                await sealer.seal()
+            await store.close()
+
+        # In a thread of its own: some tests are in a loop.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(asyncio.run, seal()).result()
+
     def change(self, *statements: str) -> None:
         """Change the database from outside."""
         connection = sqlite3.connect(self.path)
@@ -94,10 +119,22 @@ async def desk(made: Path, tmp_path: Path) -> Desk:
     return desk
 
 
-def _old(desk: Desk) -> None:
-    shutil.copy(desk.folder / "old.db", desk.path)
+def _restore(desk: Desk) -> None:
+    """Put the backup back as the manual says: nothing of the database is left beside it."""
+    for path in desk.folder.glob("sesame.db*"):
+        path.unlink()
+    shutil.copy(desk.folder / "backup.db", desk.path)
 
 
+def _cut_tail_with_its_head(desk: Desk) -> None:
+    desk.change(
+        "DELETE FROM audit_lines WHERE user_code = 'VERA2345' AND version > 5",
+        "UPDATE access SET version = 5, head = (SELECT head FROM audit_lines AS lines WHERE "
+        "lines.user_code = access.user_code AND lines.version = 5) WHERE user_code = 'VERA2345'",
+    )
+
+
+_ALONE = "From one chain alone"  # what cannot be told
 _DONE: dict[str, tuple[Callable[[Desk], None], int, str]] = {
     "one flipped byte": (
         lambda desk: desk.change(
@@ -117,9 +154,8 @@ _DONE: dict[str, tuple[Callable[[Desk], None], int, str]] = {
     "a swapped order": (
         lambda desk: desk.change(
             "UPDATE audit_lines SET version = 105 - version "
-            "WHERE user_code = 'VERA2345' AND version > 1",
-            "UPDATE audit_lines SET version = version - 99 "
-            "WHERE user_code = 'VERA2345' AND version > 1",
+            "WHERE user_code = 'VERA2345' AND version IN (2, 3, 4)",
+            "UPDATE audit_lines SET version = version - 99 WHERE version > 99",
         ),
         12,
         "VERA2345, line 2: another one stands in its place.",
@@ -131,21 +167,29 @@ _DONE: dict[str, tuple[Callable[[Desk], None], int, str]] = {
         13,
         "VERA2345: the end is cut off, from line 4 on.",
     ),
-    "a restored backup": (_old, 14, "VERA2345: all ends at line 1, but a seal knows later ones."),
+    "a truncated tail whose head was set back": (
+        _cut_tail_with_its_head,
+        13,
+        "VERA2345: the end is cut off, from line 6 on.",
+    ),
+    "a restored backup": (
+        _restore,
+        14,
+        "VERA2345: all ends at line 4, but a seal knows later ones.",
+    ),
 }
 
 
-def _backup(desk: Desk) -> None:
-    """What the bank was before anybody signed in."""
-    shutil.copy(desk.path, desk.folder / "old.db")
-    connection = sqlite3.connect(desk.folder / "old.db")
-    with connection:
-        connection.execute("DELETE FROM audit_lines WHERE version > 1")
-        connection.execute(
-            "UPDATE access SET version = 1, head = (SELECT head FROM audit_lines AS lines "
-            "WHERE lines.user_code = access.user_code)"
-        )
-    connection.close()
+async def _live_on(desk: Desk) -> None:
+    """Half an hour after the backup Vera and Omar sign in; in another half Omar does again."""
+    branch = Branch(desk.path, open_bank(desk.path, name="later"))
+    branch.clock.forward(minutes=31)
+    await live(branch, first_atc=5)
+    desk.seal_at(branch.clock())
+    branch.clock.forward(minutes=31)
+    await branch.login(OMAR, OMAR.card.code(7))
+    desk.seal_at(branch.clock())
+    await branch.close()
 
 
 @pytest.mark.parametrize("what", _DONE)
@@ -153,20 +197,31 @@ def test_each_manipulation_is_told_apart(
     desk: Desk, capsys: pytest.CaptureFixture[str], what: str
 ) -> None:
     """In words and by the exit status; on the database and on an export of it."""
-    assert main(desk.seal) == 0
+    assert main(["database", "backup", desk.url, str(desk.folder / "backup.db")]) == 0
+    asyncio.run(_live_on(desk))
+    capsys.readouterr()
     assert desk.verify() == 0
     assert "All is whole." in capsys.readouterr().out
-    _backup(desk)
     do, status, words = _DONE[what]
     do(desk)
     assert desk.verify() == status
-    assert words in capsys.readouterr().out
-    assert desk.verify("--user-code", "vera 2345") == status
-    capsys.readouterr()
+    said = capsys.readouterr().out
+    assert words in said
+    assert ("that is what an old backup leaves" in said) is (status == 14)
+    assert _ALONE not in said
+    # Of her chain alone a head that was set back looks like a backup; and it says that.
+    alone = 14 if do is _cut_tail_with_its_head else status
+    assert desk.verify("--user-code", "vera 2345") == alone
+    assert (_ALONE in capsys.readouterr().out) is (alone == 14)
     export = str(desk.folder / "export.tar")
     assert main(["audit", "export", desk.url, export, *desk.seals]) == 0
     assert main(["audit", "verify", export, *desk.seals[2:]]) == status
     assert words in capsys.readouterr().out
+    one = str(desk.folder / "one")
+    vera = ["--user-code", "vera 2345"]
+    assert main(["audit", "export", desk.url, one, *desk.seals, *vera]) == 0
+    assert main(["audit", "verify", one, *desk.seals[2:]]) == alone
+    assert (_ALONE in capsys.readouterr().out) is (alone == 14)
 
 
 @pytest.fixture
@@ -230,8 +285,9 @@ def test_without_seals_it_says_what_is_not_seen(
     desk: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """An old backup, for one."""
-    _backup(desk)
-    _old(desk)
+    assert main(["database", "backup", desk.url, str(desk.folder / "backup.db")]) == 0
+    asyncio.run(_live_on(desk))
+    _restore(desk)
     assert main(["audit", "verify", desk.url]) == 0
     assert "an old backup are not seen: give --stream" in capsys.readouterr().out
 

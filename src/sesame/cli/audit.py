@@ -21,6 +21,7 @@ from typing import TypeAlias
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from sesame.app import open_custodian
+from sesame.bank.audit_chain import Kind
 from sesame.bank.auditing import Report, audit, audit_one, vouch_for
 from sesame.bank.beside import Vouch
 from sesame.bank.errors import (
@@ -32,7 +33,7 @@ from sesame.bank.evidence import evidence_of
 from sesame.bank.export import audit_export, lines_of_export, write_export
 from sesame.bank.seal import Seal, fingerprint
 from sesame.bank.sealing import FolderShipping, PipeShipping, Round, Sealer, follow
-from sesame.bank.stream import latest_seal
+from sesame.bank.stream import latest_seal, read_ends
 from sesame.cli import retention
 from sesame.cli.audit_inputs import (
     add_database,
@@ -360,6 +361,7 @@ def _verify_database(arguments: argparse.Namespace, key: Ed25519PublicKey | None
         raise NoSuchCustomer
     if key is not None and arguments.stream is not None:
         report.latest = latest_seal(arguments.stream, key)
+        report.tell_cut_off(read_ends(arguments.stream, key))
     return report
 
 
@@ -434,12 +436,39 @@ def _tell(report: Report, *, with_seals: bool, with_macs: bool) -> int:
                 "leurs sceaux ne sont plus là\u202f; pour eux, il en va comme sans sceaux."
             ).format(count=report.customers - report.sealed)
         )
+    return _tell_found(report)
+
+
+def _tell_found(report: Report) -> int:
+    """How many of each kind there are; the exit status."""
+    if Kind.ROLLED_BACK in report.found:
+        _tell_rolled_back(report)
     if not report.found:
         print(say("Tout est entier."))
         return 0
     for kind, count in sorted(report.found.items()):
         print(say("{what}\u00a0: {count}").format(what=say(KINDS[kind]), count=count))
     return min(report.found)
+
+
+def _tell_rolled_back(report: Report) -> None:
+    """What is known of chains that end before what was sealed, and what cannot be."""
+    if report.customers <= 1:
+        print(
+            say(
+                "D’un seul journal, une sauvegarde ancienne et une fin coupée avec sa trace ne se "
+                "distinguent pas\u00a0: contrôlez toute la base."
+            )
+        )
+        return
+    print(
+        say(
+            "À cinq minutes près, aucun journal n’a de lignes plus récentes que celles qui "
+            "manquent ainsi et d’avant la dernière restauration\u00a0: c’est ce que laisse une "
+            "sauvegarde ancienne. Qui couperait toutes les fins depuis un moment laisserait la "
+            "même chose."
+        )
+    )
 
 
 # ── Export and evidence ──────────────────────────────────────────────────────────────────────────

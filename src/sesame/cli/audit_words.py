@@ -98,7 +98,8 @@ _SENTENCES = {
     Kind.TRUNCATED: N_("{user_code}\u00a0: la fin est coupée, à partir de la ligne {version}."),
     Kind.ROLLED_BACK: N_(
         "{user_code}\u00a0: tout s’arrête à la ligne {version}, mais un sceau en connaît de plus "
-        "récentes. Une sauvegarde ancienne a-t-elle été restaurée\u00a0?"
+        "récentes. Une sauvegarde ancienne a-t-elle été restaurée, ou la fin coupée avec sa "
+        "trace\u00a0?"
     ),
     Kind.REWRITTEN: N_(
         "{user_code}, ligne {version}\u00a0: ce n’est pas celle qui fut scellée. Histoire récrite, "
