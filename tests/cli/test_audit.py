@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -362,6 +362,7 @@ def test_a_pipe(desk: Desk, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     [
         (["verify", "{url}", "--stream", "{stream}"], "give --public-key"),
         (["verify", "{url}", "--public-key", "{key}"], "give --stream"),
+        (["verify", "{url}", "--seal-within", "5"], "give --public-key"),
         (["export", "{url}", "{folder}/x", "--stream", "{stream}"], "together"),
         (["verify", "{folder}/nothing"], "nothing: no folder and no tar file"),
         (["verify", "sqlite:///{folder}/none.db"], "there is no such database"),
@@ -414,14 +415,55 @@ def test_no_seals_at_all(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_who_is_under_no_seal(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
-    """For the files that knew of them were taken away."""
+    """For the file that knew of them was taken away: that it was no rule's doing is told."""
     for _ in range(2):
         assert main(desk.seal) == 0
     assert desk.verify() == 0
     assert "under no seal" not in capsys.readouterr().out
     (desk.stream / segment_name(1)).unlink()
+    assert desk.verify() == 17
+    said = capsys.readouterr().out
+    assert "The first seal that is there is number 2, and it is less than 397 days old" in said
+    assert "Customers under no seal: 3." in said
+    assert "What is there is whole." in said
+    assert desk.verify("--user-code", VERA.user_code) == 17
+    desk.change("DELETE FROM audit_lines WHERE user_code = 'VERA2345' AND version = 2")
+    assert desk.verify() == 11  # the lowest number
+
+
+def test_first_files_that_the_rule_took_away(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They are older than it: nothing is missing."""
+    now = datetime.now(UTC)
+    for days in (401, 400, 0):
+        desk.seal_at(now - timedelta(days=days))
+    (desk.stream / segment_name(1)).unlink()
     assert desk.verify() == 0
-    assert "Customers under no seal: 3." in capsys.readouterr().out
+    assert "All is whole." in capsys.readouterr().out
+
+
+def test_the_last_files_were_taken_away(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a ledger only the age of the latest one that is left can tell."""
+    now = datetime.now(UTC)
+    desk.seal_at(now - timedelta(minutes=40))
+    desk.seal_at(now)
+    within = ["--seal-within", "30"]
+    assert desk.verify(*within) == 0
+    capsys.readouterr()
+    export = str(desk.folder / "export")
+    (desk.stream / segment_name(2)).unlink()
+    assert main(["audit", "export", desk.url, export, *desk.seals]) == 0
+    assert desk.verify() == 0
+    assert desk.verify("--seal-within", "120") == 0
+    capsys.readouterr()
+    assert desk.verify(*within) == 17
+    said = capsys.readouterr().out
+    assert "The latest seal is more than 30 minutes old" in said
+    assert "All is whole." not in said
+    assert main(["audit", "verify", export, *desk.seals[2:], *within]) == 17
+    with pytest.raises(SystemExit):
+        desk.verify("--seal-within", "0")
 
 
 def test_it_seals_until_it_is_told_to_end(desk: Desk) -> None:

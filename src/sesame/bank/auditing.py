@@ -59,6 +59,7 @@ class Report:
     findings: list[Finding] = field(default_factory=list)  # the first of them
     damaged: list[tuple[str, int]] = field(default_factory=list)  # file and row of an export
     found: Counter[Kind] = field(default_factory=Counter)
+    earliest: Seal | None = field(default=None, compare=False)  # where the seals of all begin
     latest: Seal | None = field(default=None, compare=False)  # how far the seals go
     reach: Reach = field(default_factory=Reach, compare=False)  # of chains that are whole
 

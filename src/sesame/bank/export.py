@@ -356,11 +356,12 @@ def audit_export(source: Path, key: Ed25519PublicKey | None, stream: Path | None
         _load_heads(folder, loaded, report)
         _load_anchors(folder, loaded, report)
         if key is not None:
-            report.latest = _load_seals(folder, about, key, loaded)
+            seals = [*_load_seals(folder, about, key, loaded)]
             if stream is not None:
-                later = _load_stream(stream, about, key, loaded)
-                seals = [seal for seal in (report.latest, later) if seal is not None]
-                report.latest = max(seals, key=lambda seal: seal.number, default=None)
+                seals += _load_stream(stream, about, key, loaded)
+            report.latest = max(seals, key=_number, default=None)
+            if not about.user_code:  # of whom only those seals are there that know of them
+                report.earliest = min(seals, key=_number, default=None)
         loaded.ready()
         if about.user_code and list(loaded.customers()) != [about.user_code]:
             raise ExportUnusable(source, f"it is not of {about.user_code} alone")
@@ -445,9 +446,10 @@ def _leaf_fits(row: object) -> bool:
 
 def _load_seals(
     folder: Path, about: _About, key: Ed25519PublicKey, loaded: LoadedExport
-) -> Seal | None:
-    """Check every seal of the export, and remember what is under it; the last one."""
+) -> list[Seal]:
+    """Check every seal of the export, and remember what is under it; the first and the last."""
     before: SignedSeal | None = None
+    ends: list[Seal] = []
     for text in _texts(folder, _SEALS):
         try:
             row = _decode_seal(text)
@@ -464,10 +466,15 @@ def _load_seals(
             if seal.prev != before.hash.hex():
                 raise FalseSeal(f"number {seal.number} does not follow the seal before it")
         before = signed
+        ends = [*ends[:1], seal]
         loaded.add_sealed(
             (code, version, bytes.fromhex(head)) for code, version, head in row.leaves
         )
-    return None if before is None else before.seal
+    return ends
+
+
+def _number(seal: Seal) -> int:
+    return seal.number
 
 
 def _ends(folder: Path) -> Iterator[Ends]:
@@ -490,19 +497,19 @@ def _root(row: _Seal) -> str:
 
 def _load_stream(
     stream: Path, about: _About, key: Ed25519PublicKey, loaded: LoadedExport
-) -> Seal | None:
-    """Check every seal of *stream*, and remember what is under it; the last one."""
+) -> list[Seal]:
+    """Check every seal of *stream*, and remember what is under it; the first and the last."""
 
     def known(leaves: Sequence[Leaf]) -> Iterator[tuple[str, int, bytes]]:
         for leaf in leaves:
             if about.user_code in {"", leaf.user_code}:
                 yield leaf.user_code, leaf.version, leaf.head
 
-    last = None
+    ends: list[Seal] = []
     for segment in read_sealed(stream, key):
         loaded.add_sealed(known(segment.leaves))
-        last = segment.seal.seal
-    return last
+        ends = [*ends[:1], segment.seal.seal]
+    return ends
 
 
 def _about(folder: Path, source: Path) -> _About:

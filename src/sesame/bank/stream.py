@@ -112,6 +112,16 @@ def latest_seal(folder: Path, key: Ed25519PublicKey) -> Seal | None:
     return latest[-1].seal.seal if latest else None
 
 
+def earliest_seal(folder: Path, key: Ed25519PublicKey) -> Seal | None:
+    """The first seal that is left in *folder*; None where there is none.
+
+    Raises:
+        FalseSeal, SegmentLost, StreamUnreadable: as `latest_seal`.
+    """
+    earliest = next(read_sealed(folder, key), None)
+    return None if earliest is None else earliest.seal.seal
+
+
 def read_ends(folder: Path, key: Ed25519PublicKey) -> Iterator[Ends]:
     """When each seal in *folder* was made, and how far the customers under it went, in order.
 

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,9 +31,10 @@ from sesame.bank.errors import (
 )
 from sesame.bank.evidence import evidence_of
 from sesame.bank.export import audit_export, lines_of_export, write_export
+from sesame.bank.retention import Rules, is_too_young_to_be_first
 from sesame.bank.seal import Seal, fingerprint
 from sesame.bank.sealing import FolderShipping, PipeShipping, Round, Sealer, follow
-from sesame.bank.stream import latest_seal, read_ends
+from sesame.bank.stream import earliest_seal, latest_seal, read_ends
 from sesame.cli import retention
 from sesame.cli.audit_inputs import (
     add_database,
@@ -279,6 +280,12 @@ def _add_verify(actions: _Actions) -> None:
         metavar="FILE",
         help=say("les réglages d’un serveur, dont la garde des clés répond des codes acceptés"),
     )
+    action.add_argument(
+        "--seal-within",
+        type=_minutes,
+        metavar="MINUTES",
+        help=say("le dernier sceau ne doit pas être plus ancien"),
+    )
     action.set_defaults(run=run_verify)
 
 
@@ -289,7 +296,7 @@ def run_verify(arguments: argparse.Namespace) -> int:
         SesameError: database, export, key or folder cannot be read; nobody has the user code.
     """
     key = None if arguments.public_key is None else read_public(arguments.public_key)
-    if arguments.stream is not None and key is None:
+    if (arguments.stream or arguments.seal_within) and key is None:
         raise Unusable(say("Pour contrôler des sceaux, donnez --public-key."))
     try:
         if "://" in arguments.source:
@@ -299,10 +306,41 @@ def run_verify(arguments: argparse.Namespace) -> int:
     except (FalseSeal, SegmentLost) as error:
         print(sentence(error), file=sys.stderr)
         return FALSE_SEAL if isinstance(error, FalseSeal) else SEAL_LOST
-    if key is not None:
-        _tell_latest(report.latest)
-    status = _tell(report, with_seals=key is not None, with_macs=arguments.settings is not None)
-    return status or (SEAL_LOST if key is not None and report.latest is None else 0)
+    lost = key is not None and _tell_lost(report, arguments)
+    _tell(report, with_seals=key is not None, with_macs=arguments.settings is not None)
+    status = _tell_found(report, with_all_seals=not lost)
+    return min(status or SEAL_LOST, SEAL_LOST) if lost else status
+
+
+def _tell_lost(report: Report, arguments: argparse.Namespace) -> bool:
+    """Say from where to where the seals go, and whether some were taken away at either end."""
+    _tell_latest(report.latest)
+    earliest, latest, now = report.earliest, report.latest, datetime.now(UTC)
+    if latest is None:
+        return True
+    lost = False
+    rules = Rules() if arguments.settings is None else retention.rules_in(arguments.settings)
+    if earliest is not None and is_too_young_to_be_first(
+        earliest.number, datetime.fromisoformat(earliest.at), now=now, rules=rules
+    ):
+        lost = True
+        print(
+            say(
+                "Le premier sceau qui soit là est le n°\u00a0{number}, et il a moins de {days} "
+                "jours\u00a0: ce n’est pas la règle de conservation qui a ôté les précédents. "
+                "Cherchez-les dans une autre copie."
+            ).format(number=earliest.number, days=rules.lines.days)
+        )
+    most = arguments.seal_within
+    if most is not None and datetime.fromisoformat(latest.at) < now - timedelta(minutes=most):
+        lost = True
+        print(
+            say(
+                "Le dernier sceau a plus de {minutes} minutes\u00a0: le scellement est arrêté, ou "
+                "les derniers fichiers ont été ôtés."
+            ).format(minutes=most)
+        )
+    return lost
 
 
 def _tell_latest(seal: Seal | None) -> None:
@@ -360,6 +398,7 @@ def _verify_database(arguments: argparse.Namespace, key: Ed25519PublicKey | None
     if user_code and not report.customers:
         raise NoSuchCustomer
     if key is not None and arguments.stream is not None:
+        report.earliest = earliest_seal(arguments.stream, key)
         report.latest = latest_seal(arguments.stream, key)
         report.tell_cut_off(read_ends(arguments.stream, key))
     return report
@@ -390,7 +429,7 @@ def _ledger(arguments: argparse.Namespace, key: Ed25519PublicKey | None) -> Iter
             ledger.close()
 
 
-def _tell(report: Report, *, with_seals: bool, with_macs: bool) -> int:
+def _tell(report: Report, *, with_seals: bool, with_macs: bool) -> None:
     for file, row in report.damaged[:_TOLD]:
         print(
             say("{file}, rangée {row}\u00a0: elle n’est pas telle qu’elle a été écrite.").format(
@@ -436,15 +475,14 @@ def _tell(report: Report, *, with_seals: bool, with_macs: bool) -> int:
                 "leurs sceaux ne sont plus là\u202f; pour eux, il en va comme sans sceaux."
             ).format(count=report.customers - report.sealed)
         )
-    return _tell_found(report)
 
 
-def _tell_found(report: Report) -> int:
+def _tell_found(report: Report, *, with_all_seals: bool) -> int:
     """How many of each kind there are; the exit status."""
     if Kind.ROLLED_BACK in report.found:
         _tell_rolled_back(report)
     if not report.found:
-        print(say("Tout est entier."))
+        print(say("Tout est entier.") if with_all_seals else say("Ce qui est là est entier."))
         return 0
     for kind, count in sorted(report.found.items()):
         print(say("{what}\u00a0: {count}").format(what=say(KINDS[kind]), count=count))
@@ -550,6 +588,13 @@ def _seconds(text: str) -> int:
     number = int(text)
     if not 1 <= number <= 3600:  # noqa: PLR2004 -- less often is no exposure to speak of
         raise argparse.ArgumentTypeError("1 … 3600")
+    return number
+
+
+def _minutes(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("1 …")
     return number
 
 
