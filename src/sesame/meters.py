@@ -279,6 +279,22 @@ class Meters:
         return tuple(vars(self).values())
 
 
+class SealerMeters:
+    """Every meter of `sesame audit seal`, which serves nothing and tells them in a file."""
+
+    def __init__(self) -> None:
+        """All at nothing."""
+        self.last_seal = Gauge(
+            "sesame_audit_last_seal_timestamp_seconds",
+            "When the last seal over the audit lines was made and had arrived, in seconds since "
+            "1970.",
+        )
+
+    def all(self) -> tuple[Gauge, ...]:
+        """Each of them."""
+        return tuple(vars(self).values())
+
+
 class Reading(msgspec.Struct, frozen=True):
     """The values of all meters at one moment, by name; what processes tell each other.
 

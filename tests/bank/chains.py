@@ -8,14 +8,17 @@ from datetime import timedelta
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import Connection
 
 from sesame.bank.audit import Record, audit_row, line_hash
 from sesame.bank.audit_chain import Head, Row
+from sesame.bank.moments import to_row
 from sesame.bank.sealing import FolderShipping, Sealer, Shipping
 from sesame.bank.stream import StreamedLine
 from sesame.custody.seal_key import SealKey
 from sesame.store.access import NO_HEAD
 from sesame.store.engine import Store
+from sesame.store.incarnation import begin_incarnation
 from sesame.store.ledger import Ledger
 from tests.bank.branch import NINE, OMAR, VERA, Branch, Clock
 
@@ -101,6 +104,16 @@ class Sealing:
 def sealing(branch: Branch, folder: Path) -> Sealing:
     """A sealer for *branch*, whose files are in *folder*."""
     return Sealing(folder, branch.bank.store, branch.clock)
+
+
+async def begin_anew(branch: Branch) -> None:
+    """Have the database be one that was restored just now."""
+
+    def restored(connection: Connection) -> object:
+        at = to_row(branch.clock())
+        return begin_incarnation(connection, wanted=lambda *_: True, mark=bytes(16), at=at)
+
+    await branch.bank.store.write(restored)
 
 
 async def live(branch: Branch, first_atc: int = 1) -> None:

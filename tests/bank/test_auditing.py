@@ -10,11 +10,12 @@ from sqlalchemy import Connection
 from sesame.bank.audit_chain import Finding, Kind
 from sesame.bank.auditing import Report, _closely, audit, audit_one
 from sesame.bank.sealing import follow
+from sesame.bank.stream import read_ends
 from sesame.store.chains import ChainHead, Key, find_heads
 from sesame.store.errors import StoreUnavailable
 from sesame.store.ledger import Ledger
 from tests.bank.branch import DORA, OMAR, VERA, Branch
-from tests.bank.chains import KEY, Sealing, live, sealing
+from tests.bank.chains import KEY, Sealing, begin_anew, live, sealing
 
 # Vera's chain has four lines, Omar's two, Dora's one.
 _DONE = {
@@ -181,6 +182,49 @@ def _put_back(branch: Branch, before: dict[str, list[tuple[object, ...]]]) -> No
         for row in before[table]:
             marks = ", ".join("?" * len(row))
             branch.change(f"INSERT INTO {table} VALUES ({marks})", *row)  # noqa: S608
+
+
+@pytest.mark.parametrize("restored", [None, "before", "after"])
+async def test_an_end_that_was_cut_with_its_head(
+    branch_on_file: Branch, tmp_path: Path, restored: str | None
+) -> None:
+    """Others go on: no backup is like that. Of life after a restore nothing is concluded."""
+    branch = branch_on_file  # PostgreSQL’s triggers let nobody set a head back
+    sealed = await _sealed(branch, tmp_path)
+    if restored == "before":
+        branch.clock.forward(minutes=-30)
+        await begin_anew(branch)
+        branch.clock.forward(minutes=30)  # and then all that was sealed
+    (_, prev), (_, cut) = [
+        (row[0], row[1])
+        for row in branch.rows(
+            "SELECT version, head FROM audit_lines WHERE user_code = 'VERA2345' AND version > 2 "
+            "ORDER BY version"
+        )
+    ]
+    assert cut != prev
+    branch.change("DELETE FROM audit_lines WHERE user_code = 'VERA2345' AND version > 3")
+    branch.change("UPDATE access SET version = 3, head = ? WHERE user_code = 'VERA2345'", prev)
+    alone = await _audit(branch, sealed)
+    alone.tell_cut_off(read_ends(sealed.stream, KEY.public))
+    assert alone.found == {Kind.ROLLED_BACK: 1}  # under the last seal of all
+    branch.clock.forward(minutes=15)
+    if restored == "after":
+        await begin_anew(branch)
+        branch.clock.forward(minutes=15)
+    await branch.fail(OMAR.user_code, 1)
+    with sealed.sealer() as sealer:
+        await sealer.seal()
+    report = await _audit(branch, sealed)
+    report.tell_cut_off(read_ends(sealed.stream, KEY.public))
+    if restored == "after":
+        assert report.findings == [Finding(Kind.ROLLED_BACK, "VERA2345", 3)]
+    else:  # also where it was restored before what is missing was written
+        assert report.findings == [Finding(Kind.TRUNCATED, "VERA2345", 4)]
+        assert report.found == {Kind.TRUNCATED: 1}
+    one = await _audit(branch, sealed, VERA.user_code)
+    one.tell_cut_off(read_ends(sealed.stream, KEY.public))
+    assert one.found == {Kind.ROLLED_BACK: 1}  # nobody else was looked at
 
 
 async def test_pages_do_not_matter(

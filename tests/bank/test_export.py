@@ -18,8 +18,8 @@ from sesame.bank.export import audit_export, write_export
 from sesame.bank.seal import fingerprint
 from sesame.store.chains import ChainHead, Key, read_chain, read_heads
 from sesame.store.errors import SegmentLost
-from tests.bank.branch import OMAR, VERA, Branch, open_bank
-from tests.bank.chains import KEY, OTHER_KEY, Sealing, live, sealing
+from tests.bank.branch import DORA, OMAR, VERA, Branch, open_bank
+from tests.bank.chains import KEY, OTHER_KEY, Sealing, begin_anew, live, sealing
 
 
 @pytest.fixture
@@ -188,7 +188,47 @@ async def test_a_tail_cut_with_its_head(export: Path) -> None:
     _write(export, heads, "heads.jsonl")
     assert cut
     assert audit_export(export, None).findings == []
+    # Under the last seal of all: nobody goes on behind it, so it may have been a backup's.
     assert audit_export(export, KEY.public).findings == [Finding(Kind.ROLLED_BACK, "VERA2345", 3)]
+
+
+async def test_a_tail_cut_with_its_head_while_others_go_on(sealed: Sealing) -> None:
+    """No backup has another customer's line of a quarter of an hour later."""
+    await _omar_goes_on(sealed)
+    target = sealed.folder / "export"
+    await write_export(sealed.store, target, stream=(sealed.stream, KEY.public))
+    _cut_vera(target, left=2)
+    assert audit_export(target, None).findings == []
+    cut = audit_export(target, KEY.public)
+    assert cut.findings == [Finding(Kind.TRUNCATED, "VERA2345", 3)]
+    assert cut.found == {Kind.TRUNCATED: 1}
+    # The same where only the stream knows of what is missing.
+    _write(target, _rows(target, "seals.jsonl")[:1], "seals.jsonl")
+    assert audit_export(target, KEY.public).findings == []
+    assert audit_export(target, KEY.public, sealed.stream) == cut
+
+
+async def _omar_goes_on(sealed: Sealing) -> None:
+    """A quarter of an hour later, and it is sealed."""
+    sealed.now.forward(minutes=15)
+    bank = open_bank(sealed.folder / "the bank" / "sesame.db", name="later")
+    branch = Branch(sealed.folder / "the bank" / "sesame.db", bank)
+    branch.clock.at = sealed.now()
+    await branch.login(OMAR, OMAR.card.code(5))
+    await branch.close()
+    sealed.now.forward(minutes=1)
+    with sealed.sealer() as sealer:
+        assert (await sealer.seal()).lines == 1
+
+
+def _cut_vera(export: Path, *, left: int) -> None:
+    """Cut her lines behind the first *left*, and set her head back to the last of these."""
+    ours = [_rows(export)[at] for at in _of_vera(export)]
+    _write(export, [row for row in _rows(export) if row not in ours[left:]])
+    heads = _rows(export, "heads.jsonl")
+    at = next(at for at, row in enumerate(heads) if b'"VERA2345"' in row)
+    heads[at] = _as_head(ours[left - 1])
+    _write(export, heads, "heads.jsonl")
 
 
 def _as_head(line: bytes) -> bytes:
@@ -213,6 +253,36 @@ async def test_a_restored_old_backup(
     report = audit_export(tmp_path / "old", KEY.public)
     assert report.found == {Kind.ROLLED_BACK: 2}
     assert audit_export(tmp_path / "old", None).findings == []
+
+
+async def test_an_export_of_a_bank_that_was_restored(
+    branch_on_file: Branch, tmp_path: Path, enrolled: Path
+) -> None:
+    """Life goes on after it: who has not come since is not taken for cut."""
+    await live(branch_on_file)
+    sealed = sealing(branch_on_file, tmp_path)
+    with sealed.sealer() as sealer:
+        await sealer.seal()
+    restored = tmp_path / "restored.db"
+    shutil.copy(enrolled, restored)
+    branch = Branch(restored, open_bank(restored))
+    branch.clock.at = branch_on_file.clock()
+    branch.clock.forward(hours=1)
+    await begin_anew(branch)
+    branch.clock.forward(hours=1)
+    await branch.fail(DORA.user_code, 1)
+    with sealing(branch, tmp_path).sealer() as sealer:
+        assert len((await sealer.seal()).findings) == 2
+    await write_export(branch.bank.store, tmp_path / "on", stream=(sealed.stream, KEY.public))
+    await branch.close()
+    found = {Kind.ROLLED_BACK: 2}
+    assert audit_export(tmp_path / "on", KEY.public).found == found
+    about = tmp_path / "on" / "export.json"
+    text = about.read_bytes()
+    assert b'"restored_at":"2026-03-02T10:01' in text
+    about.write_bytes(text.replace(b'"2026-03-02T10:01', b'"2026-13-02T10:01'))
+    with pytest.raises(ExportUnusable, match="damaged"):
+        audit_export(tmp_path / "on", KEY.public)
 
 
 # ── Seals ────────────────────────────────────────────────────────────────────────────────────────

@@ -467,11 +467,16 @@ async def test_old_files_of_the_stream(branch_on_file: Branch, tmp_path: Path) -
     of_omar = HoldRow(user_code=OMAR.user_code, set_at=0, set_by="x", reason="y")
     held = old(before=now - timedelta(days=396), holds=[of_omar])
     assert (held.numbers, held.held) == (range(1, 1), True)
-    found = old(before=now - timedelta(days=396), holds=[])
+    alone = old(before=now - timedelta(days=396), holds=[])
+    assert alone.numbers == range(1, 1)  # the last of the old ones stays
+    branch_on_file.clock.forward(days=1)
+    with aged.sealer() as sealer:
+        await sealer.seal()
+    found = old(before=now + timedelta(hours=1), holds=[])
     assert (found.numbers, found.held) == (range(1, 2), False)
     remove_segments(aged.stream, found)
     remove_segments(aged.stream, found)  # as after a kill
-    assert [one.number for one in read_sealed(aged.stream, KEY.public)] == [2]
+    assert [one.number for one in read_sealed(aged.stream, KEY.public)] == [2, 3]
     with aged.sealer() as sealer:
         assert (await sealer.seal()).findings == []
     empty = tmp_path / "empty"

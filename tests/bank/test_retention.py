@@ -1,9 +1,18 @@
 """`sesame.bank.retention`: what may go, and what a legal hold keeps."""
 
+from datetime import UTC, datetime, timedelta
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sesame.bank.retention import Written, is_held, is_person_held, prunable
+from sesame.bank.retention import (
+    Rules,
+    Written,
+    is_held,
+    is_person_held,
+    is_too_young_to_be_first,
+    prunable,
+)
 from sesame.store.retention import HoldRow
 
 _VERA, _OMAR = "VERA2345", "OMAR6789"
@@ -39,6 +48,17 @@ def test_the_old_first_lines_may_go() -> None:
     assert _many(written, _hold(from_at=21, until_at=30)) == 4
     assert _many(written, _hold(until_at=10)) == 4
     assert _many(written, _hold(from_at=30)) == 2
+
+
+def test_a_first_seal_that_no_rule_left() -> None:
+    """The very first may be young; any other one is older than the rule, whatever that is."""
+    now, rules = datetime(2027, 6, 1, tzinfo=UTC), Rules(lines=timedelta(days=400))
+    limit = now - timedelta(days=400)
+    assert not is_too_young_to_be_first(1, now, now=now, rules=rules)
+    assert is_too_young_to_be_first(2, limit, now=now, rules=rules)
+    assert not is_too_young_to_be_first(2, limit - timedelta(seconds=1), now=now, rules=rules)
+    assert is_too_young_to_be_first(2, limit, now=now, rules=Rules(lines=timedelta(days=401)))
+    assert not is_too_young_to_be_first(2, limit, now=now, rules=Rules())
 
 
 def test_holds() -> None:

@@ -1,5 +1,6 @@
 """`sesame audit`: what an operator and an auditor type, and what they are told."""
 
+import asyncio
 import os
 import shutil
 import signal
@@ -9,17 +10,24 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
+from sesame.bank.sealing import FolderShipping, Sealer
 from sesame.bank.stream import read_sealed
 from sesame.cli.main import main
-from sesame.custody.seal_key import read_public
+from sesame.custody.passphrase import Passphrase
+from sesame.custody.seal_key import open_seal_key, read_public
+from sesame.store.engine import open_store
+from sesame.store.ledger import Ledger
 from sesame.store.schema import migrate
 from sesame.store.segments import segment_name
-from tests.bank.branch import VERA, Branch, custody_keys, enrol_everybody, open_bank
+from tests.bank.branch import OMAR, VERA, Branch, custody_keys, enrol_everybody, open_bank
 from tests.bank.chains import live
 from tests.custody.keystores import PASSPHRASE, chance, quick_keystore
 from tests.places import url_of
@@ -69,6 +77,25 @@ class Desk:
         """The exit status of `verify` on the database."""
         return main(["audit", "verify", self.url, *self.seals, *more])
 
+    def seal_at(self, moment: datetime) -> None:
+        """Seal what is new, as the command would have at that moment."""
+        passphrase = Passphrase(_PASSPHRASE)
+        key = open_seal_key(self.folder / "seal.key", passphrase)
+
+        async def seal() -> None:
+            store = open_store(self.url)
+            with Ledger.open(self.folder / "ledger") as ledger:
+                shipping = FolderShipping(self.stream)
+                sealer = Sealer(
+                    store=store, ledger=ledger, key=key, shipping=shipping, now=lambda: moment
+                )
+                await sealer.seal()
+            await store.close()
+
+        # In a thread of its own: some tests are in a loop.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(asyncio.run, seal()).result()
+
     def change(self, *statements: str) -> None:
         """Change the database from outside."""
         connection = sqlite3.connect(self.path)
@@ -92,10 +119,22 @@ async def desk(made: Path, tmp_path: Path) -> Desk:
     return desk
 
 
-def _old(desk: Desk) -> None:
-    shutil.copy(desk.folder / "old.db", desk.path)
+def _restore(desk: Desk) -> None:
+    """Put the backup back as the manual says: nothing of the database is left beside it."""
+    for path in desk.folder.glob("sesame.db*"):
+        path.unlink()
+    shutil.copy(desk.folder / "backup.db", desk.path)
 
 
+def _cut_tail_with_its_head(desk: Desk) -> None:
+    desk.change(
+        "DELETE FROM audit_lines WHERE user_code = 'VERA2345' AND version > 5",
+        "UPDATE access SET version = 5, head = (SELECT head FROM audit_lines AS lines WHERE "
+        "lines.user_code = access.user_code AND lines.version = 5) WHERE user_code = 'VERA2345'",
+    )
+
+
+_ALONE = "From one chain alone"  # what cannot be told
 _DONE: dict[str, tuple[Callable[[Desk], None], int, str]] = {
     "one flipped byte": (
         lambda desk: desk.change(
@@ -115,9 +154,8 @@ _DONE: dict[str, tuple[Callable[[Desk], None], int, str]] = {
     "a swapped order": (
         lambda desk: desk.change(
             "UPDATE audit_lines SET version = 105 - version "
-            "WHERE user_code = 'VERA2345' AND version > 1",
-            "UPDATE audit_lines SET version = version - 99 "
-            "WHERE user_code = 'VERA2345' AND version > 1",
+            "WHERE user_code = 'VERA2345' AND version IN (2, 3, 4)",
+            "UPDATE audit_lines SET version = version - 99 WHERE version > 99",
         ),
         12,
         "VERA2345, line 2: another one stands in its place.",
@@ -129,21 +167,29 @@ _DONE: dict[str, tuple[Callable[[Desk], None], int, str]] = {
         13,
         "VERA2345: the end is cut off, from line 4 on.",
     ),
-    "a restored backup": (_old, 14, "VERA2345: all ends at line 1, but a seal knows later ones."),
+    "a truncated tail whose head was set back": (
+        _cut_tail_with_its_head,
+        13,
+        "VERA2345: the end is cut off, from line 6 on.",
+    ),
+    "a restored backup": (
+        _restore,
+        14,
+        "VERA2345: all ends at line 4, but a seal knows later ones.",
+    ),
 }
 
 
-def _backup(desk: Desk) -> None:
-    """What the bank was before anybody signed in."""
-    shutil.copy(desk.path, desk.folder / "old.db")
-    connection = sqlite3.connect(desk.folder / "old.db")
-    with connection:
-        connection.execute("DELETE FROM audit_lines WHERE version > 1")
-        connection.execute(
-            "UPDATE access SET version = 1, head = (SELECT head FROM audit_lines AS lines "
-            "WHERE lines.user_code = access.user_code)"
-        )
-    connection.close()
+async def _live_on(desk: Desk) -> None:
+    """Half an hour after the backup Vera and Omar sign in; in another half Omar does again."""
+    branch = Branch(desk.path, open_bank(desk.path, name="later"))
+    branch.clock.forward(minutes=31)
+    await live(branch, first_atc=5)
+    desk.seal_at(branch.clock())
+    branch.clock.forward(minutes=31)
+    await branch.login(OMAR, OMAR.card.code(7))
+    desk.seal_at(branch.clock())
+    await branch.close()
 
 
 @pytest.mark.parametrize("what", _DONE)
@@ -151,20 +197,31 @@ def test_each_manipulation_is_told_apart(
     desk: Desk, capsys: pytest.CaptureFixture[str], what: str
 ) -> None:
     """In words and by the exit status; on the database and on an export of it."""
-    assert main(desk.seal) == 0
+    assert main(["database", "backup", desk.url, str(desk.folder / "backup.db")]) == 0
+    asyncio.run(_live_on(desk))
+    capsys.readouterr()
     assert desk.verify() == 0
     assert "All is whole." in capsys.readouterr().out
-    _backup(desk)
     do, status, words = _DONE[what]
     do(desk)
     assert desk.verify() == status
-    assert words in capsys.readouterr().out
-    assert desk.verify("--user-code", "vera 2345") == status
-    capsys.readouterr()
+    said = capsys.readouterr().out
+    assert words in said
+    assert ("that is what an old backup leaves" in said) is (status == 14)
+    assert _ALONE not in said
+    # Of her chain alone a head that was set back looks like a backup; and it says that.
+    alone = 14 if do is _cut_tail_with_its_head else status
+    assert desk.verify("--user-code", "vera 2345") == alone
+    assert (_ALONE in capsys.readouterr().out) is (alone == 14)
     export = str(desk.folder / "export.tar")
     assert main(["audit", "export", desk.url, export, *desk.seals]) == 0
     assert main(["audit", "verify", export, *desk.seals[2:]]) == status
     assert words in capsys.readouterr().out
+    one = str(desk.folder / "one")
+    vera = ["--user-code", "vera 2345"]
+    assert main(["audit", "export", desk.url, one, *desk.seals, *vera]) == 0
+    assert main(["audit", "verify", one, *desk.seals[2:]]) == alone
+    assert (_ALONE in capsys.readouterr().out) is (alone == 14)
 
 
 @pytest.fixture
@@ -228,8 +285,9 @@ def test_without_seals_it_says_what_is_not_seen(
     desk: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """An old backup, for one."""
-    _backup(desk)
-    _old(desk)
+    assert main(["database", "backup", desk.url, str(desk.folder / "backup.db")]) == 0
+    asyncio.run(_live_on(desk))
+    _restore(desk)
     assert main(["audit", "verify", desk.url]) == 0
     assert "an old backup are not seen: give --stream" in capsys.readouterr().out
 
@@ -304,6 +362,7 @@ def test_a_pipe(desk: Desk, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     [
         (["verify", "{url}", "--stream", "{stream}"], "give --public-key"),
         (["verify", "{url}", "--public-key", "{key}"], "give --stream"),
+        (["verify", "{url}", "--seal-within", "5"], "give --public-key"),
         (["export", "{url}", "{folder}/x", "--stream", "{stream}"], "together"),
         (["verify", "{folder}/nothing"], "nothing: no folder and no tar file"),
         (["verify", "sqlite:///{folder}/none.db"], "there is no such database"),
@@ -356,14 +415,55 @@ def test_no_seals_at_all(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_who_is_under_no_seal(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
-    """For the files that knew of them were taken away."""
+    """For the file that knew of them was taken away: that it was no rule's doing is told."""
     for _ in range(2):
         assert main(desk.seal) == 0
     assert desk.verify() == 0
     assert "under no seal" not in capsys.readouterr().out
     (desk.stream / segment_name(1)).unlink()
+    assert desk.verify() == 17
+    said = capsys.readouterr().out
+    assert "The first seal that is there is number 2, and it is less than 397 days old" in said
+    assert "Customers under no seal: 3." in said
+    assert "What is there is whole." in said
+    assert desk.verify("--user-code", VERA.user_code) == 17
+    desk.change("DELETE FROM audit_lines WHERE user_code = 'VERA2345' AND version = 2")
+    assert desk.verify() == 11  # the lowest number
+
+
+def test_first_files_that_the_rule_took_away(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They are older than it: nothing is missing."""
+    now = datetime.now(UTC)
+    for days in (401, 400, 0):
+        desk.seal_at(now - timedelta(days=days))
+    (desk.stream / segment_name(1)).unlink()
     assert desk.verify() == 0
-    assert "Customers under no seal: 3." in capsys.readouterr().out
+    assert "All is whole." in capsys.readouterr().out
+
+
+def test_the_last_files_were_taken_away(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a ledger only the age of the latest one that is left can tell."""
+    now = datetime.now(UTC)
+    desk.seal_at(now - timedelta(minutes=40))
+    desk.seal_at(now)
+    within = ["--seal-within", "30"]
+    assert desk.verify(*within) == 0
+    capsys.readouterr()
+    export = str(desk.folder / "export")
+    (desk.stream / segment_name(2)).unlink()
+    assert main(["audit", "export", desk.url, export, *desk.seals]) == 0
+    assert desk.verify() == 0
+    assert desk.verify("--seal-within", "120") == 0
+    capsys.readouterr()
+    assert desk.verify(*within) == 17
+    said = capsys.readouterr().out
+    assert "The latest seal is more than 30 minutes old" in said
+    assert "All is whole." not in said
+    assert main(["audit", "verify", export, *desk.seals[2:], *within]) == 17
+    with pytest.raises(SystemExit):
+        desk.verify("--seal-within", "0")
 
 
 def test_it_seals_until_it_is_told_to_end(desk: Desk) -> None:
@@ -385,6 +485,54 @@ def test_it_seals_until_it_is_told_to_end(desk: Desk) -> None:
     segments = list(read_sealed(desk.stream, key))
     assert [one.number for one in segments] == list(range(1, len(segments) + 1))
     assert sum(len(one.lines) for one in segments) == 7
+
+
+def _told_seal(file: Path) -> float:
+    (family,) = text_string_to_metric_families(file.read_text(encoding="utf-8"))
+    (sample,) = family.samples
+    assert sample.name == "sesame_audit_last_seal_timestamp_seconds"
+    return sample.value
+
+
+def test_when_the_last_seal_was_made_is_told(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """To whoever may read the file; where nothing is sealed, it stays as it was."""
+    file = desk.folder / "seal.prom"
+    seal = [*desk.seal, "--metrics", str(file)]
+    assert main(seal) == 0
+    assert stat.S_IMODE(file.stat().st_mode) == 0o644
+    (segment,) = read_sealed(desk.stream, read_public(desk.folder / "public.pem"))
+    told = _told_seal(file)
+    assert told == datetime.fromisoformat(segment.seal.seal.at).timestamp()
+    away = desk.stream.rename(desk.folder / "away")
+    assert main(seal) == 1
+    assert _told_seal(file) == told
+    away.rename(desk.stream)
+    assert main(seal) == 0
+    assert _told_seal(file) > told
+    capsys.readouterr()
+    assert main([*desk.seal, "--metrics", str(desk.folder / "no" / "seal.prom")]) == 1
+    assert "the file of the metrics cannot be written" in capsys.readouterr().err
+
+
+def test_a_sealer_without_room_for_its_metrics_seals_on(desk: Desk) -> None:
+    """It says so each round, and what it sealed has arrived."""
+    environment = {**os.environ, "LC_ALL": "en_GB.UTF-8"}
+    metrics = desk.folder / "told" / "seal.prom"
+    command = [sys.executable, "-m", "sesame", *desk.seal, "--every", "1"]
+    command += ["--metrics", str(metrics)]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            assert "the file of the metrics cannot be written" in process.stderr.readline()
+            metrics.parent.mkdir()
+            _wait_for(metrics)
+        finally:
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    key = read_public(desk.folder / "public.pem")
+    assert len(list(read_sealed(desk.stream, key))) >= 2
 
 
 def _wait_for(path: Path) -> None:

@@ -5,6 +5,7 @@ import io
 import json
 import sqlite3
 import stat
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,9 +16,10 @@ from sesame.cli.main import main
 from sesame.custody.passphrase import Passphrase
 from sesame.custody.seal_key import create_seal_key, encode_public
 from sesame.store.schema import migrate
-from tests.bank.branch import Branch, enrol_everybody, open_bank
+from sesame.store.segments import segment_name
+from tests.bank.branch import Branch, custody_keys, enrol_everybody, open_bank
 from tests.bank.chains import live, sealing
-from tests.custody.keystores import chance
+from tests.custody.keystores import PASSPHRASE, chance
 from tests.places import url_of
 
 _PASSPHRASE = "cheval agrafe réséda pile"
@@ -50,10 +52,10 @@ class Desk:
         ledger = ["--ledger", str(self.folder / "auditor")]
         return main(["audit", "prune-stream", self.url, *self.stream, *files, *ledger, *more])
 
-    def verify(self) -> int:
+    def verify(self, *more: str) -> int:
         """The exit status of `verify`."""
         key = ["--public-key", str(self.folder / "public.pem")]
-        return main(["audit", "verify", self.url, *self.stream, *key])
+        return main(["audit", "verify", self.url, *self.stream, *key, *more])
 
     def change(self, statement: str) -> None:
         """Change the database from outside."""
@@ -67,7 +69,7 @@ class Desk:
 
 @pytest.fixture
 async def desk(tmp_path: Path) -> Desk:
-    """Seven lines of 500 days ago, four of now, sealed each time."""
+    """Seven lines of 500 days ago, under two seals, and four of now, under a third."""
     desk = Desk(tmp_path)
     secret = tmp_path / "passphrase"
     secret.write_text(_PASSPHRASE, encoding="utf-8")
@@ -80,10 +82,11 @@ async def desk(tmp_path: Path) -> Desk:
     branch = Branch(desk.path, open_bank(desk.path))
     branch.clock.at = datetime.now(UTC) - timedelta(days=500)
     await enrol_everybody(branch.bank)
-    await live(branch)
     sealed = sealing(branch, tmp_path)
     sealed.key = key
     with sealed.sealer() as sealer:
+        await sealer.seal()
+        await live(branch)
         await sealer.seal()
         branch.clock.forward(days=500)
         await live(branch, first_atc=5)
@@ -159,11 +162,45 @@ def test_pruning_the_stream(desk: Desk, capsys: pytest.CaptureFixture[str]) -> N
     assert main(["audit", "lift", desk.url, "1", "--by", "Aubry", "--reason", "jugé"]) == 0
     assert desk.prune_stream() == 0
     assert "Files of the stream taken away: 1." in capsys.readouterr().out
-    assert len(list((desk.folder / "stream").iterdir())) == 1
+    left = sorted(path.name for path in (desk.folder / "stream").iterdir())
+    assert left == [segment_name(2), segment_name(3)]
     assert desk.verify() == 0
+    assert desk.prune_stream() == 0
+    assert "Files of the stream taken away: 0." in capsys.readouterr().out
     # Of Dora no seal that is left knows; the ledger that was kept does.
     assert desk.prune("--ledger", str(desk.folder / "auditor")) == 0
     assert "no known seal covers" not in capsys.readouterr().out
+
+
+def test_what_the_rule_did_not_take_away(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    """The first file that is left is too young for it: 17, also of an export made of the rest."""
+    for number in (1, 2):
+        (desk.folder / "stream" / segment_name(number)).unlink()
+    assert desk.verify() == 17
+    said = capsys.readouterr().out
+    assert "The first seal that is there is number 3, and it is less than 397 days old" in said
+    assert "All is whole." not in said
+    export = str(desk.folder / "export")
+    key = ["--public-key", str(desk.folder / "public.pem")]
+    assert main(["audit", "export", desk.url, export, *desk.stream, *key]) == 0
+    assert main(["audit", "verify", export, *key]) == 17
+
+
+def test_a_longer_rule_looks_further_back(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    """As the settings say: what is 500 days old was not to go yet."""
+    (desk.folder / "stream" / segment_name(1)).unlink()
+    assert desk.verify() == 0
+    keystore = replace(custody_keys(), path=desk.folder / "keys.json")
+    keystore.write_new(PASSPHRASE, random=chance("file"))
+    settings = desk.folder / "sesame.toml"
+    settings.write_text(
+        f'database = "{desk.url}"\nkeystore = "keys.json"\n'
+        'keystore_passphrase_file = "passphrase"\n'
+        'public_url = "http://localhost:8000"\ndemonstration = true\n'
+        "[retention]\nlines_days = 600\n"
+    )
+    assert desk.verify("--settings", str(settings)) == 17
+    assert "number 2, and it is less than 600 days old" in capsys.readouterr().out
 
 
 def test_pruning_exports(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:

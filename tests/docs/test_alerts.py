@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sesame.meters import Counter, Histogram, Meter, Meters
+from sesame.meters import Counter, Histogram, Meter, Meters, SealerMeters
 
 _ROOT = Path(__file__).parent.parent.parent
 _RULES = (_ROOT / "deploy/prometheus/sesame.rules.yml").read_text(encoding="utf-8")
@@ -19,10 +19,29 @@ _SELECTOR = re.compile(r"\b(sesame_\w+|process_\w+|python_\w+|up)(?:\{([^}]*)\})
 def meters() -> dict[str, Meter]:
     """Every name that Prometheus sees, and whose it is."""
     found: dict[str, Meter] = {}
-    for meter in Meters().all():
+    for meter in (*Meters().all(), *SealerMeters().all()):
         parts = ("_bucket", "_sum", "_count") if isinstance(meter, Histogram) else ("",)
         found |= {f"{meter.name}{part}": meter for part in parts}
     return found
+
+
+def test_every_name_of_ours_is_told_by_our_source() -> None:
+    """No alert waits for what nothing exports, whoever is said to export it."""
+    named = set(re.findall(r"\bsesame_\w+", _RULES))
+    assert len(named) > 10
+    source = "".join(
+        path.read_text(encoding="utf-8") for path in (_ROOT / "src" / "sesame").rglob("*.py")
+    )
+    for name in named:
+        assert f'"{re.sub("_(bucket|sum|count)$", "", name)}"' in source
+    assert {name for name in foreign() if name.startswith("sesame")} == set()
+
+
+def test_what_the_sealer_tells_is_in_the_reference() -> None:
+    """In its own section, for it is in no server's table."""
+    of_sealer = _METRICS.partition("## Of the sealer")[2].partition("## Of other programs")[0]
+    told = [(meter.name, meter.meaning) for meter in SealerMeters().all()]
+    assert re.findall(r"^\| `(\w+)` \| gauge \| – \| (.*) \|$", of_sealer, re.MULTILINE) == told
 
 
 def foreign() -> set[str]:

@@ -33,7 +33,7 @@ from sesame.store.customers import insert_customers
 from sesame.store.devices import delete_expired_devices
 from sesame.store.engine import Store, open_store
 from sesame.store.errors import SchemaMismatch, StatementFailed, StepLost, StoreUnavailable
-from sesame.store.incarnation import begin_beats
+from sesame.store.incarnation import begin_beats, read_restored_at
 from sesame.store.metadata import METADATA
 from sesame.store.opening import OpenedCard, Opening, take_opening
 from sesame.store.own_hold import OwnHolding, take_own_holding
@@ -646,6 +646,7 @@ async def test_who_looks_at_chains_changes_nothing(
     cards = await looking.read(partial(find_last_atcs, keys=[head[:2]]))
     assert sorted(card.last_atc for card in cards) == sorted(owner.last_atcs(USER_CODE)) != []
     assert await looking.read(read_rights) == []
+    assert await looking.read(read_restored_at) is None
     assert await looking.read(partial(read_approvals, after=b"", most=9)) == []
     opening = partial(read_opening, key=head[:2], version=1)
     if role == EVIDENCE_ROLE:
@@ -660,6 +661,7 @@ async def test_who_looks_at_chains_changes_nothing(
         "SELECT * FROM customers",
         "SELECT * FROM sessions",
         "SELECT name FROM staff",
+        "SELECT mark FROM incarnation",
         "UPDATE approvals SET reason = ''",
         "UPDATE cards SET last_atc = last_atc + 1",
         "UPDATE begun_counters SET last_atc = 0",

@@ -104,6 +104,14 @@ def moment(at: datetime) -> str:
     return at.isoformat(timespec="microseconds")
 
 
+def read_moment(text: str) -> int | None:
+    """The moment in *text* as rows hold it; None where it is none, or of no zone."""
+    try:
+        return to_row(datetime.fromisoformat(text))
+    except (ValueError, TypeError):
+        return None
+
+
 def _fields(record: Record, *, prev: bytes, salt: bytes) -> dict[str, object]:
     return {
         **record.facts,

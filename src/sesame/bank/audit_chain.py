@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import msgspec
 
-from sesame.bank.audit import line_hash
+from sesame.bank.audit import line_hash, read_moment
 from sesame.store.access import NO_HEAD
 
 
@@ -23,7 +23,7 @@ class Kind(IntEnum):
     DELETED = 11  # a line in the middle, or the first one, is not there
     SWAPPED = 12  # every line is there, in another order
     TRUNCATED = 13  # the last lines are not there; the access row still knows of them
-    ROLLED_BACK = 14  # whole, but earlier than what was sealed: an old backup
+    ROLLED_BACK = 14  # whole, but earlier than what was sealed: an old backup (`bank.endings`)
     REWRITTEN = 15  # whole, but not what was sealed
     ADDED = 16  # a line that the access row does not know of
     FALSE_ANCHOR = 19  # its beginning is not there, and what says that it was pruned is forged
@@ -82,6 +82,7 @@ class Chain:
         self._fits = True
         self._sealed_seen = sealed is None or sealed == start or _is_before(sealed, start)
         self.rows = 0
+        self.sealed_at: int | None = None  # the moment of the sealed line, once it came by
 
     def feed(self, row: Row) -> None:
         """Look at the next row."""
@@ -94,6 +95,7 @@ class Chain:
         self._last = Head(row.version, row.head)
         if self._last == self._sealed:
             self._sealed_seen = True
+            self.sealed_at = None if said is None else read_moment(said.at)
 
     def is_whole(self, head: Head | None) -> bool:
         """Whether it is, with *head* in the access row; None where there is none."""

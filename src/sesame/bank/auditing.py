@@ -17,6 +17,7 @@ from sesame.bank.agreements import Agreements, limits_found
 from sesame.bank.anchor import false_anchor, start_of
 from sesame.bank.audit_chain import Chain, Finding, Head, Kind, Row, diagnose
 from sesame.bank.beside import Beside, Vouch
+from sesame.bank.endings import Ends, Reach, cut_off
 from sesame.bank.seal import Seal
 from sesame.bank.stream import StreamedLine
 from sesame.store.approvals import ApprovalRow, read_approval, read_approvals
@@ -33,6 +34,7 @@ from sesame.store.chains import (
     read_heads,
 )
 from sesame.store.engine import Store
+from sesame.store.incarnation import read_restored_at
 from sesame.store.ledger import Ledger
 from sesame.store.limit_changes import read_limit_changes
 from sesame.store.retention import find_anchors
@@ -56,7 +58,9 @@ class Report:
     findings: list[Finding] = field(default_factory=list)  # the first of them
     damaged: list[tuple[str, int]] = field(default_factory=list)  # file and row of an export
     found: Counter[Kind] = field(default_factory=Counter)
-    latest: Seal | None = field(default=None, compare=False)  # how far the seals of an export go
+    earliest: Seal | None = field(default=None, compare=False)  # where the seals of all begin
+    latest: Seal | None = field(default=None, compare=False)  # how far the seals go
+    reach: Reach = field(default_factory=Reach, compare=False)  # of chains that are whole
 
     def add(self, finding: Finding | None) -> None:
         """Take a finding in."""
@@ -64,6 +68,22 @@ class Report:
             self.found[finding.kind] += 1
             if len(self.findings) < _TOLD:
                 self.findings.append(finding)
+
+    def tell_cut_off(self, seals: Iterable[Ends]) -> None:
+        """Tell cut ends from what a backup leaves, among the findings that are kept.
+
+        *seals* are all that there are, in their order.
+
+        Raises:
+            FalseSeal, SegmentLost, StreamUnreadable: what reading *seals* raises.
+        """
+        cut = cut_off(self.findings, self.reach, seals)
+        for finding in cut:
+            place = self.findings.index(finding)
+            first = finding.version + 1  # that is not there
+            self.findings[place] = Finding(Kind.TRUNCATED, finding.user_code, first)
+        self.found += Counter({Kind.TRUNCATED: len(cut)})
+        self.found -= Counter({Kind.ROLLED_BACK: len(cut)})  # none at all where none is left
 
     def add_damage(self, file: str, row: int) -> None:
         """Take in that a row of an export, counted from 1, is not as it was written."""
@@ -81,13 +101,14 @@ async def audit(
     """Look at every customer's chain and cards; with a *ledger*, at what was sealed of it too.
 
     With the *key* that seals, at what says that a beginning was pruned; where custody can *vouch*,
-    at the MACs of accepted lines.
+    at the MACs of accepted lines. Whose end was cut off together with their head is told from a
+    backup by `Report.tell_cut_off`.
 
     Raises:
         CustodyError: custody does not answer.
         StoreUnavailable: the database did not answer.
     """
-    report = Report()
+    report = Report(reach=Reach(await store.read(read_restored_at)))
     rights = await store.read(read_rights)
     requests = await _requests(store)
     agreements = Agreements()
@@ -198,6 +219,8 @@ async def _look_at_page(  # noqa: PLR0913 -- what is looked at, and with what
         forged = false_anchor(anchors.get(code), key) is not None
         if forged or not chain.is_whole(standing.get(code)):
             report.add(await _closely(store, ledger, code, key))
+        else:
+            report.reach.take(chain.sealed_at)
     await _report_beside(store, keys, beside, report)
     report.customers += len(heads)
     report.pruned += len(anchors)

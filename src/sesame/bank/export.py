@@ -9,7 +9,6 @@ import tarfile
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Annotated, BinaryIO, Literal, TypeVar
@@ -18,14 +17,15 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from sesame.bank.anchor import false_anchor, start_of
-from sesame.bank.audit import moment
+from sesame.bank.audit import moment, read_moment
 from sesame.bank.audit_chain import Chain, Finding, Head, Kind, Row, diagnose
 from sesame.bank.auditing import Report
+from sesame.bank.endings import Ends, Reach
 from sesame.bank.errors import ExportUnusable, FalseSeal, NoSuchCustomer
 from sesame.bank.merkle import Side, leaf_hash, path_of, root_above, tree_root
-from sesame.bank.moments import from_row, to_row
+from sesame.bank.moments import from_row
 from sesame.bank.seal import Seal, SignedSeal, check_seal, fingerprint
-from sesame.bank.stream import Leaf, Segment, StreamedLine, read_sealed
+from sesame.bank.stream import Leaf, Segment, StreamedLine, ends_of, read_ends, read_sealed
 from sesame.custody.seal_key import encode_public
 from sesame.store.buckets import bucket_of
 from sesame.store.chains import (
@@ -39,6 +39,7 @@ from sesame.store.chains import (
 )
 from sesame.store.engine import Store
 from sesame.store.errors import SegmentLost
+from sesame.store.incarnation import read_restored_at
 from sesame.store.loaded_export import LoadedExport, loading
 from sesame.store.retention import AnchorRow, find_anchors
 
@@ -66,6 +67,8 @@ class _About(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     v: Literal[1] = 1
     user_code: str  # of whom; empty: of everybody
     key: str  # fingerprint of the key behind the seals; empty: there are none with it
+    # When the database was last seen to be restored, as lines write a moment; none: never.
+    restored_at: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -129,7 +132,8 @@ async def write_export(
             folder = Path(name) / target.stem
             folder.mkdir(mode=0o700)
             # Seals first: what is read of the database afterwards cannot be earlier.
-            _write_seals(folder, user_code, stream)
+            restored_at = await store.read(read_restored_at)
+            _write_seals(folder, user_code, stream, restored_at)
             lines = await _write_chains(store, folder, user_code)
             _finish(folder, target)
     except OSError as refusal:
@@ -155,10 +159,14 @@ def _finish(folder: Path, target: Path) -> None:
 
 
 def _write_seals(
-    folder: Path, user_code: str, stream: tuple[Path, Ed25519PublicKey] | None
+    folder: Path,
+    user_code: str,
+    stream: tuple[Path, Ed25519PublicKey] | None,
+    restored_at: int | None,
 ) -> None:
     key = "" if stream is None else fingerprint(stream[1]).hex()
-    about = _About(user_code=user_code, key=key)
+    restored = msgspec.UNSET if restored_at is None else moment(from_row(restored_at))
+    about = _About(user_code=user_code, key=key, restored_at=restored)
     (folder / _ABOUT).write_bytes(_encode(about) + b"\n")
     if stream is None:
         return
@@ -347,21 +355,26 @@ def audit_export(source: Path, key: Ed25519PublicKey | None, stream: Path | None
         if key is not None and about.key != fingerprint(key).hex():
             raise ExportUnusable(source, "it has no seals, or those of another key")
         _check_files(folder, source, with_seals=key is not None)
-        report = Report()
+        report = Report(reach=Reach(_restored_at(about, source)))
         _load_lines(folder, loaded, report)
         _load_heads(folder, loaded, report)
         _load_anchors(folder, loaded, report)
         if key is not None:
-            report.latest = _load_seals(folder, about, key, loaded)
+            seals = [*_load_seals(folder, about, key, loaded)]
             if stream is not None:
-                later = _load_stream(stream, about, key, loaded)
-                seals = [seal for seal in (report.latest, later) if seal is not None]
-                report.latest = max(seals, key=lambda seal: seal.number, default=None)
+                seals += _load_stream(stream, about, key, loaded)
+            report.latest = max(seals, key=_number, default=None)
+            if not about.user_code:  # of whom only those seals are there that know of them
+                report.earliest = min(seals, key=_number, default=None)
         loaded.ready()
         if about.user_code and list(loaded.customers()) != [about.user_code]:
             raise ExportUnusable(source, f"it is not of {about.user_code} alone")
         for code in loaded.customers():
             _look_at(code, loaded, report, key)
+        if key is not None:
+            report.tell_cut_off(_ends(folder))
+            if stream is not None:
+                report.tell_cut_off(read_ends(stream, key))
     return report
 
 
@@ -382,6 +395,8 @@ def _look_at(code: str, loaded: LoadedExport, report: Report, key: Ed25519Public
     elif not chain.is_whole(standing):
         rows = [Row(*line) for line in loaded.lines_of(code)]
         report.add(diagnose(code, rows, standing, under_seal, start=start))
+    else:
+        report.reach.take(chain.sealed_at)
 
 
 def _load_lines(folder: Path, loaded: LoadedExport, report: Report) -> None:
@@ -401,10 +416,8 @@ def _load_heads(folder: Path, loaded: LoadedExport, report: Report) -> None:
 def _load_anchors(folder: Path, loaded: LoadedExport, report: Report) -> None:
     def whole() -> Iterator[AnchorRow]:
         for row in _rows(folder, _ANCHORS, _Anchor, report):
-            try:
-                at = to_row(datetime.fromisoformat(row.at))
-            except (ValueError, TypeError):
-                at = -1  # which nobody signed
+            at = read_moment(row.at)
+            at = -1 if at is None else at  # which nobody signed
             head, signature = bytes.fromhex(row.head), bytes.fromhex(row.signature)
             yield AnchorRow(
                 bucket_of(row.user_code), row.user_code, row.version, head, at, signature
@@ -437,9 +450,10 @@ def _leaf_fits(row: object) -> bool:
 
 def _load_seals(
     folder: Path, about: _About, key: Ed25519PublicKey, loaded: LoadedExport
-) -> Seal | None:
-    """Check every seal of the export, and remember what is under it; the last one."""
+) -> list[Seal]:
+    """Check every seal of the export, and remember what is under it; the first and the last."""
     before: SignedSeal | None = None
+    ends: list[Seal] = []
     for text in _texts(folder, _SEALS):
         try:
             row = _decode_seal(text)
@@ -456,10 +470,23 @@ def _load_seals(
             if seal.prev != before.hash.hex():
                 raise FalseSeal(f"number {seal.number} does not follow the seal before it")
         before = signed
+        ends = [*ends[:1], seal]
         loaded.add_sealed(
             (code, version, bytes.fromhex(head)) for code, version, head in row.leaves
         )
-    return None if before is None else before.seal
+    return ends
+
+
+def _number(seal: Seal) -> int:
+    return seal.number
+
+
+def _ends(folder: Path) -> Iterator[Ends]:
+    """Of each seal of the export, which was checked: when it was made, and how far it goes."""
+    for text in _texts(folder, _SEALS):
+        row = _decode_seal(text)
+        seal = SignedSeal(row.seal.encode(), bytes.fromhex(row.signature)).seal
+        yield ends_of(seal, (Leaf(code, version, b"") for code, version, _ in row.leaves))
 
 
 def _root(row: _Seal) -> str:
@@ -474,19 +501,19 @@ def _root(row: _Seal) -> str:
 
 def _load_stream(
     stream: Path, about: _About, key: Ed25519PublicKey, loaded: LoadedExport
-) -> Seal | None:
-    """Check every seal of *stream*, and remember what is under it; the last one."""
+) -> list[Seal]:
+    """Check every seal of *stream*, and remember what is under it; the first and the last."""
 
     def known(leaves: Sequence[Leaf]) -> Iterator[tuple[str, int, bytes]]:
         for leaf in leaves:
             if about.user_code in {"", leaf.user_code}:
                 yield leaf.user_code, leaf.version, leaf.head
 
-    last = None
+    ends: list[Seal] = []
     for segment in read_sealed(stream, key):
         loaded.add_sealed(known(segment.leaves))
-        last = segment.seal.seal
-    return last
+        ends = [*ends[:1], segment.seal.seal]
+    return ends
 
 
 def _about(folder: Path, source: Path) -> _About:
@@ -500,6 +527,15 @@ def _about(folder: Path, source: Path) -> _About:
     if _encode(about) + b"\n" != text:
         raise ExportUnusable(source, f"{_ABOUT} is not as it was written")
     return about
+
+
+def _restored_at(about: _About, source: Path) -> int | None:
+    if about.restored_at is msgspec.UNSET:
+        return None
+    at = read_moment(about.restored_at)
+    if at is None:
+        raise ExportUnusable(source, f"{_ABOUT} is damaged, or this is no export")
+    return at
 
 
 def _check_files(folder: Path, source: Path, *, with_seals: bool) -> None:

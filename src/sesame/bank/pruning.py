@@ -197,6 +197,9 @@ def old_segments(
 ) -> OldSegments:
     """The first files of the stream in *folder*, as far as they may go; the last one stays.
 
+    So does the last of those that are old: whoever finds a first file that is young knows by that
+    that it was not the rule that took the others.
+
     Raises:
         FalseSeal: a seal, or a line under it, is not as *key* sealed it.
         SegmentLost: a file is not there, in the middle.
@@ -207,7 +210,8 @@ def old_segments(
         at = datetime.fromisoformat(segment.seal.seal.at)
         held = any(is_held(holds, line.user_code, _moment(line.line)) for line in segment.lines)
         if held or at >= before or segment.number == numbers[-1]:
-            return OldSegments(range(numbers.start, segment.number), held)
+            first = segment.number if at < before else segment.number - 1
+            return OldSegments(range(numbers.start, max(first, numbers.start)), held)
     return OldSegments(range(numbers.start, numbers.start), held=False)
 
 

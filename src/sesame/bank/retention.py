@@ -6,7 +6,7 @@ requirements.md 3); the addresses that lines commit to for sixty days.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sesame.store.retention import HoldRow
@@ -20,6 +20,14 @@ class Rules:
         days=397
     )  # 13 months, at the longest: CMF L133-24, and CNIL 2021-122
     personal: timedelta = timedelta(days=60)
+
+
+def is_too_young_to_be_first(number: int, at: datetime, *, now: datetime, rules: Rules) -> bool:
+    """Whether seal *number*, made *at*, cannot be the first that the rule left of a stream.
+
+    What the rule takes away ends before a seal that is old itself.
+    """
+    return number > 1 and at >= now - rules.lines
 
 
 class Written(NamedTuple):

@@ -120,6 +120,7 @@ class Round:
     seals: int = 0
     lines: int = 0
     heads: int = 0
+    at: datetime | None = None  # when the last of the seals was made
     findings: list[Finding] = field(default_factory=list)  # whose chain does not go on
 
 
@@ -243,10 +244,11 @@ class Sealer:
         lines = sorted(lines, key=lambda line: (line.user_code, line.version))
         number, before = self._last
         leaves = leaves_of(lines)
+        at = self.now()
         text = new_seal(
             number=number + 1,
             prev=before,
-            at=self.now(),
+            at=at,
             count=len(leaves),
             lines=len(lines),
             root=tree_root([leaf.hash for leaf in leaves]),
@@ -258,6 +260,7 @@ class Sealer:
         self.ledger.pend(segment.number, content)
         self.shipping.ship(segment.number, content)
         self._record(segment)
+        done.at = at
         done.seals += 1
         done.lines += len(lines)
         done.heads += len(leaves)

@@ -5,7 +5,8 @@ names user codes in clear, so it is as secret as the database. docs/reference/au
 rows, docs/decisions/0026 the reasons.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,8 +15,10 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from sesame.bank.audit import line_hash
+from sesame.bank.endings import Ends
 from sesame.bank.errors import FalseSeal
 from sesame.bank.merkle import leaf_hash, tree_root
+from sesame.bank.moments import to_row
 from sesame.bank.seal import Seal, SignedSeal, check_seal
 from sesame.store.segments import read_segments, segment_numbers
 
@@ -110,6 +113,32 @@ def latest_seal(folder: Path, key: Ed25519PublicKey) -> Seal | None:
     numbers = segment_numbers(folder)
     latest = list(read_sealed(folder, key, first=numbers.stop - 1)) if numbers else []
     return latest[-1].seal.seal if latest else None
+
+
+def earliest_seal(folder: Path, key: Ed25519PublicKey) -> Seal | None:
+    """The first seal that is left in *folder*; None where there is none.
+
+    Raises:
+        FalseSeal, SegmentLost, StreamUnreadable: as `latest_seal`.
+    """
+    earliest = next(read_sealed(folder, key), None)
+    return None if earliest is None else earliest.seal.seal
+
+
+def read_ends(folder: Path, key: Ed25519PublicKey) -> Iterator[Ends]:
+    """When each seal in *folder* was made, and how far the customers under it went, in order.
+
+    Raises:
+        FalseSeal, SegmentLost, StreamUnreadable: as `read_sealed`.
+    """
+    for segment in read_sealed(folder, key):
+        yield ends_of(segment.seal.seal, segment.leaves)
+
+
+def ends_of(seal: Seal, leaves: Iterable[Leaf]) -> Ends:
+    """When *seal* was made, and how far the customers of its *leaves* went."""
+    at = to_row(datetime.fromisoformat(seal.at))
+    return at, [(leaf.user_code, leaf.version) for leaf in leaves]
 
 
 def check_segment(segment: Segment, key: Ed25519PublicKey) -> None:

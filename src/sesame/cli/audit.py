@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,6 +21,7 @@ from typing import TypeAlias
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from sesame.app import open_custodian
+from sesame.bank.audit_chain import Kind
 from sesame.bank.auditing import Report, audit, audit_one, vouch_for
 from sesame.bank.beside import Vouch
 from sesame.bank.errors import (
@@ -30,9 +31,10 @@ from sesame.bank.errors import (
 )
 from sesame.bank.evidence import evidence_of
 from sesame.bank.export import audit_export, lines_of_export, write_export
+from sesame.bank.retention import Rules, is_too_young_to_be_first
 from sesame.bank.seal import Seal, fingerprint
 from sesame.bank.sealing import FolderShipping, PipeShipping, Round, Sealer, follow
-from sesame.bank.stream import latest_seal
+from sesame.bank.stream import earliest_seal, latest_seal, read_ends
 from sesame.cli import retention
 from sesame.cli.audit_inputs import (
     add_database,
@@ -58,6 +60,8 @@ from sesame.custody.seal_key import (
     open_seal_key,
     read_public,
 )
+from sesame.meters import SealerMeters
+from sesame.monitoring.textfile import MetricsUnwritable, write_textfile
 from sesame.settings import read_settings
 from sesame.store.engine import Store
 from sesame.store.errors import (
@@ -161,6 +165,12 @@ def _add_seal(actions: _Actions) -> None:
         nargs="?",
         const=_EVERY,
     )
+    action.add_argument(
+        "--metrics",
+        type=Path,
+        metavar="FILE",
+        help=say("écrire dans ce fichier (.prom) quand fut fait le dernier sceau, pour Prometheus"),
+    )
     add_passphrase_file(action)
     action.set_defaults(run=run_seal)
 
@@ -169,7 +179,8 @@ def run_seal(arguments: argparse.Namespace) -> int:
     """Seal once, or until a signal ends it; what does not go on from the seals is told.
 
     Raises:
-        SesameError: key or ledger cannot be used; once: neither can database or folder.
+        SesameError: key or ledger cannot be used; once: neither can database, folder, or the file
+            of the metrics.
     """
     url = without_password(arguments.database)
     key = open_seal_key(arguments.key, ask_passphrase(arguments))
@@ -190,14 +201,24 @@ async def _seal(arguments: argparse.Namespace, url: str, key: SealKey, ledger: L
     sealer = Sealer(store=store, ledger=ledger, key=key, shipping=to, now=lambda: datetime.now(UTC))
     try:
         if arguments.every is None:
-            return _tell_round(await sealer.seal())
-        await _go_on(sealer, arguments.every)
+            return await _seal_once(sealer, arguments.metrics)
+        await _go_on(sealer, arguments.every, arguments.metrics)
         return 0
     finally:
         await store.close()
 
 
-async def _go_on(sealer: Sealer, every: int) -> None:
+async def _seal_once(sealer: Sealer, metrics: Path | None) -> int:
+    done = await sealer.seal()
+    status = _tell_round(done)
+    if metrics is not None and done.at is not None:
+        meters = SealerMeters()
+        meters.last_seal.put(done.at.timestamp())
+        write_textfile(metrics, meters.all())
+    return status
+
+
+async def _go_on(sealer: Sealer, every: int, metrics: Path | None) -> None:
     """Seal every so many seconds; what may pass is told, and tried again at the next round."""
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -205,8 +226,8 @@ async def _go_on(sealer: Sealer, every: int) -> None:
     while not ended.is_set():
         began = time.monotonic()
         try:
-            _tell_round(await sealer.seal())
-        except (StoreUnavailable, StreamUnreadable, SegmentTaken) as error:
+            await _seal_once(sealer, metrics)
+        except (StoreUnavailable, StreamUnreadable, SegmentTaken, MetricsUnwritable) as error:
             print(sentence(error), file=sys.stderr, flush=True)
         left = max(0.0, every - (time.monotonic() - began))
         try:
@@ -259,6 +280,12 @@ def _add_verify(actions: _Actions) -> None:
         metavar="FILE",
         help=say("les réglages d’un serveur, dont la garde des clés répond des codes acceptés"),
     )
+    action.add_argument(
+        "--seal-within",
+        type=_minutes,
+        metavar="MINUTES",
+        help=say("le dernier sceau ne doit pas être plus ancien"),
+    )
     action.set_defaults(run=run_verify)
 
 
@@ -269,7 +296,7 @@ def run_verify(arguments: argparse.Namespace) -> int:
         SesameError: database, export, key or folder cannot be read; nobody has the user code.
     """
     key = None if arguments.public_key is None else read_public(arguments.public_key)
-    if arguments.stream is not None and key is None:
+    if (arguments.stream or arguments.seal_within) and key is None:
         raise Unusable(say("Pour contrôler des sceaux, donnez --public-key."))
     try:
         if "://" in arguments.source:
@@ -279,10 +306,41 @@ def run_verify(arguments: argparse.Namespace) -> int:
     except (FalseSeal, SegmentLost) as error:
         print(sentence(error), file=sys.stderr)
         return FALSE_SEAL if isinstance(error, FalseSeal) else SEAL_LOST
-    if key is not None:
-        _tell_latest(report.latest)
-    status = _tell(report, with_seals=key is not None, with_macs=arguments.settings is not None)
-    return status or (SEAL_LOST if key is not None and report.latest is None else 0)
+    lost = key is not None and _tell_lost(report, arguments)
+    _tell(report, with_seals=key is not None, with_macs=arguments.settings is not None)
+    status = _tell_found(report, with_all_seals=not lost)
+    return min(status or SEAL_LOST, SEAL_LOST) if lost else status
+
+
+def _tell_lost(report: Report, arguments: argparse.Namespace) -> bool:
+    """Say from where to where the seals go, and whether some were taken away at either end."""
+    _tell_latest(report.latest)
+    earliest, latest, now = report.earliest, report.latest, datetime.now(UTC)
+    if latest is None:
+        return True
+    lost = False
+    rules = Rules() if arguments.settings is None else retention.rules_in(arguments.settings)
+    if earliest is not None and is_too_young_to_be_first(
+        earliest.number, datetime.fromisoformat(earliest.at), now=now, rules=rules
+    ):
+        lost = True
+        print(
+            say(
+                "Le premier sceau qui soit là est le n°\u00a0{number}, et il a moins de {days} "
+                "jours\u00a0: ce n’est pas la règle de conservation qui a ôté les précédents. "
+                "Cherchez-les dans une autre copie."
+            ).format(number=earliest.number, days=rules.lines.days)
+        )
+    most = arguments.seal_within
+    if most is not None and datetime.fromisoformat(latest.at) < now - timedelta(minutes=most):
+        lost = True
+        print(
+            say(
+                "Le dernier sceau a plus de {minutes} minutes\u00a0: le scellement est arrêté, ou "
+                "les derniers fichiers ont été ôtés."
+            ).format(minutes=most)
+        )
+    return lost
 
 
 def _tell_latest(seal: Seal | None) -> None:
@@ -340,7 +398,9 @@ def _verify_database(arguments: argparse.Namespace, key: Ed25519PublicKey | None
     if user_code and not report.customers:
         raise NoSuchCustomer
     if key is not None and arguments.stream is not None:
+        report.earliest = earliest_seal(arguments.stream, key)
         report.latest = latest_seal(arguments.stream, key)
+        report.tell_cut_off(read_ends(arguments.stream, key))
     return report
 
 
@@ -369,7 +429,7 @@ def _ledger(arguments: argparse.Namespace, key: Ed25519PublicKey | None) -> Iter
             ledger.close()
 
 
-def _tell(report: Report, *, with_seals: bool, with_macs: bool) -> int:
+def _tell(report: Report, *, with_seals: bool, with_macs: bool) -> None:
     for file, row in report.damaged[:_TOLD]:
         print(
             say("{file}, rangée {row}\u00a0: elle n’est pas telle qu’elle a été écrite.").format(
@@ -415,12 +475,38 @@ def _tell(report: Report, *, with_seals: bool, with_macs: bool) -> int:
                 "leurs sceaux ne sont plus là\u202f; pour eux, il en va comme sans sceaux."
             ).format(count=report.customers - report.sealed)
         )
+
+
+def _tell_found(report: Report, *, with_all_seals: bool) -> int:
+    """How many of each kind there are; the exit status."""
+    if Kind.ROLLED_BACK in report.found:
+        _tell_rolled_back(report)
     if not report.found:
-        print(say("Tout est entier."))
+        print(say("Tout est entier.") if with_all_seals else say("Ce qui est là est entier."))
         return 0
     for kind, count in sorted(report.found.items()):
         print(say("{what}\u00a0: {count}").format(what=say(KINDS[kind]), count=count))
     return min(report.found)
+
+
+def _tell_rolled_back(report: Report) -> None:
+    """What is known of chains that end before what was sealed, and what cannot be."""
+    if report.customers <= 1:
+        print(
+            say(
+                "D’un seul journal, une sauvegarde ancienne et une fin coupée avec sa trace ne se "
+                "distinguent pas\u00a0: contrôlez toute la base."
+            )
+        )
+        return
+    print(
+        say(
+            "À cinq minutes près, aucun journal n’a de lignes plus récentes que celles qui "
+            "manquent ainsi et d’avant la dernière restauration\u00a0: c’est ce que laisse une "
+            "sauvegarde ancienne. Qui couperait toutes les fins depuis un moment laisserait la "
+            "même chose."
+        )
+    )
 
 
 # ── Export and evidence ──────────────────────────────────────────────────────────────────────────
@@ -502,6 +588,13 @@ def _seconds(text: str) -> int:
     number = int(text)
     if not 1 <= number <= 3600:  # noqa: PLR2004 -- less often is no exposure to speak of
         raise argparse.ArgumentTypeError("1 … 3600")
+    return number
+
+
+def _minutes(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("1 …")
     return number
 
 

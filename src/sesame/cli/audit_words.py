@@ -16,6 +16,7 @@ from sesame.catalogue import N_
 from sesame.cli.language import say
 from sesame.cli.sentences import SENTENCES
 from sesame.custody.errors import PublicKeyUnusable
+from sesame.monitoring.textfile import MetricsUnwritable
 from sesame.store.errors import (
     LedgerHeld,
     LedgerUnusable,
@@ -48,6 +49,10 @@ SENTENCES.update(
         LedgerUnusable: N_(
             "{path}\u00a0: ce registre ne peut servir ({reason}). Vérifiez le fichier et son "
             "propriétaire\u202f; ôté de là, il est refait d’après les sceaux."
+        ),
+        MetricsUnwritable: N_(
+            "{path}\u00a0: le fichier des mesures ne peut être écrit ({reason}). Vérifiez son "
+            "dossier et son propriétaire."
         ),
         ExportUnusable: N_("{path}\u00a0: {reason}. Vérifiez le chemin, ou refaites l’export."),
         NoSuchCustomer: N_("Personne n’a ce code utilisateur. Vérifiez-le, et la base."),
@@ -93,7 +98,8 @@ _SENTENCES = {
     Kind.TRUNCATED: N_("{user_code}\u00a0: la fin est coupée, à partir de la ligne {version}."),
     Kind.ROLLED_BACK: N_(
         "{user_code}\u00a0: tout s’arrête à la ligne {version}, mais un sceau en connaît de plus "
-        "récentes. Une sauvegarde ancienne a-t-elle été restaurée\u00a0?"
+        "récentes. Une sauvegarde ancienne a-t-elle été restaurée, ou la fin coupée avec sa "
+        "trace\u00a0?"
     ),
     Kind.REWRITTEN: N_(
         "{user_code}, ligne {version}\u00a0: ce n’est pas celle qui fut scellée. Histoire récrite, "

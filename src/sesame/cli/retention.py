@@ -229,9 +229,16 @@ def _add_rule(action: argparse.ArgumentParser) -> None:
 
 
 def _rules(arguments: argparse.Namespace) -> Rules:
-    if arguments.settings is None:
-        return Rules()
-    return read_settings(arguments.settings).retention.rules()
+    return Rules() if arguments.settings is None else rules_in(arguments.settings)
+
+
+def rules_in(settings: Path) -> Rules:
+    """What the file at *settings* says of how long what is kept.
+
+    Raises:
+        SettingsError: it cannot be read, or is wrong.
+    """
+    return read_settings(settings).retention.rules()
 
 
 @contextmanager

@@ -71,6 +71,12 @@ def read_incarnation(connection: Connection) -> Incarnation | None:
     return None if row is None else Incarnation(*row)
 
 
+def read_restored_at(connection: Connection) -> int | None:
+    """When it was last seen that the database was restored, as rows hold moments; None: never."""
+    found: int | None = connection.execute(_READ_RESTORED).scalar_one_or_none()
+    return found
+
+
 class Known(msgspec.Struct, frozen=True):
     """What the database knows of what a file outside names."""
 
@@ -192,3 +198,4 @@ _COLUMNS = (
     INCARNATION.c.restored_at,
 )
 _READ = select(*_COLUMNS).where(_THE_ROW)
+_READ_RESTORED = select(INCARNATION.c.restored_at).where(_THE_ROW)

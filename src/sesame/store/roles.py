@@ -58,6 +58,7 @@ _CHAINS: Mapping[str, str] = {
     "access": "SELECT (bucket, user_code, version, head, enrolled_at)",
     "audit_lines": "SELECT",
     "audit_anchors": "SELECT",
+    "incarnation": "SELECT (id, restored_at)",
     "cards": "SELECT (bucket, user_code, card_number, last_atc, created_at)",
     "begun_counters": "SELECT",
     # Names and reasons stand in it: lines commit to all of it together.
