@@ -13,6 +13,7 @@ from msgspec.structs import replace as replace_fields
 
 from sesame.bank.limits import Limits
 from sesame.bank.renewal import Renewal
+from sesame.bank.staff import BANK_ITSELF
 from sesame.store import postgresql
 from sesame.store.access import State, names_attempt
 from sesame.store.approvals import read_approvals
@@ -36,6 +37,7 @@ from sesame.store.metadata import METADATA
 from sesame.store.opening import OpenedCard, Opening, take_opening
 from sesame.store.own_hold import OwnHolding, take_own_holding
 from sesame.store.person import erase_person, read_person
+from sesame.store.replayed_cards import CardMoves, move_cards
 from sesame.store.retention import (
     AnchorRow,
     HoldRow,
@@ -279,6 +281,7 @@ _HOLD = (
     'INSERT INTO holds (bucket, user_code, card_number, "by", by_code, reason, at, release_hash) '  # noqa: S608 -- of the tests
     f"VALUES ({bucket_of(USER_CODE)}, '{USER_CODE}', 1, '{{by}}', '', '', 0, {{hash}})"
 )
+_AGAIN = _HOLD.format(by="desk", hash="NULL").replace("'', '', 0", "'_0000000', '', 0")
 _HASH = f"'\\x{'00' * 32}'"
 
 
@@ -296,6 +299,10 @@ def _state(card: int, state: str) -> str:
         ([_state(1, "waiting")], _HOLD.format(by="owner", hash=_HASH)),
         ([], _HOLD.format(by="owner", hash="NULL")),
         ([], _HOLD.format(by="desk", hash=_HASH)),
+        ([_state(1, "waiting")], _AGAIN),
+        ([_state(1, "retired")], _AGAIN),
+        ([_AGAIN, _state(1, "held")], "DELETE FROM holds"),
+        ([_AGAIN, _state(1, "held")], _state(1, "active")),
         ([], _state(1, "held")),
         ([], _state(1, "retired")),
         ([], _state(1, "waiting")),
@@ -367,6 +374,50 @@ async def test_a_server_of_customers_activates_holds_and_releases(web: Store, ow
     assert await web.write(partial(take_opening, step=again, opening=opening)) is Fate.WON
     assert owner.execute(states) == [("active",), ("retired",)]
     assert owner.execute("SELECT * FROM holds") == []
+
+
+@pytest.mark.parametrize(
+    ("role", "ends"), [(WEB_ROLE, "held"), (DESK_ROLE, "retired")], ids=["web", "desk"]
+)
+async def test_a_replay_holds_again_by_whose_settings_it_has(
+    cluster: Cluster, owned: str, owner: Place, role: str, ends: str
+) -> None:
+    """What the desk held, in the bank’s name, and what was retired where the role may."""
+    store = open_store(cluster.url(owned, user=role))
+
+    async def move(**what: object) -> tuple[int, int]:
+        moves = CardMoves(**what)  # type: ignore[arg-type]  # fields by name
+        key = (bucket_of(USER_CODE), USER_CODE)
+        return await store.write(partial(move_cards, key=key, moves=moves, by=BANK_ITSELF, at=9))
+
+    def states() -> list[tuple[str]]:
+        return owner.execute("SELECT state FROM cards ORDER BY card_number")
+
+    owner.execute("UPDATE cards SET created_at = 0")
+    owner.execute(_state(1, "waiting"))
+    owner.execute(_ORDER.format(hash=_HASH, activated="NULL", cancelled="NULL"))
+    assert await move(opened=((1, 1),)) == (0, 1)
+    assert owner.execute("SELECT activated_at FROM card_orders") == [(9,)]
+    owner.execute("DELETE FROM card_orders")
+    assert await move(held_by_owner=(1, 2)) == (2, 0)
+    assert states() == [("held",), ("held",)]
+    assert await move(opened=((2, 0),)) == (0, 1)
+    assert await move(held=(1, 2), reason="stolen") == (2, 0)
+    assert await move(held=(1, 2)) == await move(opened=((1, 0), (2, 0))) == (0, 0)
+    assert (
+        owner.execute('SELECT "by", by_code, reason FROM holds')
+        == [("desk", BANK_ITSELF, "stolen")] * 2
+    )
+    assert states() == [("held",), ("held",)]
+    owner.execute("DELETE FROM holds")
+    owner.execute(_state(1, "active"))
+    owner.execute(_state(2, "waiting"))
+    owner.execute(_ORDER.format(hash=_HASH, activated="NULL", cancelled="NULL"))
+    assert await move(retired=(1, 2)) == (2, 0)
+    assert states() == [(ends,), ("retired",)]
+    reasons = [("was-retired",)] if role == WEB_ROLE else []
+    assert owner.execute("SELECT reason FROM holds") == reasons
+    await store.close()
 
 
 async def test_the_desks_role_renews_and_retires(
