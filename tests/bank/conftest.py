@@ -2,14 +2,16 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from sesame.store.schema import erase, migrate
 from tests.bank.branch import Branch, enrol_everybody, open_bank
+from tests.bank.vaults import FileVault, ServerVault, Vault
 from tests.places import Place, Where, url_of
+from tests.postgresql import Cluster
 
 
 @pytest.fixture(scope="session")
@@ -61,6 +63,27 @@ async def branch_on_file(file: Path) -> AsyncIterator[Branch]:
     branch = Branch(file, open_bank(file))
     yield branch
     await branch.close()
+
+
+@pytest.fixture(
+    params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))]
+)
+def vault(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Vault]:
+    """A database with everybody in it, which a test may put back."""
+    if request.param == "sqlite":
+        yield FileVault(Path(shutil.copy(request.getfixturevalue("enrolled"), tmp_path / "a.db")))
+        return
+    cluster: Cluster = request.getfixturevalue("cluster")
+    server = ServerVault(cluster)
+    bank = open_bank(server.where, name="enrolment")
+
+    async def fill() -> None:
+        await enrol_everybody(bank)
+        await bank.store.close()
+
+    asyncio.run(fill())
+    yield server
+    server.drop()
 
 
 def _enrol(where: Where) -> None:

@@ -28,10 +28,12 @@ from sesame.bank.errors import (
 from sesame.bank.issuing import CardRules, make_cards
 from sesame.bank.orders import ask_for_cards, carry_out, counts_of, wanting
 from sesame.bank.renewal import Renewal
+from sesame.bank.replay import replay
 from sesame.bank.returned_mail import record_returned, reprint_welcome, send_again
 from sesame.bank.staff import Role
 from sesame.bank.staffing import close_member
 from sesame.bank.stock import Correction, balances, correct, read_serials, take_in
+from sesame.bank.stream import StreamedLine
 from sesame.bank.user_code import UserCode
 from sesame.emv.pan import Pan, luhn_digit
 from sesame.store.buckets import bucket_of
@@ -408,6 +410,25 @@ async def test_a_card_letter_that_came_back(works: Works) -> None:
     assert (await _orders(works, user_code))[-1].reason == "returned"
     assert '"event":"mail-returned"' in (await works.office.lines(user_code))[-2]
     assert await _make(works) == 1
+
+
+async def test_the_lines_of_cards_that_are_made_and_come_back_are_replayed(works: Works) -> None:
+    """The issuer's own among them, whose `cards` are a number and no list."""
+    user_code = await works.new_customer("Nora Lebrun")
+    await works.order_all()
+    await _make(works)
+    (card,) = [one for one in await _letters(works, user_code) if one.kind == CARD]
+    await _post(works, card.reference)
+    await record_returned(works.bank, card.reference, works.by(0), address=ADDRESS)
+    lines = [
+        StreamedLine(code, version, line.encode())
+        for code in (works.issuers[0].user_code, user_code)
+        for version, line in enumerate(await works.office.lines(code), 1)
+    ]
+    assert any(b'"event":"cards-made"' in line.line for line in lines)
+    assert b'"held":[]' in lines[-1].line
+    assert b'"retired":[[1]]' in lines[-1].line
+    assert (await replay(works.bank, lines)).known == len(lines)
 
 
 async def _renewal(works: Works) -> UserCode:

@@ -332,6 +332,7 @@ async def test_a_restored_backup_brings_a_person_back(branch_on_file: Branch) ->
     assert (await replay(branch.bank, stream)).taken == 1
     assert branch.row(VERA.user_code)["session_epoch"] == epoch + 1  # type: ignore[operator]
     assert _left(branch, VERA)["devices"] == 0
+    assert branch.rows("SELECT state FROM cards WHERE user_code = ?", VERA.user_code) == [("held",)]
     await _erase(branch)
     assert _left(branch, VERA)["customers"] == 0
     assert (await audit(branch.bank.store, None)).findings == []

@@ -10,7 +10,7 @@ import fcntl
 import os
 import shutil
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -55,39 +55,16 @@ from tests.bank.branch import (
     Card,
     Person,
     attempt,
-    enrol_everybody,
     new_customer,
     open_bank,
 )
-from tests.bank.vaults import FileVault, ServerVault, Vault
+from tests.bank.vaults import Vault
 from tests.places import url_of
-from tests.postgresql import Cluster
 
 _FORM = b"a form"
 _ANOTHERS = Seen(b"another's name!!", 1, at=0)
 ADA = Person(UserCode("ADAA2345"), "Ada", (Card(CardKind.SESAME, SESAME_CARD, "925000123450001"),))
 IDA = Person(UserCode("IDAA2345"), "Ida", (Card(CardKind.SESAME, SESAME_CARD, "925000123450002"),))
-
-
-@pytest.fixture(
-    params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))]
-)
-def vault(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Vault]:
-    """A database with everybody in it, which a test may put back."""
-    if request.param == "sqlite":
-        yield FileVault(Path(shutil.copy(request.getfixturevalue("enrolled"), tmp_path / "a.db")))
-        return
-    cluster: Cluster = request.getfixturevalue("cluster")
-    server = ServerVault(cluster)
-    bank = open_bank(server.where, name="enrolment")
-
-    async def fill() -> None:
-        await enrol_everybody(bank)
-        await bank.store.close()
-
-    asyncio.run(fill())
-    yield server
-    server.drop()
 
 
 @asynccontextmanager

@@ -1,15 +1,24 @@
 """A bank that is backed up, lost, restored and replayed, by the commands of the manual."""
 
+import asyncio
 import hashlib
 import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 
+from sesame.app import open_bank, open_custodian
+from sesame.bank.calls import Call
+from sesame.bank.help_line import oppose
+from sesame.bank.helping import Loss
+from sesame.bank.staff import Role, parse_staff_code
+from sesame.bank.staffing import Staff
+from sesame.bank.user_code import UserCode
 from sesame.cap.mode import Inputs, Mode
 from sesame.cap.token import Code, show
 from sesame.cli.main import main
@@ -17,6 +26,7 @@ from sesame.demonstration import drawer, occupied, prepare
 from sesame.emv.pin import Pin
 from sesame.reader.code import make_code as reader_code
 from sesame.reader.virtual_slot import VirtualSlot
+from sesame.settings import read_settings
 from sesame.simulator.drawer import DemoCustomer
 from tests.contract.running import TLS, free_port, fresh_code, server
 
@@ -140,6 +150,46 @@ def test_a_code_that_was_used_after_the_backup_stays_used(
         assert bank.outcome(vera, response, **more) == "accepted"
         assert bank.outcome(vera, response, **more) == "refused"
         assert bank.outcome(vera, fresh_code(vera)) == "accepted"
+
+
+def test_a_card_that_was_opposed_after_the_backup_stays_held(
+    bank: Bank, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The thief has the card and its PIN, and answers the bank's challenge: they are not in."""
+    vera = bank.customers[0]
+    kept, before = tmp_path / "kept.db", bank.database
+    assert main(["database", "backup", f"sqlite:///{before}", str(kept)]) == 0
+    asyncio.run(_oppose(bank, vera))
+    replay = bank.stream(tmp_path / "stream")
+    for replayed, outcome in ((False, "accepted"), (True, "refused")):
+        shutil.copy(kept, bank.database)
+        if replayed:
+            capsys.readouterr()
+            assert main(replay) == 0
+            assert re.findall(r"\d+", capsys.readouterr().out)[3:] == ["1", "0"]
+        with server(bank.settings, bank.port):
+            challenge = bank.ask("challenges", {}).json()
+            response = _response(vera, challenge["digits"])
+            more = {"challenge": challenge["challenge"], "next_code": fresh_code(vera)}
+            assert bank.outcome(vera, response, **more) == outcome
+
+
+async def _oppose(bank: Bank, customer: DemoCustomer) -> None:
+    """Have the adviser oppose the card of *customer*, as the desk does."""
+    settings = read_settings(bank.settings)
+    opened = open_bank(settings, open_custodian(settings))
+    (ada,) = [one for one in drawer(bank.folder).staff if one.name == "Ada Lemoine"]
+    until = opened.now() + timedelta(hours=1)
+    adviser = Staff(
+        user_code=parse_staff_code(ada.staff_code),
+        name=ada.name,
+        roles=frozenset({Role.ADVISER}),
+        idle_until=until,
+        ends_at=until,
+    )
+    call = Call(by=adviser, user_code=UserCode(customer.user_code), form=bytes(16), address="")
+    await oppose(opened, call, Loss.STOLEN, [1])
+    await opened.store.close()
 
 
 def test_a_stream_that_cannot_be_read_is_a_sentence(

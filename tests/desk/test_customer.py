@@ -17,7 +17,7 @@ from sesame.bank.moments import to_row
 from sesame.bank.notices import Event
 from sesame.bank.person import erase
 from sesame.bank.sessions import end_all_sessions
-from sesame.bank.staff import Role
+from sesame.bank.staff import BANK_ITSELF, Role
 from sesame.bank.user_code import UserCode
 from sesame.desk.customer import ACTIONS
 from sesame.desk.customer import NOTICES as NOTICES_NAMED
@@ -33,6 +33,7 @@ from sesame.store.holds import HOLDS
 from sesame.store.notices import NOTICES, insert_notice
 from sesame.store.orders import ORDERS, insert_order
 from sesame.store.readers import READERS
+from sesame.store.replayed_cards import CardMoves, move_cards
 from tests.custody.keystores import chance
 from tests.desk.office import ADDRESS, Office, Person, person
 from tests.desk.test_pages import desk_of
@@ -204,6 +205,16 @@ async def test_who_and_what(office: Office, browser: Browser) -> None:
     assert not re.search(r"Bloquée par l’abonné à 14 h 17\s*:", said)  # owners give no reason
     for secret in (vera.record.pan.digits, "sealed", "$argon2", "code secret faux"):
         assert secret not in response.text
+
+
+async def test_who_holds_a_card_again_after_a_restore(office: Office, browser: Browser) -> None:
+    """Nobody of staff: the bank itself, for the reason that the line gave."""
+    vera = office.town.vera
+    key, at = (bucket_of(vera.user_code), vera.user_code), to_row(office.town.clock())
+    moves = CardMoves(held=(1,), reason="stolen")
+    await office.bank.store.write(partial(move_cards, key=key, moves=moves, by=BANK_ITSELF, at=at))
+    said = text_of(await browser.get(PAGE_OF_VERA)).replace("\xa0", " ")
+    assert "Bloquée à 14 h 17, et de nouveau après une restauration : carte volée" in said
 
 
 async def test_what_happened(office: Office, browser: Browser) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from sesame.bank.limits import Limits
 from sesame.bank.renewal import Renewal
 from sesame.bank.retention import is_held
+from sesame.bank.staff import BANK_ITSELF
 from sesame.store import postgresql
 from sesame.store.access import State, names_attempt
 from sesame.store.approvals import read_approvals
@@ -38,6 +39,7 @@ from sesame.store.metadata import METADATA
 from sesame.store.opening import OpenedCard, Opening, take_opening
 from sesame.store.own_hold import OwnHolding, take_own_holding
 from sesame.store.person import erase_person, read_person
+from sesame.store.replayed_cards import CardMoves, move_cards
 from sesame.store.replaying import LostStep, ReplayedChain, replay_chain
 from sesame.store.retention import (
     AnchorRow,
@@ -309,6 +311,7 @@ _HOLD = (
     'INSERT INTO holds (bucket, user_code, card_number, "by", by_code, reason, at, release_hash) '  # noqa: S608 -- of the tests
     f"VALUES ({bucket_of(USER_CODE)}, '{USER_CODE}', 1, '{{by}}', '', '', 0, {{hash}})"
 )
+_AGAIN = _HOLD.format(by="desk", hash="NULL").replace("'', '', 0", "'_0000000', '', 0")
 _HASH = f"'\\x{'00' * 32}'"
 
 
@@ -326,6 +329,10 @@ def _state(card: int, state: str) -> str:
         ([_state(1, "waiting")], _HOLD.format(by="owner", hash=_HASH)),
         ([], _HOLD.format(by="owner", hash="NULL")),
         ([], _HOLD.format(by="desk", hash=_HASH)),
+        ([_state(1, "waiting")], _AGAIN),
+        ([_state(1, "retired")], _AGAIN),
+        ([_AGAIN, _state(1, "held")], "DELETE FROM holds"),
+        ([_AGAIN, _state(1, "held")], _state(1, "active")),
         ([], _state(1, "held")),
         ([], _state(1, "retired")),
         ([], _state(1, "waiting")),
@@ -444,6 +451,50 @@ async def test_a_server_has_customers_told_of_their_own_doing_alone(
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await desk.execute("UPDATE notices SET facts = ''")
     await desk.close()
+
+
+@pytest.mark.parametrize(
+    ("role", "ends"), [(WEB_ROLE, "held"), (DESK_ROLE, "retired")], ids=["web", "desk"]
+)
+async def test_a_replay_holds_again_by_whose_settings_it_has(
+    cluster: Cluster, owned: str, owner: Place, role: str, ends: str
+) -> None:
+    """What the desk held, in the bank’s name, and what was retired where the role may."""
+    store = open_store(cluster.url(owned, user=role))
+
+    async def move(**what: object) -> tuple[int, int]:
+        moves = CardMoves(**what)  # type: ignore[arg-type]  # fields by name
+        key = (bucket_of(USER_CODE), USER_CODE)
+        return await store.write(partial(move_cards, key=key, moves=moves, by=BANK_ITSELF, at=9))
+
+    def states() -> list[tuple[str]]:
+        return owner.execute("SELECT state FROM cards ORDER BY card_number")
+
+    owner.execute("UPDATE cards SET created_at = 0")
+    owner.execute(_state(1, "waiting"))
+    owner.execute(_ORDER.format(hash=_HASH, activated="NULL", cancelled="NULL"))
+    assert await move(opened=((1, 1),)) == (0, 1)
+    assert owner.execute("SELECT activated_at FROM card_orders") == [(9,)]
+    owner.execute("DELETE FROM card_orders")
+    assert await move(held_by_owner=(1, 2)) == (2, 0)
+    assert states() == [("held",), ("held",)]
+    assert await move(opened=((2, 0),)) == (0, 1)
+    assert await move(held=(1, 2), reason="stolen") == (2, 0)
+    assert await move(held=(1, 2)) == await move(opened=((1, 0), (2, 0))) == (0, 0)
+    assert (
+        owner.execute('SELECT "by", by_code, reason FROM holds')
+        == [("desk", BANK_ITSELF, "stolen")] * 2
+    )
+    assert states() == [("held",), ("held",)]
+    owner.execute("DELETE FROM holds")
+    owner.execute(_state(1, "active"))
+    owner.execute(_state(2, "waiting"))
+    owner.execute(_ORDER.format(hash=_HASH, activated="NULL", cancelled="NULL"))
+    assert await move(retired=(1, 2)) == (2, 0)
+    assert states() == [(ends,), ("retired",)]
+    reasons = [("was-retired",)] if role == WEB_ROLE else []
+    assert owner.execute("SELECT reason FROM holds") == reasons
+    await store.close()
 
 
 async def test_the_desks_role_renews_and_retires(
@@ -573,26 +624,28 @@ async def test_who_replays_a_fall(web: Store, owner: Place) -> None:
     key = (bucket_of(USER_CODE), USER_CODE)
 
     def again(connection: Connection, *steps: LostStep) -> ReplayedChain | None:
-        return replay_chain(connection, *key, steps)
+        return replay_chain(connection, *key, steps, by=BANK_ITSELF)
 
     assert await web.write(lambda c: again(c, fall)) == ReplayedChain(
-        0, 1, 0, forked=False, left=True
+        0, 1, 0, 0, 0, forked=False, left=True
     )
     assert owner.last_atcs(USER_CODE) == [10, 10]
     owner.execute("UPDATE access SET version = version + 1")  # a line that the stream has not
-    assert owner.write(lambda c: again(c, fall)) == ReplayedChain(1, 0, 0, forked=False, left=True)
+    assert owner.write(lambda c: again(c, fall)) == ReplayedChain(
+        1, 0, 0, 0, 0, forked=False, left=True
+    )
     owner.execute("ALTER TABLE access DISABLE TRIGGER USER")
     owner.execute("UPDATE access SET version = version - 1")
     owner.execute("ALTER TABLE access ENABLE TRIGGER USER")
     assert owner.last_atcs(USER_CODE) == [10, 10]
-    assert owner.write(lambda c: again(c, fall)) == ReplayedChain(1, 0, 0, forked=False)
+    assert owner.write(lambda c: again(c, fall)) == ReplayedChain(1, 0, 0, 0, 0, forked=False)
     assert owner.last_atcs(USER_CODE) == [4, 10]
-    assert await web.write(lambda c: again(c, fall)) == ReplayedChain(1, 0, 0, forked=False)
+    assert await web.write(lambda c: again(c, fall)) == ReplayedChain(1, 0, 0, 0, 0, forked=False)
     other = replace(fall, version=3, prev=bytes(32), falls=(), atcs=((2, 7),))
     begun = "SELECT card_number FROM begun_counters ORDER BY 1"
-    assert await web.write(lambda c: again(c, other)) == ReplayedChain(0, 0, 0, forked=True)
+    assert await web.write(lambda c: again(c, other)) == ReplayedChain(0, 0, 0, 0, 0, forked=True)
     assert owner.execute(begun) == [(1,), (2,)]
-    assert owner.write(lambda c: again(c, other)) == ReplayedChain(0, 0, 0, forked=True)
+    assert owner.write(lambda c: again(c, other)) == ReplayedChain(0, 0, 0, 0, 0, forked=True)
     assert owner.execute(begun) == [(1,)]
     assert owner.last_atcs(USER_CODE) == [4, 10]
 

@@ -65,7 +65,7 @@ from sesame.store.approvals import (
     settle_decision,
 )
 from sesame.store.buckets import bucket_of
-from sesame.store.cards import card_ending, held_card
+from sesame.store.cards import CardState, card_ending, held_card
 from sesame.store.customers import Refusal
 from sesame.store.notices import NOTICE_ID
 from sesame.store.staff import read_staff
@@ -198,7 +198,10 @@ async def decide(bank: Bank, by: Staff, approval: bytes, verdict: Verdict, addre
             for code in (asked.requested_by, by.user_code)
         ]
         decided = replace(asked, verdict=verdict, decided_by=by.user_code, decided_at=now)
-        moves = _moves(bank, decided, [*persons, subject], now=now, address=address)
+        gone = [number for number, state in release.cards if state is CardState.RETIRED]
+        also: Mapping[str, Fact] = {"retired": [[number] for number in gone]} if gone else {}
+        each = [*persons, subject]
+        moves = _moves(bank, decided, each, now=now, address=address, also=also)
         done = await bank.store.write(
             lambda connection: settle_decision(
                 connection,
@@ -366,12 +369,19 @@ def request_facts(asked: Asked) -> dict[str, Fact]:
     }
 
 
-def _moves(
-    bank: Bank, asked: Asked, accesses: Sequence[Access], *, now: datetime, address: str
+def _moves(  # noqa: PLR0913 -- whose, what was asked, and from where
+    bank: Bank,
+    asked: Asked,
+    accesses: Sequence[Access],
+    *,
+    now: datetime,
+    address: str,
+    also: Mapping[str, Fact] = {},
 ) -> list[Move]:
     """A step of each of *accesses*, once; the same line for all, but for its place."""
     event = "approval-requested" if asked.verdict is None else "approval-decided"
-    plan = partial(plan_move, event=event, facts=request_facts(asked), now=now, address=address)
+    facts = {**request_facts(asked), **also}
+    plan = partial(plan_move, event=event, facts=facts, now=now, address=address)
     each = {access.user_code: access for access in accesses}
     return [plan(access, salt=salt_of(bank)) for access in each.values()]
 

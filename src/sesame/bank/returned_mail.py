@@ -47,7 +47,7 @@ from sesame.store.issuing import (
 from sesame.store.orders import SESAME, OrderRow, list_orders, stands_for
 
 _NOTICE = 16  # bytes
-_REASON = "Courrier revenu : n’habite pas à l’adresse indiquée"
+RETURNED_MAIL = "Courrier revenu : n’habite pas à l’adresse indiquée"
 _MOST_SHOWN = 200
 
 _encode = msgspec.json.Encoder(order="sorted").encode
@@ -85,8 +85,8 @@ async def record_returned(bank: Bank, reference: str, by: Signer, *, address: st
             "letter": dispatch.kind,
             "reference": reference,
             "by": shown(by.user_code),
-            "retired": mail.retires or 0,
-            "held": len(mail.holds),
+            "retired": [] if mail.retires is None else [[mail.retires]],
+            "held": [[number] for number in mail.holds],
         }
         move = plan_move(
             access,
@@ -227,7 +227,7 @@ def _suspended(
         retires=retires,
         holds=[n for n in touched if states[n] in {CardState.ACTIVE, CardState.HELD}],
         withdraws=dispatch.order_number if waits and dispatch.kind in ELEMENTS else None,
-        reason=_REASON,
+        reason=RETURNED_MAIL,
         notice=bank.random_bytes(_NOTICE),
         facts=_encode({"letter": dispatch.kind}),
     )

@@ -174,11 +174,21 @@ def run_replay(arguments: argparse.Namespace) -> int:
     print(
         say(
             "Lignes rejouées\u00a0: {taken}\u00a0; déjà là\u00a0: {known}\u00a0; compteurs de "
-            "carte relevés\u00a0: {raised}."
-        ).format(taken=done.taken, known=done.known, raised=done.raised)
+            "carte relevés\u00a0: {raised}\u00a0; cartes bloquées ou retirées de nouveau\u00a0: "
+            "{closed}\u00a0; remises en service\u00a0: {opened}."
+        ).format(
+            taken=done.taken,
+            known=done.known,
+            raised=done.raised,
+            closed=done.closed,
+            opened=done.opened,
+        )
     )
     _tell(
-        say("Leur histoire a continué autrement, seuls leurs compteurs ont été relevés\u00a0:"),
+        say(
+            "Leur histoire a continué autrement, seules leurs cartes ont suivi (compteurs, "
+            "blocages)\u00a0:"
+        ),
         done.forked,
     )
     _tell(

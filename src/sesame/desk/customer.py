@@ -16,7 +16,7 @@ from sesame.bank.dossier import CardInDossier, Dossier, Standing, read_dossier, 
 from sesame.bank.errors import MalformedUserCode
 from sesame.bank.looking import note_look
 from sesame.bank.moments import from_row
-from sesame.bank.staff import Role, shown
+from sesame.bank.staff import BANK_ITSELF, Role, shown
 from sesame.bank.staffing import Staff, all_members
 from sesame.bank.user_code import parse_user_code
 from sesame.catalogue import N_, Language, translator
@@ -148,6 +148,7 @@ _EXPIRES = N_("expire le {day}")
 _UNSURE = N_("à confirmer par une réponse à la banque, depuis une restauration")
 _BY_LETTER = N_("lettre {letter}")
 _HELD_BY_OWNER = N_("Bloquée par l’abonné {when}")
+_HELD_AGAIN = N_("Bloquée {when}, et de nouveau après une restauration\u00a0: {reason}")
 _HELD_BY_DESK = N_("Bloquée par {name} {when} : {reason}")
 _ORDERED = N_("{kind}, {reason}, commandée {when} par {name}")
 _ORDER_STATES: Mapping[str, str] = {
@@ -367,6 +368,8 @@ class _Told:
         if hold.by == "owner":  # who says no reason
             return self._say(_HELD_BY_OWNER).format(when=at)
         reason = self.word(REASONS, hold.reason)
+        if hold.by_code == BANK_ITSELF:  # by a replay: who it was, the line says
+            return self._say(_HELD_AGAIN).format(when=at, reason=reason)
         return self._say(_HELD_BY_DESK).format(name=name, when=at, reason=reason)
 
     def order(self, order: OrderShown) -> str:

@@ -152,6 +152,9 @@ REASONS: Mapping[str, str] = {
     "reader": N_("lecteur en cause"),
     "stranger": N_("essais d’un tiers"),
     "unexplained": N_("sans explication"),
+    "was-retired": N_("elle était retirée pour toujours"),
+    "staff-closed": N_("compte du personnel fermé"),
+    "erased": N_("données effacées, à effacer de nouveau"),
 }
 WHY: Mapping[str, str] = {
     "expiry": N_("fin de validité"),

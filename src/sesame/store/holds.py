@@ -24,6 +24,9 @@ from sesame.store.metadata import METADATA
 
 Key = tuple[int, str]  # bucket and user code
 
+# In the place of a release number's hash, where the number is not known any more: none gives it.
+NO_NUMBER = bytes(32)
+
 HOLDS = Table(
     "holds",
     METADATA,

@@ -11,6 +11,7 @@ from sesame.store.audit import AUDIT_LINES
 from sesame.store.begun import forget_begun
 from sesame.store.cards import CARDS, Lowering, lower_atc
 from sesame.store.devices import DEVICES
+from sesame.store.replayed_cards import CardMoves, move_cards
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,7 @@ class LostStep:
     retires: bool = False  # the old code, if there was one
     ends_sessions: bool = False
     forgets_devices: bool = False
+    moves: CardMoves | None = None
 
 
 class ReplayedChain(msgspec.Struct, frozen=True):
@@ -37,16 +39,19 @@ class ReplayedChain(msgspec.Struct, frozen=True):
     known: int  # that the database had
     taken: int  # that it had lost, and has again
     raised: int  # last ATCs
-    forked: bool  # the row went on otherwise: only last ATCs were raised from there on
+    closed: int  # cards that were held or retired
+    opened: int  # that sign in again
+    forked: bool  # the row went on otherwise: from there on only ATCs and cards were moved
     left: bool = False  # a card still begins too high: this role may not lower it
 
 
 def replay_chain(
-    connection: Connection, bucket: int, user_code: str, steps: Sequence[LostStep]
+    connection: Connection, bucket: int, user_code: str, steps: Sequence[LostStep], *, by: str
 ) -> ReplayedChain | None:
     """Take those of *steps*, by version, that follow the row as it is; None where it is nobody's.
 
-    Their lines stand where they stood. The cards stay as unsure as they are.
+    Their lines stand where they stood. The cards stay as unsure as they are; those that a lost
+    step held are held again, by the staff code *by*, also where the row went on otherwise.
     """
     row = connection.execute(
         select(ACCESS.c.version, ACCESS.c.head, ACCESS.c.old_code.is_not(None))
@@ -57,7 +62,7 @@ def replay_chain(
         return None
     version, head, has_old_code = row
     there = _heads_of(connection, bucket, user_code, [step.version for step in steps])
-    known = taken = raised = 0
+    known = taken = raised = closed = opened = 0
     forked = left = False
     # Or a code that the database knows of, and these steps do not, would stand above the fall.
     to_the_end = bool(steps) and steps[-1].version >= version
@@ -66,13 +71,15 @@ def replay_chain(
             # One that was pruned since cannot be compared.
             forked |= there.get(step.version, step.head) != step.head
             known += not forked
+            lost = forked
         elif not forked and step.version == version + 1 and step.prev == head:
             retires = has_old_code and step.retires
             _take_again(connection, bucket, user_code, step, retires=retires)
             version, head, has_old_code = step.version, step.head, has_old_code and not retires
             taken += 1
+            lost = True
         else:
-            forked = True
+            forked = lost = True
         if not forked:
             for fall in step.falls:
                 left |= not _falls_again(connection, bucket, user_code, fall, may=to_the_end)
@@ -81,7 +88,11 @@ def replay_chain(
             for card_number, atc in step.atcs:
                 forget_begun(connection, (bucket, user_code), card_number, at_or_above=atc)
         raised += sum(_raise_atc(connection, bucket, user_code, *card) for card in step.atcs)
-    return ReplayedChain(known, taken, raised, forked, left)
+        if lost and step.moves is not None:
+            key = (bucket, user_code)
+            down, up = move_cards(connection, key, step.moves, by=by, at=step.at)
+            closed, opened = closed + down, opened + up
+    return ReplayedChain(known, taken, raised, closed, opened, forked, left)
 
 
 def _falls_again(

@@ -136,7 +136,10 @@ _DESK: Mapping[str, str] = {
     "former_addresses": "SELECT, INSERT",
     "customer_words": "SELECT",
     "audit_lines": "SELECT, INSERT",  # a timeline says what happened
-    "card_orders": f"SELECT {_ORDER}, INSERT, UPDATE (cancelled_at, activation_until)",
+    "card_orders": (
+        f"SELECT {_ORDER}, INSERT, "
+        "UPDATE (activated_at, cancelled_at, activation_until)"  # activated by a replay
+    ),
     "dispatches": "SELECT, INSERT, UPDATE (posted_at, returned_at, voided_at)",
     "batches": "SELECT",
     "readers": "SELECT, INSERT, UPDATE (state, bucket, user_code, changed_at)",

@@ -5,7 +5,8 @@ exceptional closures; changes of the desk's limits; the words of names, by which
 finds somebody, filled from the customers there are; an index of how cards end. New tables; no row
 of a customer is changed, and no login reads them. On
 PostgreSQL a card that is retired stays so, whoever writes; who makes cards lets none sign in; and
-the server of customers opens none but one that waits, by its order, and one that its owner held.
+the server of customers opens none but one that waits, by its order, and one that its owner held,
+and retires one that waits or was replaced.
 What cards began with, from now on: a last ATC may fall from there, and from nowhere else, where who
 writes may change both; so a code that was accepted since keeps it from falling, whoever writes.
 One request of each kind for a card is
@@ -62,7 +63,7 @@ BEGIN
             WHERE made.bucket = OLD.bucket AND made.user_code = OLD.user_code
               AND made.card_number = OLD.card_number AND made.activation_hash IS NOT NULL
               AND made.activated_at IS NOT NULL AND made.cancelled_at IS NULL)
-        WHEN NEW.state = 'retired' THEN EXISTS (
+        WHEN NEW.state = 'retired' THEN OLD.state = 'waiting' OR EXISTS (
             SELECT FROM public.card_orders AS made
             WHERE made.bucket = OLD.bucket AND made.user_code = OLD.user_code
               AND made.replaces = OLD.card_number AND made.activation_hash IS NOT NULL
@@ -94,8 +95,9 @@ WHEN (NEW.state <> 'waiting'
     AND NOT has_table_privilege(current_user, 'public.approvals', 'INSERT'))
 EXECUTE FUNCTION sesame_guards_new_cards()
 """
-# Likewise: an owner holds what signs in, and takes no hold of the desk's away. Who only takes rows
-# away, as an erasure does, is not meant.
+# Likewise: an owner holds what signs in, and takes no hold of the desk's away. What a replay finds
+# held by the desk it holds in the bank's own name (`_0000000`), nobody's of staff. Who only takes
+# rows away, as an erasure does, is not meant.
 _GUARDS_HOLDS = """
 CREATE FUNCTION sesame_guards_holds() RETURNS trigger LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
@@ -107,10 +109,12 @@ BEGIN
         END IF;
     ELSIF has_table_privilege(current_user, 'public.approvals', 'INSERT')
             OR NEW."by" = 'desk' AND has_table_privilege(current_user, 'public.cards', 'INSERT')
-            OR NEW."by" = 'owner' AND NEW.release_hash IS NOT NULL AND EXISTS (
+            OR (NEW."by" = 'owner' AND NEW.release_hash IS NOT NULL
+                OR NEW."by" = 'desk' AND NEW.by_code = '_0000000') AND EXISTS (
                 SELECT FROM public.cards AS card
                 WHERE card.bucket = NEW.bucket AND card.user_code = NEW.user_code
-                  AND card.card_number = NEW.card_number AND card.state = 'active') THEN
+                  AND card.card_number = NEW.card_number
+                  AND (card.state = 'active' OR NEW."by" = 'desk' AND card.state = 'held')) THEN
         RETURN NEW;
     END IF;
     RAISE 'refused on holds: % of a hold of the desk', TG_OP USING ERRCODE = 'restrict_violation';
