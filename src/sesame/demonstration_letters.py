@@ -1,7 +1,7 @@
 """What the bank of a demonstration posts to its customers: every letter, and the sheets.
 
 The PINs are those of the simulator's file. What letters say by chance (references, a reader's
-serial number, its activation number, the pattern over a PIN) grows from the seed of the
+serial number, a Sésame card's activation number, the pattern over a PIN) grows from the seed of the
 demonstration, so that the same day gives the same letters.
 """
 
@@ -52,6 +52,7 @@ class _Desk:
     def letters(self) -> Iterator[Posted]:
         to, customer, on = _addressee(self.recipient), self.recipient.customer, self.on
         card = CardKind(customer.kind.value)
+        activated = card is CardKind.SESAME  # a bank card signs in from the first
         yield CardLetter(to=to, reference=self._reference("card"), on=on, card=card)
         if card is CardKind.SESAME:
             yield PinLetter(
@@ -68,8 +69,8 @@ class _Desk:
             on=on,
             model=READER_MODEL,
             serial=f"SR1-{self._digits('serial')}",
-            activation=self._digits("activation"),
-            activate_by=on + timedelta(days=_ACTIVATION_DAYS),
+            activation=self._digits("activation") if activated else None,
+            activate_by=on + timedelta(days=_ACTIVATION_DAYS) if activated else None,
         )
         yield WelcomeLetter(
             to=to,
