@@ -9,9 +9,7 @@ import hmac
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import product
 
-from sesame.catalogue import Language
 from sesame.demonstration import Recipient
 from sesame.letters.letter import (
     Addressee,
@@ -20,10 +18,9 @@ from sesame.letters.letter import (
     PinLetter,
     Posted,
     ReaderLetter,
-    Sheet,
     WelcomeLetter,
+    every_sheet,
 )
-from sesame.postal import LetterFormat
 
 READER_MODEL = "Sesame R1"
 _ACTIVATION_DAYS = 30
@@ -37,8 +34,7 @@ def letters_of(recipients: Sequence[Recipient], seed: bytes, on: date) -> Iterat
     """
     for recipient in recipients:
         yield from _Desk(recipient, seed, on).letters()
-    for card, language, size in product(CardKind, Language, LetterFormat):
-        yield Sheet(card=card, language=language, format=size)
+    yield from every_sheet()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
