@@ -1,7 +1,7 @@
 """What the bank of a demonstration posts to its customers: every letter, and the sheets.
 
 The PINs are those of the simulator's file. What letters say by chance (references, a reader's
-serial number, its activation number, the pattern over a PIN) grows from the seed of the
+serial number, a Sésame card's activation number, the pattern over a PIN) grows from the seed of the
 demonstration, so that the same day gives the same letters.
 """
 
@@ -9,9 +9,7 @@ import hmac
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import product
 
-from sesame.catalogue import Language
 from sesame.demonstration import Recipient
 from sesame.letters.letter import (
     Addressee,
@@ -20,10 +18,9 @@ from sesame.letters.letter import (
     PinLetter,
     Posted,
     ReaderLetter,
-    Sheet,
     WelcomeLetter,
+    every_sheet,
 )
-from sesame.postal import LetterFormat
 
 READER_MODEL = "Sesame R1"
 _ACTIVATION_DAYS = 30
@@ -37,8 +34,7 @@ def letters_of(recipients: Sequence[Recipient], seed: bytes, on: date) -> Iterat
     """
     for recipient in recipients:
         yield from _Desk(recipient, seed, on).letters()
-    for card, language, size in product(CardKind, Language, LetterFormat):
-        yield Sheet(card=card, language=language, format=size)
+    yield from every_sheet()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -52,6 +48,7 @@ class _Desk:
     def letters(self) -> Iterator[Posted]:
         to, customer, on = _addressee(self.recipient), self.recipient.customer, self.on
         card = CardKind(customer.kind.value)
+        activated = card is CardKind.SESAME  # a bank card signs in from the first
         yield CardLetter(to=to, reference=self._reference("card"), on=on, card=card)
         if card is CardKind.SESAME:
             yield PinLetter(
@@ -68,8 +65,8 @@ class _Desk:
             on=on,
             model=READER_MODEL,
             serial=f"SR1-{self._digits('serial')}",
-            activation=self._digits("activation"),
-            activate_by=on + timedelta(days=_ACTIVATION_DAYS),
+            activation=self._digits("activation") if activated else None,
+            activate_by=on + timedelta(days=_ACTIVATION_DAYS) if activated else None,
         )
         yield WelcomeLetter(
             to=to,

@@ -50,6 +50,7 @@ from sesame.letters.batch import (
     discard_unfinished,
     read_manifest,
     write_batch,
+    write_samples,
 )
 from sesame.letters.errors import BatchExists, LetterError, NotConfirmed
 from sesame.letters.letter import (
@@ -61,6 +62,7 @@ from sesame.letters.letter import (
     ReaderLetter,
     ReminderLetter,
     WelcomeLetter,
+    every_sheet,
 )
 from sesame.letters.typesetting import Typesetter
 from sesame.notice_letters import notice_letter
@@ -192,6 +194,16 @@ async def print_letters(  # noqa: PLR0913 -- of which bank, what, by whom, with 
             raise
         _name(part, folder)
         return Printed(batch=batch, letters=len(run.printed), left_out=run.left_out)
+
+
+def write_sheets(folder: Path, *, institution: Institution, written: Callable[[int], None]) -> int:
+    """Write every instruction sheet of *institution* into *folder*, new or empty; how many.
+
+    Raises:
+        BatchExists, OSError: as `letters.batch.write_samples`.
+    """
+    typesetter = Typesetter(institution)
+    return len(write_samples(folder, every_sheet(), typesetter=typesetter, written=written))
 
 
 async def destroy_letters(  # noqa: PLR0913 -- which batch, by whom, what is confirmed

@@ -199,6 +199,67 @@ async def test_a_file_that_grew(branch: Branch) -> None:
     _all_whole(branch, 9)
 
 
+async def test_an_old_code_that_was_to_come(branch: Branch) -> None:
+    """The same row with the hash sets it, once, with a line; who had only that is in by it."""
+    ids = [{"user_code": "ZOEP2345"}, {"user_code": "", "reference": "R-7"}]
+    to_come, come = (
+        [_PLAIN | _NO_CARD | {"card_kind": "none", "old_code_hash": code} | one for one in ids]
+        for code in ("will-be-set", _HASH)
+    )
+    assert await _import(branch, to_come) == (Counts(enrolled=2), [])
+    zoe = Person(UserCode("ZOEP2345"), "Zoé Petit", ())
+    assert not isinstance(await branch.login(zoe, OldCode("tilleul-1971")), Accepted)
+    assert await _import(branch, come, keep=False) == (Counts(old_codes=2), [])
+    assert await _import(branch, come) == (Counts(old_codes=2), [])
+    assert branch.rows("SELECT count(*) FROM access WHERE old_code = ?", _HASH) == [(2,)]
+    assert branch.rows("SELECT count(*) FROM customer_details WHERE old_code_to_come") == [(0,)]
+    lines, _ = await branch.chain(zoe)
+    said = json.loads(lines[-1][1])
+    assert (said["event"], said["by"]) == ("old-code-set", "Ann")
+    assert _HASH not in lines[-1][1].decode()
+    assert isinstance(await branch.login(zoe, OldCode("tilleul-1971")), Accepted)
+    assert await _import(branch, come) == (Counts(there=2), [])
+    counts, problems = await _import(branch, to_come)
+    assert counts == Counts(refused=2)
+    assert {problem.trouble for problem in problems} == {Trouble.DIFFERS}
+    assert (await audit(branch.bank.store, None)).findings == []
+
+
+async def test_no_old_code_comes_that_was_not_to(branch: Branch) -> None:
+    """Neither where there is or was to be none, nor with another change, nor after a login."""
+    zoe = {"user_code": "ZOEP2345"}
+    await _import(branch, [_PLAIN | zoe | {"old_code_hash": "will-be-set"}])
+    late = _PLAIN | zoe
+    for changed in ({"name": "Zoé Grand"}, {"postcode": "75012"}):
+        assert (await _import(branch, [late | changed]))[0] == Counts(refused=1)
+    person = Person(UserCode("ZOEP2345"), "Zoé Petit", (_OTHER,))
+    assert isinstance(await branch.login(person, _OTHER.code(3)), Accepted)
+    for keep in (False, True):
+        assert await _import(branch, [late], keep=keep) == (Counts(there=1), [])
+    assert branch.rows("SELECT old_code FROM access WHERE user_code = 'ZOEP2345'") == [(None,)]
+    card = {"pan": "4970101234567893"}
+    none = _PLAIN | card | {"user_code": "NONE2345", "old_code_hash": "none"}
+    await _import(branch, [none])
+    assert (await _import(branch, [none | {"old_code_hash": _HASH}]))[0] == Counts(refused=1)
+
+
+async def test_old_codes_that_two_imports_bring_at_once(branch: Branch) -> None:
+    """Each is set once, and both imports count all of their rows."""
+    rows = [
+        _PLAIN | _NO_CARD | {"user_code": f"A{place:07d}", "old_code_hash": "will-be-set"}
+        for place in range(BATCH + 5)
+    ]
+    await _import(branch, rows)
+    content = _file([row | {"old_code_hash": _HASH} for row in rows])
+    both = await asyncio.gather(
+        *(an_import(branch.bank, []).read(io.BytesIO(content), FileFormat.CSV) for _ in range(2))
+    )
+    assert [counts.rows for counts in both] == [len(rows)] * 2
+    assert sum(counts.old_codes for counts in both) == len(rows)
+    assert branch.rows("SELECT count(*) FROM audit_lines WHERE version = 2") == [(len(rows),)]
+    assert (await audit(branch.bank.store, None)).findings == []
+
+
 async def test_a_broken_row_in_the_middle(branch: Branch) -> None:
     """It is told by its line, and nothing else is lost, in whatever batch it stands."""
     rows = [*_rows(2 * BATCH + 10)]

@@ -14,6 +14,7 @@ import pytest
 
 from sesame.bank.customer_file import Trouble
 from sesame.bank.importing import Counts, Import
+from sesame.bank.old_code import OldCode, OldCodes
 from sesame.cli import customers, import_words
 from sesame.cli.main import main
 from sesame.store.schema import migrate
@@ -103,6 +104,24 @@ def test_an_import(office: Office, capsys: pytest.CaptureFixture[str]) -> None:
     assert (_count(said.out, "enrolled"), _count(said.out, "there already")) == (0, 2)
     assert Path(f"{office.codes}.2").read_bytes() == office.codes.read_bytes()
     assert said.err == ""
+
+
+def test_an_old_code_that_comes_later(office: Office, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same file again, with the hash where it said that one would be set."""
+    assert office.run(_BOB, more=("--user-codes", str(office.codes))) == 0
+    capsys.readouterr()
+    hashed = OldCodes().hash(OldCode("tilleul-1971"))
+    assert (
+        office.run(
+            _BOB.replace("will-be-set", f'"{hashed}"'), more=("--user-codes", f"{office.codes}.2")
+        )
+        == 0
+    )
+    said = capsys.readouterr().out
+    assert (_count(said, "enrolled"), _count(said, "there already")) == (0, 0)
+    assert _count(said, "old codes") == 1
+    assert hashed not in said
+    assert Path(f"{office.codes}.2").read_bytes() == office.codes.read_bytes()
 
 
 def test_a_broken_row(office: Office, capsys: pytest.CaptureFixture[str]) -> None:

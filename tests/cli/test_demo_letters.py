@@ -131,17 +131,31 @@ def test_a_user_code_stands_in_a_welcome_letter_alone(letters: _Letters) -> None
 
 
 def test_an_activation_number_stands_in_a_readers_letter_alone(letters: _Letters) -> None:
-    """With the serial number; another for each customer."""
-    told = [
-        re.findall(_GROUPED, letters.of("reader", customer))
+    """Of a Sésame card, with the serial number; another for each customer."""
+    told = {
+        customer.user_code: re.findall(_GROUPED, letters.of("reader", customer))
         for customer in letters.drawer.customers
-    ]
-    assert [len(numbers) for numbers in told] == [2] * 5
-    assert len({number for numbers in told for number in numbers}) == 10
+    }
+    for customer in letters.drawer.customers:
+        serial_alone = customer.kind is Kind.BANK
+        assert len(told[customer.user_code]) == (1 if serial_alone else 2)
+    assert len({number for numbers in told.values() for number in numbers}) == 7
     for name, text in letters.texts.items():
         if not name.startswith("reader-"):
             # A reference has letters; should one have none, it stands in its name too.
             assert set(re.findall(_GROUPED, text)) <= {name.partition("-")[2][:9]}
+
+
+def test_no_letter_of_a_bank_card_speaks_of_activation(letters: _Letters) -> None:
+    """As `/activation` says: there is nothing to activate; nor does a PIN come apart."""
+    for customer in letters.drawer.customers:
+        card, reader = letters.of("card", customer), letters.of("reader", customer)
+        bank, english = customer.kind is Kind.BANK, "Dear customer" in card
+        nothing = "nothing to activate" if english else "il n’y a rien à activer"
+        number = "activation number" if english else "numéro d’activation"
+        assert (nothing in card) == bank
+        assert (number in card) != bank
+        assert (number in reader.lower()) != bank
 
 
 def test_no_letter_has_the_number_of_a_card(letters: _Letters) -> None:

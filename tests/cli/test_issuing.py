@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
 )
+from pypdf import PdfReader
 
 from sesame import app
 from sesame.cli import issuing
@@ -193,3 +194,39 @@ def test_without_typst(
     monkeypatch.setitem(sys.modules, "sesame.posting", None)
     assert console.run("letters", "card", "--folder", str(tmp_path / "card")) == 1
     assert "sesame[letters]" in capsys.readouterr().err
+
+
+def _words(path: Path) -> str:
+    pages = PdfReader(path).pages
+    return " ".join(" ".join(page.extract_text() for page in pages).split())
+
+
+def test_the_sheets_of_a_bank(
+    console: Console, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both, in both languages and sizes, with its own name and numbers; nobody has to say who."""
+    with console.settings.open("a", encoding="utf-8") as settings:
+        settings.write(
+            '[institution]\nname = "Banque des Quais"\nportal = "Quai en ligne"\n'
+            'telephone = "01 99 00 77 77"\n'
+        )
+    folder = tmp_path / "sheets"
+    named = ["issuing", "sheets", "--settings", str(console.settings), "--folder", str(folder)]
+    assert main(named) == 0
+    assert "8 instruction sheets" in capsys.readouterr().out
+    assert {path.name for path in folder.iterdir()} == {
+        f"sheet-{card}-{language}-{size}.pdf"
+        for card in ("bank", "sesame")
+        for language in ("fr", "en")
+        for size in ("normal", "large-print")
+    }
+    for path in folder.iterdir():
+        words = _words(path)
+        assert "Banque des Quais" in words
+        assert "Quai en ligne" in words
+        assert "01 99 00 77 77" in words
+        assert "Coop@net" not in words
+        assert "01 99 00 26 40" not in words
+    assert "Activate it first" in _words(folder / "sheet-sesame-en-normal.pdf")
+    assert main(named) == 1
+    assert "there is something here already" in capsys.readouterr().err

@@ -72,6 +72,8 @@ _OF_ONE = {
         ("S4", "Il vous faut deux objets : votre carte Sésame et le lecteur."),
         ("S7", "Glissez votre carte Sésame dans le lecteur, puce vers le haut."),
         ("S11", "Ces 4 chiffres sont dans une lettre à part, partie un autre jour que le lecteur"),
+        ("activation", "Première fois avec cette carte ? Choisissez « Activez-la d’abord »"),
+        ("activation", "le numéro de la lettre du lecteur"),
     ],
 }
 # Labels and titles, which are the leaflet's own.

@@ -1,5 +1,6 @@
 """The import of existing customers: each row becomes a customer whole, or is told as a problem.
 
+A row whose old code was to come later may be imported again with it, and it is set then.
 Rows go in by batches, a commit each, so that an import that was cut off is begun again with the
 same file: who is in is recognised by a digest of their row, and passed over. Memory holds two
 batches, however long the file is. docs/decisions/0034.
@@ -23,11 +24,13 @@ from sesame.bank.customer_row import Row, Rules, read_row
 from sesame.bank.customers import NewCustomer, enrol_all, register_cards
 from sesame.bank.dispatching import new_references
 from sesame.bank.errors import NotEnrolled, TooBusy
-from sesame.bank.user_code import generate_user_code
+from sesame.bank.late_old_codes import LateOldCode, set_old_codes
+from sesame.bank.user_code import UserCode, generate_user_code
 from sesame.custody.custodian import KeyRef, Registered
 from sesame.store.buckets import bucket_of
 from sesame.store.cards import Key
-from sesame.store.details import Found, find_enrolled
+from sesame.store.details import Found, Imported, find_enrolled
+from sesame.store.errors import StepLost
 from sesame.store.seen import Seen
 
 BATCH = 500  # rows of one commit
@@ -49,16 +52,17 @@ def countries() -> frozenset[str]:
 
 @dataclass(slots=True)
 class Counts:
-    """What became of the rows so far. They sum up: each row is in one of the three."""
+    """What became of the rows so far. They sum up: each row is in one of the four."""
 
     enrolled: int = 0  # in a rehearsal: would be
     there: int = 0  # by an import before
     refused: int = 0
+    old_codes: int = 0  # came now, for customers by an import before
 
     @property
     def rows(self) -> int:
         """All of them."""
-        return self.enrolled + self.there + self.refused
+        return self.enrolled + self.there + self.refused + self.old_codes
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -68,6 +72,7 @@ class _Candidate:
     row: Row
     customer: NewCustomer
     registered: tuple[Registered, ...]  # their cards
+    awaited: bytes | None = None  # digest of their row of before, whose old code is in this one
 
     @property
     def key(self) -> Key:
@@ -185,7 +190,7 @@ class Import:
         )
 
     async def _sift(self, candidates: Sequence[_Candidate]) -> list[_Candidate]:
-        """Those of *candidates* who are new: the others are counted, and told."""
+        """Those of *candidates* who are new, or whose old code is: others are counted, and told."""
         references = [one.row.details.reference for one in candidates]
         found = await self.bank.store.read(
             partial(
@@ -196,7 +201,10 @@ class Import:
             )
         )
         new, collided = [], []
-        for one in candidates:
+        for one in (replace(candidate, awaited=None) for candidate in candidates):
+            if (late := _late(one, found)) is not None:
+                new.append(late)
+                continue
             there = _there(one, found)
             if isinstance(there, Problem):
                 self._refuse([there])
@@ -210,25 +218,50 @@ class Import:
         return new + (await self._candidates(collided) if collided else [])
 
     async def _write(self, candidates: list[_Candidate]) -> None:
-        """Enrol *candidates*, in one commit; in a rehearsal, count them."""
+        """Enrol *candidates*, in one commit, and set old codes in another; or count them."""
         for _ in range(_TURNS):
-            if not (self.keep and candidates):
-                break
+            new = [one for one in candidates if one.awaited is None]
             try:
-                await enrol_all(
-                    self.bank,
-                    await self._told(candidates),
-                    registered=[card for one in candidates for card in one.registered],
-                    by=self.by,
-                )
-            except NotEnrolled:
+                if self.keep and new:
+                    await self._enrol(new)
+                self.counts.enrolled += len(new)
+                self._tell_all_generated(new)
+                candidates = [one for one in candidates if one.awaited is not None]
+                come = await self._set_old_codes(candidates)
+            except (NotEnrolled, StepLost):
                 # Somebody else came first: another import perhaps, with the same rows.
                 candidates = await self._sift(candidates)
             else:
                 break
         else:
             raise TooBusy
-        self.counts.enrolled += len(candidates)
+        self.counts.old_codes += come
+        self.counts.there += len(candidates) - come
+        self._tell_all_generated(candidates)
+
+    async def _enrol(self, new: Sequence[_Candidate]) -> None:
+        await enrol_all(
+            self.bank,
+            await self._told(new),
+            registered=[card for one in new for card in one.registered],
+            by=self.by,
+        )
+
+    async def _set_old_codes(self, candidates: Sequence[_Candidate]) -> int:
+        """Set the old codes that were to come; how many had still to."""
+        codes = [
+            LateOldCode(
+                user_code=one.customer.user_code,
+                old_code=one.customer.old_code,
+                was=one.awaited,
+                becomes=one.customer.import_digest,
+            )
+            for one in candidates
+            if one.awaited and one.customer.old_code and one.customer.import_digest
+        ]
+        return await set_old_codes(self.bank, codes, by=self.by, keep=self.keep)
+
+    def _tell_all_generated(self, candidates: Sequence[_Candidate]) -> None:
         for one in candidates:
             self._tell_generated(one.row, one.customer.user_code)
 
@@ -290,12 +323,37 @@ def _digest(customer: NewCustomer, registered: Sequence[Registered]) -> bytes:
     return hashlib.sha256(_DIGEST + msgspec.json.encode(said)).digest()
 
 
+def _digest_of_before(one: _Candidate) -> bytes | None:
+    """The digest of the same row without its old code, which was still to come; None without."""
+    customer = one.customer
+    if customer.old_code is None or customer.details is None:
+        return None
+    details = replace(customer.details, old_code_to_come=True)
+    return _digest(replace(customer, old_code=None, details=details), one.registered)
+
+
+def _late(one: _Candidate, found: Found) -> _Candidate | None:
+    """The row with whose it is, where it brings the old code that was to come; else None."""
+    known = _known(one, found)
+    if known is None or known.digest is None or known.digest != _digest_of_before(one):
+        return None
+    customer = replace(one.customer, user_code=UserCode(known.key[1]))
+    return replace(one, customer=customer, awaited=bytes(known.digest))
+
+
+def _known(one: _Candidate, found: Found) -> Imported | None:
+    """Who stands there already: by the reference, or by the user code where the row has one."""
+    if one.row.user_code is None:
+        return found.by_reference.get(one.row.details.reference or "")
+    return found.by_key.get(one.key)
+
+
 def _there(one: _Candidate, found: Found) -> str | Problem | None:
     """The user code of a row that is in already; or why it cannot go in; None where it can."""
     row, reference = one.row, one.row.details.reference
     generated = row.user_code is None
     same_reference = found.by_reference.get(reference or "")
-    known = same_reference if generated else found.by_key.get(one.key)
+    known = _known(one, found)
     if known is not None and known.digest is not None:
         if known.digest == one.customer.import_digest:
             return known.key[1]

@@ -157,7 +157,7 @@ def run(arguments: argparse.Namespace) -> int:
             codes.flush()
             told.flush()
         except BaseException:
-            if counts.enrolled or counts.there:
+            if counts.enrolled or counts.there or counts.old_codes:
                 told.report(arguments.file, counts, _CUT_OFF)
             raise
         told.report(arguments.file, counts, _DONE)
@@ -393,6 +393,7 @@ class _Told:
             (N_("lignes lues"), counts.rows),
             (N_("inscrits") if kept else N_("à inscrire"), counts.enrolled),
             (N_("déjà là"), counts.there),
+            (N_("anciens codes"), counts.old_codes),
             (N_("refusées"), counts.refused),
         ):
             print(f"  {say(name):<14} {_grouped(number):>11}")

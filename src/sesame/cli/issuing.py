@@ -115,6 +115,7 @@ def add_parser(commands: _Actions) -> None:
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     _add_make(actions)
     _add_letters(actions)
+    _add_sheets(actions)
     _add_posted(actions)
     _add_destroy(actions)
     _add_returned(actions)
@@ -306,6 +307,55 @@ def run_letters(arguments: argparse.Namespace) -> int:
 
     with interrupted_by_sigterm():
         return _writing(arguments.folder, lambda: office.do(letters))
+
+
+def _add_sheets(actions: _Actions) -> None:
+    action = actions.add_parser(
+        "sheets", help=say("Écrire les modes d’emploi, à joindre aux lecteurs")
+    )
+    action.add_argument(
+        "--settings",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help=say("le fichier des réglages (TOML)"),
+    )
+    action.add_argument(
+        "--folder",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help=say("le nouveau dossier des modes d’emploi"),
+    )
+    action.set_defaults(run=run_sheets)
+
+
+def run_sheets(arguments: argparse.Namespace) -> int:
+    """Write the instruction sheets with the names and numbers of the settings; nothing of anybody.
+
+    Raises:
+        SesameError: see `read_settings` and `write_sheets`; or Typst is missing.
+    """
+    posting = _posting()
+    from sesame.cli.page_progress import (  # noqa: PLC0415 -- a library that no server needs
+        counted_progress,
+        interrupted_by_sigterm,
+    )
+
+    institution = institution_of(read_settings(arguments.settings).institution)
+    folder = Path(os.path.abspath(arguments.folder))  # noqa: PTH100 -- a link is no folder
+
+    def sheets() -> int:
+        with interrupted_by_sigterm(), counted_progress() as (_, written):
+            count = posting.write_sheets(folder, institution=institution, written=written)
+        print(
+            say("{path} : {count} modes d’emploi, à joindre aux lecteurs.").format(
+                path=arguments.folder, count=count
+            )
+        )
+        return 0
+
+    return _writing(arguments.folder, sheets)
 
 
 def _tell_left_out(left_out: "Sequence[LeftOut]") -> None:

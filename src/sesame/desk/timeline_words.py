@@ -16,6 +16,7 @@ from sesame.web.formats import until, when
 
 WORDS: Mapping[str, str] = {
     "enrolment": N_("Inscription à Coop@net."),
+    "old-code-set": N_("Ancien code repris ; il était encore à venir."),
     "login-code": N_("Connexion : code accepté ({card}, compteur {atc})."),
     "login-two-codes": N_("Connexion : deux codes de suite acceptés ({card}, compteur {atc})."),
     "login-challenge": N_(

@@ -114,9 +114,28 @@ def _(posted: CardLetter, institution: Institution) -> tuple[str, list[Part]]:
         if bank
         else say("Voici votre carte Sésame. Elle ne paie pas : elle ne fait que des codes.")
     )
-    apart = say(
-        "Par sécurité, rien d’autre n’est dans cette enveloppe. Le code secret de la carte, "
-        "le lecteur et votre code utilisateur arrivent chacun dans un envoi à part."
+    apart = (
+        say(
+            "Par sécurité, rien d’autre n’est dans cette enveloppe. Le lecteur et votre code "
+            "utilisateur arrivent chacun dans un envoi à part. Le code secret est celui de vos "
+            "paiements."
+        )
+        if bank
+        else say(
+            "Par sécurité, rien d’autre n’est dans cette enveloppe. Le code secret de la carte, "
+            "le lecteur et votre code utilisateur arrivent chacun dans un envoi à part."
+        )
+    )
+    wait = (
+        say(
+            "Attendez le lecteur, qui arrive en colis. Pour une carte bancaire, il n’y a rien à "
+            "activer."
+        )
+        if bank
+        else say(
+            "Attendez le lecteur : son courrier porte le numéro d’activation. "
+            "Sans lui, la carte n’ouvre rien sur {portal}."
+        ).format(portal=institution.portal)
     )
     return title, [
         paragraph(say("Bonjour,")),
@@ -124,14 +143,7 @@ def _(posted: CardLetter, institution: Institution) -> tuple[str, list[Part]]:
         Steps(
             [
                 [paragraph(say("Détachez la carte de cette feuille."))],
-                [
-                    paragraph(
-                        say(
-                            "Attendez le lecteur : son courrier porte le numéro d’activation. "
-                            "Sans lui, la carte n’ouvre rien sur {portal}."
-                        ).format(portal=institution.portal)
-                    )
-                ],
+                [paragraph(wait)],
                 [
                     paragraph(
                         say(

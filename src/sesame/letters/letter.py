@@ -5,9 +5,11 @@ number in a `ReaderLetter`, and in no other: what is never put together cannot b
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum, unique
+from itertools import product
 from secrets import token_bytes
 
 from sesame.catalogue import Language
@@ -245,6 +247,12 @@ _KINDS: dict[type[Posted], str] = {
     ReminderLetter: "reminder",
     Sheet: "sheet",
 }
+
+
+def every_sheet() -> Iterator[Sheet]:
+    """Both, in each language and size."""
+    for card, language, size in product(CardKind, Language, LetterFormat):
+        yield Sheet(card=card, language=language, format=size)
 
 
 def kind_of(posted: Posted) -> str:

@@ -58,7 +58,7 @@ def parts_of(sheet: Sheet, institution: Institution) -> list[Part]:
                 )
             ],
         ),
-        *_login(sheet.language, portal),
+        *_login(sheet, portal),
         *_trouble(sheet.language),
     ]
 
@@ -135,11 +135,22 @@ def _code(sheet: Sheet) -> Steps:
     return Steps(steps)
 
 
-def _login(language: Language, portal: dict[str, str]) -> list[Part]:
-    say = translator(language)
+def _login(sheet: Sheet, portal: dict[str, str]) -> list[Part]:
+    say = translator(sheet.language)
     ways = [
         say("Ouvrez la page d’accueil de %(portal)s, puis choisissez « %(link)s ».")
         % {**portal, "link": say("Accès abonnés")},
+        *(
+            [
+                say(
+                    "Première fois avec cette carte ? Choisissez « %(link)s » "
+                    "et prenez le numéro de la lettre du lecteur."
+                )
+                % {"link": say("Activez-la d’abord")}
+            ]
+            if sheet.card is CardKind.SESAME
+            else []
+        ),
         say("La page « %(title)s » s’ouvre. Cliquez sur l’image du lecteur Sésame.")
         % {"title": say("Accès à vos comptes")},
         say(
