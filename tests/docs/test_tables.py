@@ -44,6 +44,59 @@ def test_every_test_exists(page: str) -> None:
         )
 
 
+def test_every_invariant_is_judged_by_the_year_or_elsewhere() -> None:
+    """Of the design's eleven none is left out of both tables; the tests of the others exist."""
+    page = (_DOCS / "explanation/a-year-of-the-bank.md").read_text(encoding="utf-8")
+    judged, _, rest = page.partition("The other four")
+    elsewhere = re.findall(
+        r"^\| (\d+) .* \| (.*) \|$", rest.partition("**Nothing")[0], re.MULTILINE
+    )
+    here = {int(number) for number in re.findall(r"^\| (\d+)[ ,]", judged, re.MULTILINE)}
+    assert here == {1, 2, 3, 4, 5, 10, 11}
+    assert [int(number) for number, _ in elsewhere] == [6, 7, 8, 9]
+    for number, tests in elsewhere:
+        named = re.findall(r"`([\w/]+\.py)::(\w+)`", tests)
+        assert len(named) > 1, number
+        for file, function in named:
+            source = (_ROOT / "tests" / file).read_text(encoding="utf-8")
+            assert re.search(rf"^(?:async )?def {function}\(", source, re.MULTILINE), function
+    assert "Nothing in such a year is concurrent" in page
+
+
+def test_security_says_of_which_year_a_figure_is() -> None:
+    """With the limits by address off or on; and each of its numbers stands in that year's story."""
+    security = (_DOCS / "explanation/security.md").read_text(encoding="utf-8")
+    year = (_DOCS / "explanation/a-year-of-the-bank.md").read_text(encoding="utf-8")
+    which = r"^\| (.*(?:limits by address off|these limits on).*) \|$"
+    off, on = re.findall(which, security, re.MULTILINE)
+    whole, _, thousand = year.partition("## A year of a thousand, each at an address")
+    for row, story in ((off, whole), (on, thousand)):
+        numbers = re.findall(r"\d[\d,]*\d", row.split(" | ")[1])
+        assert numbers
+        for number in numbers:
+            assert number in story, number
+    assert "the limits by address were off in it" in whole
+
+
+def test_security_says_what_slow_campaigns_find() -> None:
+    """That they miss the aim, with the figures of the decision's table, rounded."""
+    security = (_DOCS / "explanation/security.md").read_text(encoding="utf-8")
+    (decision,) = (_DOCS / "decisions").glob("0015-*.md")
+    found = {
+        (row[0], row[1]): float(row[5])
+        for row in (
+            line.strip("| ").split(" | ")
+            for line in decision.read_text(encoding="utf-8").splitlines()
+            if re.match(r"\| [\d,]+ \| (hour|day|month|year) ", line)
+        )
+    }
+    slow = f"{found['1,000,000', 'year']:.1f}"
+    usual = f"{found['10,000,000', 'month']:.0f}"
+    plain, _, figures = security.partition("## What is left, in figures")
+    assert re.search(rf"miss it.*{slow} logins.*{usual} in a year", plain, re.DOTALL)
+    assert re.search(rf"\*\*missed\*\*: {slow} in a year .*; {usual} at ten million", figures)
+
+
 def test_every_criterion_has_its_row() -> None:
     """Once, with its level, and with a test or a limit."""
     table = rows("reference/accessibility", r"\d\.\d\.\d+")
