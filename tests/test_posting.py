@@ -6,7 +6,6 @@ import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from datetime import date, timedelta
-from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -61,7 +60,6 @@ from sesame.store.dispatches import (
     DispatchRow,
     insert_dispatch,
 )
-from sesame.store.limit_changes import add_limit_change
 from sesame.store.orders import ORDERS, list_orders
 from sesame.store.schema import erase, migrate
 from sesame.web.institution import Institution
@@ -441,20 +439,20 @@ async def test_a_number_waits_for_an_address_that_was_changed(works: Works, tmp_
     assert (await print_kind(works, READER, tmp_path / "second")).letters == 1
 
 
-async def test_for_how_long_it_waits_is_a_limit(works: Works, tmp_path: Path) -> None:
-    """Where the card was ordered after the change: thirty days, unless two changed that."""
+async def test_no_time_stands_for_a_second_person(works: Works, tmp_path: Path) -> None:
+    """Also where the card was ordered long after the change: a year on the PIN still waits."""
     await works.new_customer("Nora Lebrun")
     await _say_of_address(works, address_changed_at=to_row(works.clock.time))
-    works.next_day()
+    works.next_day(42)
     await works.order_all()
     await make(works, tmp_path / "bureau.cms")
     works.next_day()
     card = await print_kind(works, CARD, tmp_path / "card")
     await record_posted(works.bank, card.batch, works.by(0), None, works.post)
-    works.next_day(8)
-    assert not (await print_kind(works, PIN, tmp_path / "pin")).letters
-    add = partial(add_limit_change, name="address_settles", value=7, request=bytes(16), at=1)
-    await works.bank.store.write(add)
+    for _ in range(2):
+        works.next_day(200)
+        assert not (await print_kind(works, PIN, tmp_path / "pin")).letters
+    await _say_of_address(works, address_confirmed_at=to_row(works.clock.time))
     assert (await print_kind(works, PIN, tmp_path / "pin")).letters == 1
 
 

@@ -15,7 +15,6 @@ from typing import TypeVar
 from sesame.bank.activation import activation_hash, make_number
 from sesame.bank.audit import Fact
 from sesame.bank.bank import Bank
-from sesame.bank.desk_limits import desk_limits
 from sesame.bank.errors import (
     BatchDone,
     MovedMeanwhile,
@@ -112,7 +111,7 @@ async def new_references(bank: Bank, count: int) -> list[str]:
 
 async def due_counts(bank: Bank, by: str, post: PostDays) -> Mapping[str, tuple[int, int]]:
     """By kind of letter: how many *by* may print now, and how many are due in all."""
-    when = await _when(bank, by, post)
+    when = _when(bank, by, post)
     return await bank.store.read(lambda connection: count_due(connection, when))
 
 
@@ -143,7 +142,7 @@ async def prepare_letters(
     Raises:
         ReadersMissing: the stock has too few readers.
     """
-    when = await _when(bank, by.user_code, post)
+    when = _when(bank, by.user_code, post)
     rows = await bank.store.read(
         lambda connection: letters_to_print(connection, kind, when, most=most)
     )
@@ -332,9 +331,8 @@ def plan_dispatches(  # noqa: PLR0913 -- whose, of which order, which kinds, fro
     ]
 
 
-async def _when(bank: Bank, by: str, post: PostDays) -> When:
+def _when(bank: Bank, by: str, post: PostDays) -> When:
     now = bank.now()
-    settled_before = to_row(now - (await desk_limits(bank)).address_settles)
     today = post.day(now)
     before = {kind: to_row(post.card_before(kind, today)) for kind in post.gaps.after_card()}
-    return When(to_row(now), to_row(post.begin(today)), by, before, settled_before)
+    return When(to_row(now), to_row(post.begin(today)), by, before)

@@ -23,6 +23,7 @@ from sesame.app import (
     open_keystore,
     utc_now,
 )
+from sesame.bank.addresses import waiting_for_second
 from sesame.bank.bank import Bank
 from sesame.bank.dispatching import (
     MOST_LETTERS,
@@ -625,6 +626,14 @@ def run_status(arguments: argparse.Namespace) -> int:
                 say("{kind:<8} à imprimer par vous\u00a0: {may}, dues en tout\u00a0: {due}").format(
                     kind=kind, may=may, due=due
                 )
+            )
+        waiting, _ = await waiting_for_second(bank)
+        if waiting:
+            print(
+                say(
+                    "Attendent qu’une seconde personne confirme une adresse\u00a0: {count} "
+                    "(leur liste est au guichet, «\u00a0Émission\u00a0»)"
+                ).format(count=waiting)
             )
         for row in await batches_to_do(bank):
             todo = [

@@ -7,10 +7,13 @@ a card, a PIN or a letter's folder.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from sesame.bank.addresses import waiting_for_second
 from sesame.bank.approvals import Kind, Wish
 from sesame.bank.approving import ask
 from sesame.bank.dispatching import batches_to_do, due_counts
@@ -92,6 +95,14 @@ class DueLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnconfirmedLine:
+    """A customer whose secrets wait until a second person confirms their address."""
+
+    user_code: str
+    names: str  # of the letters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BatchLine:
     """A batch that is to be posted, or whose folder is to be destroyed."""
 
@@ -123,6 +134,8 @@ class IssuingPage:
     most: str  # of one request
     to_make: int
     due: tuple[DueLine, ...]
+    unconfirmed: tuple[UnconfirmedLine, ...]
+    unconfirmed_letters: int  # in all, also of those who are not listed
     batches: tuple[BatchLine, ...]
     stock: tuple[Balance, ...]
     returned: tuple[ReturnedLine, ...]
@@ -281,6 +294,7 @@ async def _issuing(  # noqa: PLR0913 -- the request, who sent it, and what it sa
     say, now = translator(language), desk.bank.now()
     counts = await wanting(bank)
     due = await due_counts(bank, staff.user_code, desk.post_days)
+    wait, unconfirmed = await waiting_for_second(bank)
     page = IssuingPage(
         session=frame(desk, request, staff, ISSUING),
         cards=counts["sesame"],
@@ -291,6 +305,14 @@ async def _issuing(  # noqa: PLR0913 -- the request, who sent it, and what it sa
             DueLine(kind=kind, name=say(KIND_NAMES[kind]), may=may, due=all_of_them)
             for kind, (may, all_of_them) in due.items()
         ),
+        unconfirmed=tuple(
+            UnconfirmedLine(
+                user_code=user_code,
+                names=", ".join(say(KIND_NAMES[kind]) for _, kind in theirs),
+            )
+            for user_code, theirs in groupby(unconfirmed, key=itemgetter(0))
+        ),
+        unconfirmed_letters=wait,
         batches=tuple(
             BatchLine(
                 id=row.id,

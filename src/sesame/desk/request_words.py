@@ -27,9 +27,6 @@ _PIN_WAITS = N_(
 LIMIT_NAMES: Mapping[Changeable, str] = {
     Changeable.LIFTS_OF_CUSTOMER: N_("Suspensions levées pour un même abonné, en 24 heures"),
     Changeable.LIFTS_OF_ADVISER: N_("Suspensions levées par un même conseiller, en 24 heures"),
-    Changeable.ADDRESS_SETTLES: N_(
-        "Jours pendant lesquels un code secret attend après un changement d’adresse"
-    ),
     Changeable.NUMBER_SHOWN_WITHIN: N_(
         "Minutes pour voir le numéro d’une carte une fois la demande accordée"
     ),

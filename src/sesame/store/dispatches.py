@@ -152,7 +152,6 @@ class When(NamedTuple):
     by: str  # a staff code
     # Of what follows a card, by kind: its card is to be posted, or handed over, before then.
     card_before: Mapping[str, int]
-    settled_before: int  # an address that was changed no later is as good as any
 
 
 def may_print(kind: str, when: When) -> tuple[ColumnElement[bool], ...]:

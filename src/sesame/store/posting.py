@@ -96,7 +96,7 @@ def letters_to_print(
         row
         for row in rows
         if not (kind == PIN or (kind == READER and row.card_kind == SESAME))
-        or address_is_confirmed(connection, row.key, settled_before=when.settled_before)
+        or address_is_confirmed(connection, row.key)
     ]
 
 
