@@ -1,5 +1,6 @@
 """From an order to four dispatches: the whole course, on each database, and what cuts it short."""
 
+import asyncio
 import hashlib
 import json
 import re
@@ -29,6 +30,7 @@ from sesame.bank.errors import (
     NothingToSend,
     NotOnThatDay,
     ReadersMissing,
+    TwoOnThatDay,
 )
 from sesame.bank.helping import HANDED_OVER
 from sesame.bank.issuing import CardRules, make_cards
@@ -649,6 +651,65 @@ async def test_two_who_print_the_same(
         await print_kind(works, CARD, tmp_path / "card", by=0)
     assert len(_found(tmp_path, "**/*.pdf")) == 1
     assert not _found(tmp_path, ".*")
+
+
+@pytest.mark.parametrize("same_person", [True, False], ids=["one-person", "two-persons"])
+async def test_two_elements_that_are_printed_at_once(
+    works: Works, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, same_person: bool
+) -> None:
+    """Both looked before either was recorded: one batch stands, the other is destroyed."""
+    await works.new_customer("Nora Lebrun")
+    await works.order_all()
+    await make(works, tmp_path / "bureau.cms")
+    await take_in(works.bank, [("SR1-0001", "Sesame R1")], works.by(0))
+    card = await print_kind(works, CARD, tmp_path / "card")
+    await record_posted(works.bank, card.batch, works.by(0), None, works.post)
+    works.next_day(30)
+    record, both = record_letters, asyncio.Barrier(2)
+
+    async def record_together(*arguments: object, **named: object) -> None:
+        await both.wait()
+        await record(*arguments, **named)  # type: ignore[arg-type]  # as it was called
+
+    monkeypatch.setattr(posting, "record_letters", record_together)
+    folders = {kind: tmp_path / f"of-{kind}" / kind for kind in (PIN, READER)}
+    for folder in folders.values():
+        folder.parent.mkdir()
+    done = await asyncio.gather(
+        *(
+            print_kind(works, kind, folder, by=1 if same_person or kind == PIN else 2)
+            for kind, folder in folders.items()
+        ),
+        return_exceptions=True,
+    )
+    assert sorted(type(one).__name__ for one in done) == ["MovedMeanwhile", "Printed"]
+    assert len(_found(tmp_path, "of-*/**/*.pdf")) == 1
+    (batch,) = [one for one in await batches_to_do(works.bank) if one.posted_at is None]
+    monkeypatch.undo()
+    await record_posted(works.bank, batch.id, works.by(0), None, works.post)
+    second = next(kind for kind in folders if kind != batch.kind)
+    assert not (await print_kind(works, second, tmp_path / "second", by=0)).letters
+
+
+async def test_two_elements_are_not_posted_on_one_day(works: Works, tmp_path: Path) -> None:
+    """However they came to be printed: the second is told by its letters, and goes another day."""
+    user_code = await works.new_customer("Nora Lebrun")
+    await works.order_all()
+    await make(works, tmp_path / "bureau.cms")
+    card = await print_kind(works, CARD, tmp_path / "card")
+    works.next_day()
+    at = to_row(works.clock.time)
+    row = DispatchRow("7QK4-XM2P", bucket_of(user_code), user_code, WELCOME, None, 1)
+    row = row._replace(printed_at=at, posted_at=at)
+    await works.bank.store.write(lambda connection: insert_dispatch(connection, row))
+    (reference,) = _texts(tmp_path / "card")
+    with pytest.raises(TwoOnThatDay) as found:
+        await record_posted(works.bank, card.batch, works.by(0), None, works.post)
+    assert found.value.references == reference
+    (batch,) = await batches_to_do(works.bank)
+    assert batch.posted_at is None
+    works.next_day()
+    assert await record_posted(works.bank, card.batch, works.by(0), None, works.post) == []
 
 
 async def test_a_letter_that_cannot_be_set_is_left_out(works: Works, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ what opens a PIN is `sesame.bank.issuing`.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
@@ -22,6 +22,7 @@ from sesame.bank.errors import (
     NotAllowed,
     NotOnThatDay,
     ReadersMissing,
+    TwoOnThatDay,
 )
 from sesame.bank.moments import from_row, to_row
 from sesame.bank.moves import plan_move, salt_of, until_taken
@@ -49,6 +50,7 @@ from sesame.store.issuing import (
     NoRight,
     Postponed,
     PrintedRow,
+    TwoOnOneDay,
     settle_destroyed,
     settle_posted,
     settle_printed,
@@ -183,7 +185,8 @@ async def record_letters(  # noqa: PLR0913 -- which letters, of which batch, by 
     makes that later, never earlier.
 
     Raises:
-        MovedMeanwhile: one of them was printed or voided, or its reader sent, meanwhile.
+        MovedMeanwhile: one of them was printed or voided, or its reader sent, meanwhile; or another
+            element of its customer was printed.
         NotAllowed: *by* is no issuer any more.
         TooBusy, StoreUnavailable: it was perhaps not written.
     """
@@ -212,7 +215,13 @@ async def record_letters(  # noqa: PLR0913 -- which letters, of which batch, by 
         await written(
             bank,
             partial(
-                settle_printed, by=by, move=move, batch=row, letters=printed, activations=hashes
+                settle_printed,
+                by=by,
+                move=move,
+                batch=row,
+                letters=printed,
+                activations=hashes,
+                when=_when(bank, by.user_code, post),
             ),
         )
 
@@ -230,6 +239,7 @@ async def record_posted(
     Raises:
         NoSuchBatch, BatchDone: there is none, or it was posted before.
         NotOnThatDay: it was not printed yet, or the day has not come.
+        TwoOnThatDay: another element of a customer's was posted on it.
         NotAllowed, TooBusy, StoreUnavailable: as `record_letters`.
     """
     row = await find_batch_row(bank, batch)
@@ -247,18 +257,22 @@ async def record_posted(
 
     async def attempt() -> bool:
         move = await own_move(bank, by, "letters-posted", facts, bank.now())
-        return await written(
-            bank,
-            partial(
-                settle_posted,
-                by=by,
-                move=move,
-                batch=batch,
-                at=at,
-                postponed=postponed,
-                activates_until=until,
-            ),
-        )
+        try:
+            return await written(
+                bank,
+                partial(
+                    settle_posted,
+                    by=by,
+                    move=move,
+                    batch=batch,
+                    at=at,
+                    day=(to_row(post.begin(day)), to_row(post.begin(day + timedelta(days=1)))),
+                    postponed=postponed,
+                    activates_until=until,
+                ),
+            )
+        except TwoOnOneDay as error:
+            raise TwoOnThatDay(batch, f"{day}", error.references) from None
 
     if not await until_taken(bank.limits.lost_swaps, attempt):
         raise BatchDone(batch, f"{today}")

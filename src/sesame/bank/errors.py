@@ -47,7 +47,7 @@ BankError
  └ MailServerAway      notices: it takes none now
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sesame.errors import SesameError
@@ -370,6 +370,19 @@ class NotOnThatDay(BankError):
         self.batch = batch
         self.first = first
         self.last = last
+
+
+class TwoOnThatDay(BankError):
+    """Other elements of the same customers were posted on the day that a batch is said to."""
+
+    def __init__(self, batch: str, day: str, references: Sequence[str]) -> None:
+        super().__init__(
+            f"batch {batch}: another envelope of the same customers was posted on {day}: post "
+            f"{', '.join(references)} on another day"
+        )
+        self.batch = batch
+        self.day = day
+        self.references = ", ".join(references)
 
 
 class ReadersMissing(BankError):

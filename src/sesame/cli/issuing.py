@@ -42,6 +42,7 @@ from sesame.bank.errors import (
     NothingToOrder,
     NotOnThatDay,
     ReadersMissing,
+    TwoOnThatDay,
     UnsuitableReaders,
 )
 from sesame.bank.issuing import MOST_CARDS, CardRules
@@ -89,6 +90,10 @@ SENTENCES.update(
         BatchDone: N_("Lot {batch}\u00a0: c’est déjà fait, le {on}. Rien n’a été changé."),
         NotOnThatDay: N_(
             "Lot {batch}\u00a0: il n’a pu être posté que du {first} au {last}. Vérifiez la date."
+        ),
+        TwoOnThatDay: N_(
+            "Lot {batch}\u00a0: un autre envoi aux mêmes clients est parti le {day}. Postez un "
+            "autre jour ce qui suit, et notez alors le lot\u00a0: {references}."
         ),
         ReadersMissing: N_(
             "Il manque {missing} lecteurs en stock pour {wanted} colis\u00a0: rien n’a été "

@@ -18,6 +18,7 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    text,
     tuple_,
     update,
 )
@@ -33,6 +34,7 @@ TOLD = ("hold", "release", "notice")  # what tells of a change, see `sesame.bank
 REMINDER = "reminder"  # to switch over from the old code, see `sesame.bank.switching`
 PRINTED = (*ELEMENTS, *TOLD, REMINDER)
 PARTS = (CARD, PIN, READER)  # of these nobody prints two for one order
+_RECORDING = 0x5E5A40  # an advisory lock of PostgreSQL, any number that is ours
 
 DISPATCHES = Table(
     "dispatches",
@@ -208,22 +210,38 @@ def count_due(connection: Connection, when: When) -> Mapping[str, tuple[int, int
     return counts
 
 
+def one_at_a_time(connection: Connection) -> None:
+    """Wait until nobody else records letters, and keep others waiting until the commit.
+
+    On PostgreSQL a statement does not see what another transaction has printed and not committed.
+    SQLite has one that writes at a time.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:ours)"), {"ours": _RECORDING})
+
+
 def mark_printed(
-    connection: Connection, batch: str, references: Sequence[tuple[str, str | None]], at: int
+    connection: Connection,
+    batch: str,
+    references: Sequence[tuple[str, str | None]],
+    at: int,
+    may: Sequence[ColumnElement[bool]],
 ) -> int:
     """Say that letters are in *batch*, each by its reference and the reader's serial number.
 
-    How many of them are; the others were printed by somebody else, or voided, meanwhile.
+    How many of them are; the others were printed by somebody else, or voided, meanwhile, or are not
+    what *may* be printed any more. Call it behind `one_at_a_time`.
     """
-    printed = update(DISPATCHES).where(
+    taken = update(DISPATCHES).where(
         DISPATCHES.c.reference == bindparam("which"),
         DISPATCHES.c.printed_at.is_(None),
         DISPATCHES.c.voided_at.is_(None),
     )
-    printed = printed.values(batch=batch, printed_at=at, reader_serial=bindparam("serial"))
-    connection.execute(printed, [{"which": r, "serial": serial} for r, serial in references])
-    inside = select(func.count()).select_from(DISPATCHES).where(DISPATCHES.c.batch == batch)
-    return int(connection.execute(inside).scalar_one())
+    taken = taken.values(batch=batch, reader_serial=bindparam("serial"))
+    connection.execute(taken, [{"which": r, "serial": serial} for r, serial in references])
+    # In one statement: letters of this very batch hold none of the others back.
+    printed = update(DISPATCHES).where(DISPATCHES.c.batch == batch, *may)
+    return connection.execute(printed.values(printed_at=at)).rowcount
 
 
 def insert_batch(connection: Connection, row: BatchRow) -> None:
@@ -262,6 +280,30 @@ def mark_posted(connection: Connection, batch: str, at: int) -> bool:
     )
     connection.execute(letters.values(posted_at=at))
     return True
+
+
+def meet_on_a_day(connection: Connection, batch: str, *, begins: int, ends: int) -> list[str]:
+    """The references of what in *batch* would be posted on one day with another element.
+
+    That is: of the same customer, from another batch, between those moments.
+    """
+    other = DISPATCHES.alias("other")
+    meets = there_is(
+        other.c.bucket == DISPATCHES.c.bucket,
+        other.c.user_code == DISPATCHES.c.user_code,
+        other.c.kind.in_(ELEMENTS),
+        other.c.batch.is_(None) | (other.c.batch != batch),
+        other.c.voided_at.is_(None),
+        other.c.posted_at >= begins,
+        other.c.posted_at < ends,
+    )
+    query = select(DISPATCHES.c.reference).where(
+        DISPATCHES.c.batch == batch,
+        DISPATCHES.c.kind.in_(ELEMENTS),
+        DISPATCHES.c.voided_at.is_(None),
+        meets,
+    )
+    return list(connection.execute(query.order_by(DISPATCHES.c.reference)).scalars())
 
 
 def voided_in(connection: Connection, batch: str) -> list[str]:
