@@ -49,15 +49,17 @@ from sesame.letters.errors import BatchExists, NotConfirmed
 from sesame.posting import Printed, destroy_letters, print_letters, write_cards
 from sesame.reader.code import make_code
 from sesame.reader.virtual_slot import VirtualSlot
+from sesame.store.access import ACCESS
 from sesame.store.approvals import describe_card
 from sesame.store.buckets import bucket_of
-from sesame.store.cards import seal_context
+from sesame.store.cards import CARDS, CardState, seal_context
 from sesame.store.details import CUSTOMER_DETAILS
 from sesame.store.dispatches import (
     CARD,
     DISPATCHES,
     PIN,
     READER,
+    REMINDER,
     WELCOME,
     DispatchRow,
     insert_dispatch,
@@ -65,7 +67,7 @@ from sesame.store.dispatches import (
 from sesame.store.orders import ORDERS, list_orders
 from sesame.store.schema import erase, migrate
 from sesame.web.institution import Institution
-from tests.bank.branch import attempt
+from tests.bank.branch import OLD_CODE, attempt
 from tests.bureaux import Works, bureau, open_works, sealed_pins
 from tests.places import Place
 
@@ -121,7 +123,9 @@ async def make(works: Works, file: Path, *, most: int = 500) -> int:
     return made.cards
 
 
-async def print_kind(works: Works, kind: str, folder: Path, by: int | None = None) -> Printed:
+async def print_kind(
+    works: Works, kind: str, folder: Path, by: int | None = None, *, most: int = 1000
+) -> Printed:
     """Print a batch of that kind by whose turn it is, or *by* that issuer."""
     printed = await print_letters(
         works.bank,
@@ -131,7 +135,7 @@ async def print_kind(works: Works, kind: str, folder: Path, by: int | None = Non
         institution=Institution(),
         maker=works.maker if kind == PIN else None,
         folder=folder,
-        most=1000,
+        most=most,
         begun=lambda _: None,
         written=lambda _: None,
     )
@@ -458,6 +462,27 @@ async def test_no_time_stands_for_a_second_person(works: Works, tmp_path: Path) 
     assert (await print_kind(works, PIN, tmp_path / "pin")).letters == 1
 
 
+async def test_what_waits_keeps_no_other_letter(works: Works, tmp_path: Path) -> None:
+    """Of a few at a time: those are taken that may go, and counted so."""
+    codes = [await works.new_customer(name) for name in ("Nora Lebrun", "Nils Olsen")]
+    await works.order_all()
+    await make(works, tmp_path / "bureau.cms")
+    works.next_day()
+    card = await print_kind(works, CARD, tmp_path / "card")
+    await record_posted(works.bank, card.batch, works.by(0), None, works.post)
+    works.next_day(7)
+    first = update(DISPATCHES).where(DISPATCHES.c.kind == PIN, DISPATCHES.c.user_code == codes[0])
+    changed = update(CUSTOMER_DETAILS).where(CUSTOMER_DETAILS.c.user_code == codes[0])
+    for change in (first.values(due_at=1), changed.values(address_changed_at=1)):
+        await works.bank.store.write(lambda c, change=change: c.execute(change))  # type: ignore[misc]  # of this turn
+    counts = await due_counts(works.bank, works.by(1).user_code, works.post)
+    assert counts[PIN] == (1, 2)
+    printed = await print_kind(works, PIN, tmp_path / "pin", by=1, most=1)
+    assert printed.letters == 1
+    (words,) = _texts(tmp_path / "pin").values()
+    assert "Nils Olsen" in " ".join(words.split())
+
+
 async def _say_of_address(works: Works, **values: int) -> None:
     change = update(CUSTOMER_DETAILS).values(values)
     await works.bank.store.write(lambda connection: connection.execute(change))
@@ -780,8 +805,11 @@ async def test_a_folder_of_another_batch_is_not_destroyed(works: Works, tmp_path
 
 async def test_a_reminder_says_what_is_left_to_do(works: Works, tmp_path: Path) -> None:
     """To sign in where a card may, else to activate it first; and it names no code."""
-    waits = await works.new_customer("Nora Lebrun")
-    signs_in = await works.new_customer("Omar Sy", WantedCard.BANK)
+    old_code = works.bank.old_codes.hash(OLD_CODE)
+    waits = await works.new_customer("Nora Lebrun", old_code=old_code)
+    await works.order_all()
+    await make(works, tmp_path / "bureau.cms")
+    signs_in = await works.new_customer("Omar Sy", WantedCard.BANK, old_code=old_code)
     for number, code in enumerate((waits, signs_in)):
         due = to_row(works.bank.now())
         row = DispatchRow(f"7QK4-XM2{number}", bucket_of(code), code, "reminder", None, due)
@@ -795,3 +823,29 @@ async def test_a_reminder_says_what_is_left_to_do(works: Works, tmp_path: Path) 
     assert "il reste à vous connecter" in second
     assert "Activez-la" not in second
     assert not any(code in text for code in (waits, signs_in) for text in letters.values())
+
+
+async def test_a_reminder_of_nothing_is_not_printed(works: Works, tmp_path: Path) -> None:
+    """Who has switched over since, or whose card is held, is left alone, for good."""
+    old_code = works.bank.old_codes.hash(OLD_CODE)
+    codes = [
+        await works.new_customer(name, WantedCard.BANK, old_code=old_code)
+        for name in ("Nora Lebrun", "Nils Olsen", "Omar Sy")
+    ]
+    due = to_row(works.bank.now())
+    for number, code in enumerate(codes):
+        row = DispatchRow(f"7QK4-XM2{number}", bucket_of(code), code, REMINDER, None, due)
+        await works.bank.store.write(lambda c, row=row: insert_dispatch(c, row))  # type: ignore[misc]  # of this turn
+    switched = update(ACCESS).where(ACCESS.c.user_code == codes[0]).values(old_code=None)
+    held = update(CARDS).where(CARDS.c.user_code == codes[1]).values(state=CardState.HELD)
+    for change in (switched, held):
+        await works.bank.store.write(lambda c, change=change: c.execute(change))  # type: ignore[misc]  # of this turn
+    counts = await due_counts(works.bank, works.by(0).user_code, works.post)
+    assert counts[REMINDER] == (1, 3)
+    assert (await print_kind(works, REMINDER, tmp_path / "reminder", by=0)).letters == 1
+    assert list(_texts(tmp_path / "reminder")) == ["7QK4-XM22"]
+    counts = await due_counts(works.bank, works.by(0).user_code, works.post)
+    assert counts[REMINDER] == (0, 0)
+    gone = select(DISPATCHES.c.reference).where(DISPATCHES.c.voided_at.is_not(None))
+    found = await works.bank.store.read(lambda c: sorted(c.execute(gone).scalars()))
+    assert found == ["7QK4-XM20", "7QK4-XM21"]

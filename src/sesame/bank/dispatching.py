@@ -36,10 +36,10 @@ from sesame.store.dispatches import (
     BUREAU,
     CARD,
     READER,
+    REMINDER,
     BatchRow,
     DispatchRow,
     When,
-    count_due,
     known_references,
     open_batches,
     read_batch,
@@ -56,7 +56,7 @@ from sesame.store.issuing import (
     settle_printed,
 )
 from sesame.store.orders import SESAME, Activation
-from sesame.store.posting import LetterRow, letters_to_print
+from sesame.store.posting import LetterRow, count_due, letters_to_print, void_overtaken
 from sesame.store.readers import readers_in_stock
 from sesame.store.staff import read_staff
 
@@ -139,12 +139,15 @@ async def prepare_letters(
 ) -> list[ToPrint]:
     """What *by* may print of *kind* now: readers of the stock and activation numbers with it.
 
-    Nothing is written: `record_letters` does, once the letters are on the disk.
+    Nothing is written: `record_letters` does, once the letters are on the disk. But a reminder of
+    who has switched over since it was planned, or lost the card, is void from now on.
 
     Raises:
         ReadersMissing: the stock has too few readers.
     """
     when = _when(bank, by.user_code, post)
+    if kind == REMINDER:
+        await bank.store.write(partial(void_overtaken, at=when.now))
     rows = await bank.store.read(
         lambda connection: letters_to_print(connection, kind, when, most=most)
     )

@@ -15,7 +15,6 @@ from sqlalchemy import (
     String,
     Table,
     bindparam,
-    func,
     insert,
     select,
     text,
@@ -163,7 +162,7 @@ def may_print(kind: str, when: When) -> tuple[ColumnElement[bool], ...]:
     of one order nobody prints two (invariant 7). What only tells of a change waits for nothing.
     """
     if kind not in ELEMENTS:
-        return _is_due(kind, when.now)
+        return is_due(kind, when.now)
     other = DISPATCHES.alias("other")
     ever = (
         other.c.bucket == DISPATCHES.c.bucket,
@@ -193,21 +192,18 @@ def may_print(kind: str, when: When) -> tuple[ColumnElement[bool], ...]:
         other.c.batch == BATCHES.c.id,
         BATCHES.c.made_by == when.by,
     )
-    may = (*_is_due(kind, when.now), ~on_its_way, ~card_waits)
+    may = (*is_due(kind, when.now), ~on_its_way, ~card_waits)
     return (*may, ~mine) if kind in PARTS else may
 
 
-def count_due(connection: Connection, when: When) -> Mapping[str, tuple[int, int]]:
-    """By kind: how many may be printed by this person, and how many are due in all."""
-    counts = {}
-    for kind in PRINTED:
-        may = select(func.count()).select_from(DISPATCHES).where(*may_print(kind, when))
-        due = select(func.count()).select_from(DISPATCHES).where(*_is_due(kind, when.now))
-        counts[kind] = (
-            int(connection.execute(may).scalar_one()),
-            int(connection.execute(due).scalar_one()),
-        )
-    return counts
+def is_due(kind: str, now: int) -> tuple[ColumnElement[bool], ...]:
+    """The dispatches of *kind* that are to be printed, whatever they wait for."""
+    return (
+        DISPATCHES.c.kind == kind,
+        DISPATCHES.c.due_at <= now,
+        DISPATCHES.c.printed_at.is_(None),
+        DISPATCHES.c.voided_at.is_(None),
+    )
 
 
 def one_at_a_time(connection: Connection) -> None:
@@ -388,12 +384,3 @@ def void_unposted(
 
 
 _BATCH = [BATCHES.c[name] for name in BatchRow._fields]
-
-
-def _is_due(kind: str, now: int) -> tuple[ColumnElement[bool], ...]:
-    return (
-        DISPATCHES.c.kind == kind,
-        DISPATCHES.c.due_at <= now,
-        DISPATCHES.c.printed_at.is_(None),
-        DISPATCHES.c.voided_at.is_(None),
-    )
