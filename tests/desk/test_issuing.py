@@ -135,7 +135,9 @@ async def test_readers_and_returned_mail(works: Works, browser: Browser) -> None
             "SELECT reference FROM dispatches WHERE kind = 'card'"
         ).scalar_one()
     )
-    assert (await _press(browser, _HERE, back, reference=f" {reference.lower()} "))[0] == 303
+    status, said = await _press(browser, _HERE, back, reference=f" {reference.lower()} ")
+    assert status == 200
+    assert "La carte ne servira jamais" in said
     page = (await browser.get(_HERE)).text
     assert reference in page
     address = re.search(r'href="(/guichet/client/[A-Z0-9]{8}/adresse)"', page)
@@ -146,6 +148,28 @@ async def test_readers_and_returned_mail(works: Works, browser: Browser) -> None
     status, said = await _press(browser, _HERE, again)
     assert status == 409
     assert "déjà prévu" in said
+
+
+async def test_a_pin_that_came_back_is_asked_for(works: Works, browser: Browser) -> None:
+    """The button asks, and an officer reads which letter it was."""
+    await works.new_customer("Nora Lebrun")
+    await works.order_all()
+    await make_all(works)
+    posted = update(DISPATCHES).where(DISPATCHES.c.kind == "pin")
+    await works.bank.store.write(
+        lambda connection: connection.execute(posted.values(printed_at=1, posted_at=2))
+    )
+    reference = await works.bank.store.read(
+        lambda connection: connection.exec_driver_sql(
+            "SELECT reference FROM dispatches WHERE kind = 'pin'"
+        ).scalar_one()
+    )
+    await _log_in(browser, works, works.issuers[0])
+    assert (await _press(browser, _HERE, f"{_HERE}/retour", reference=reference))[0] == 200
+    assert (await _press(browser, _HERE, f"{_HERE}/renvoi"))[0] == 303
+    assert (await _press(browser, _HERE, f"{_HERE}/renvoi"))[0] == 409
+    await _log_in(browser, works, works.office.paul)
+    assert f"Son courrier {reference} est revenu" in (await browser.get("/guichet/demandes")).text
 
 
 async def test_what_waits_for_a_second_person_is_listed(works: Works, browser: Browser) -> None:

@@ -425,6 +425,16 @@ class NothingToOrder(BankError):
         super().__init__("there is nothing to order: nothing was written")
 
 
+class TakesTwo(BankError):
+    """Another PIN in the place of one that was printed is asked for at the desk, and agreed to."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the PIN was printed: another card with another PIN takes two persons. Ask for it at "
+            "the desk, where the returned mail is listed"
+        )
+
+
 class NoSuchReader(BankError):
     """No reader has that serial number in the state that it should leave."""
 

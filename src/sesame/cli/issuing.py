@@ -42,6 +42,7 @@ from sesame.bank.errors import (
     NothingToOrder,
     NotOnThatDay,
     ReadersMissing,
+    TakesTwo,
     TwoOnThatDay,
     UnsuitableReaders,
 )
@@ -107,7 +108,12 @@ SENTENCES.update(
             "{reference}\u00a0: aucune lettre postée ne porte cette référence, ou son retour est "
             "déjà noté. Relisez-la."
         ),
-        NothingToOrder: N_("Il n’y a rien à commander\u00a0: c’est déjà fait."),
+        NothingToOrder: N_("Il n’y a rien à envoyer\u00a0: rien n’attend, ou c’est déjà fait."),
+        TakesTwo: N_(
+            "Le code secret était imprimé\u00a0: une autre carte, avec un autre code secret, "
+            "demande deux personnes. Demandez-la au guichet, «\u00a0Émission\u00a0», où un "
+            "responsable de la sécurité décide."
+        ),
         NoSuchReader: N_("Lecteur {serial}\u00a0: inconnu, ou pas là d’où il devrait partir."),
     }
 )
@@ -435,16 +441,22 @@ def run_returned(arguments: argparse.Namespace) -> int:
         came = await record_returned(bank, reference, by, address=_NO_ADDRESS)
         kind = say(_LETTERS[came.kind]) if came.kind in _LETTERS else came.kind
         print(
-            say("{reference} ({kind})\u00a0: retour noté. Rien d’autre ne part.").format(
-                reference=reference, kind=kind
-            )
+            say(
+                "{reference} ({kind})\u00a0: retour noté. Rien d’autre ne part, hors les avis de "
+                "changement."
+            ).format(reference=reference, kind=kind)
         )
         if came.retired:
             print(say("La carte ne servira jamais\u00a0: une autre sera à commander."))
         if came.withdrawn:
             print(say("Le numéro d’activation ne vaut plus rien."))
         if came.held:
-            print(say("Cartes bloquées\u00a0: {count}.").format(count=came.held))
+            print(
+                say(
+                    "Cartes bloquées\u00a0: {count}. Lever le blocage demande deux personnes, au "
+                    "guichet."
+                ).format(count=came.held)
+            )
         print(
             say(
                 "Quand l’adresse aura été vérifiée\u00a0: sesame issuing again {reference} "

@@ -122,6 +122,7 @@ NOTICES: Mapping[str, str] = {
     "old-code": N_("Fin de l’ancien code"),
     "devices-forgotten": N_("Navigateurs connus oubliés"),
     "mail-returned": N_("Courrier revenu"),
+    "mail-returned-held": N_("Courrier revenu, carte bloquée"),
     "resync": N_("Carte remise au pas"),
 }
 _TRIES = N_("Essais restants : {tries}, et {known} de plus sur un navigateur connu.")

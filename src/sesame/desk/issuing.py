@@ -24,12 +24,13 @@ from sesame.bank.errors import (
     NoSuchLetter,
     NothingToOrder,
     NothingToRelease,
+    TakesTwo,
     UnsuitableReaders,
     UnsuitableReason,
 )
 from sesame.bank.moments import from_row
 from sesame.bank.orders import MOST_AT_ONCE, ask_for_cards, find_card, to_make, wanting
-from sesame.bank.returned_mail import came_back, record_returned, send_again
+from sesame.bank.returned_mail import ask_for_another, came_back, record_returned, send_again
 from sesame.bank.staff import Role
 from sesame.bank.staffing import Staff
 from sesame.bank.stock import Balance, balances, read_serials, take_in
@@ -192,10 +193,25 @@ async def post_returned(desk: Desk, request: Request, staff: Staff) -> Response:
     fields = await read_pressed(desk, request, Purpose.RETURNED)
     reference = "".join(fields.get("reference", "").split()).upper()
     try:
-        await record_returned(desk.bank, reference, staff.signer, address=address_of(request))
+        came = await record_returned(
+            desk.bank, reference, staff.signer, address=address_of(request)
+        )
     except NoSuchLetter:
         return await _issuing(desk, request, staff, fields, {"reference": _NO_LETTER})
-    return RedirectResponse(f"{ISSUING}#returned-title", status_code=303)
+    if came.retired:
+        done = N_(
+            "Le retour est noté. La carte ne servira jamais\u00a0: une autre est à commander."
+        )
+    elif came.withdrawn:
+        done = N_("Le retour est noté. Le numéro d’activation de cet envoi ne vaut plus rien.")
+    elif came.held:
+        done = N_(
+            "Le retour est noté. La carte est bloquée\u00a0: lever le blocage demande deux "
+            "personnes."
+        )
+    else:
+        done = N_("Le retour est noté. Rien d’autre ne part, hors les avis de changement.")
+    return await _issuing(desk, request, staff, done=done)
 
 
 @for_staff(ISSUING, may=is_issuer)
@@ -210,11 +226,24 @@ async def post_again(desk: Desk, request: Request, staff: Staff) -> Response:
             desk.post_days,
             address=address_of(request),
         )
+    except TakesTwo:
+        return await _ask_for_another(desk, request, staff, fields.get("reference", ""))
     except (NoSuchLetter, NothingToOrder):
-        done = N_("Ce renvoi est déjà prévu. Rien n’a été changé.")
+        done = N_("Il n’y a rien à renvoyer, ou c’est déjà prévu. Rien n’a été changé.")
         return await _issuing(desk, request, staff, done=done, status=409)
     done = N_("Le renvoi est prévu.")
     return await _issuing(desk, request, staff, done=done, status=200)
+
+
+async def _ask_for_another(desk: Desk, request: Request, staff: Staff, reference: str) -> Response:
+    try:
+        await ask_for_another(
+            desk.bank, reference, staff, desk.post_days, address=address_of(request)
+        )
+    except (NoSuchLetter, NothingToOrder):
+        done = N_("Il n’y a rien à renvoyer, ou c’est déjà prévu. Rien n’a été changé.")
+        return await _issuing(desk, request, staff, done=done, status=409)
+    return RedirectResponse(REQUESTS, status_code=303)
 
 
 @for_staff(ISSUING, may=is_issuer)

@@ -80,6 +80,15 @@ def _limit(asked: Asked, say: Say) -> Iterator[str]:
 
 def _reprint(asked: Asked, say: Say) -> Iterator[str]:
     yield from _card(asked, say)
+    if reference := asked.payload.get("returned"):
+        yield say(
+            N_(
+                "Son courrier {reference} est revenu, le code secret était imprimé\u00a0: la carte "
+                "ne sert plus. Une autre carte et un autre code secret partent, à l’adresse qui a "
+                "été vérifiée."
+            )
+        ).format(reference=reference)
+        return
     yield say(
         N_(
             "La carte cesse de servir tout de suite. Une autre carte et un autre code secret "

@@ -371,12 +371,16 @@ def voided_with(connection: Connection, key: Key, at: int) -> list[DispatchRow]:
 def void_unposted(
     connection: Connection, key: Key, at: int, *, order_number: int | None = None
 ) -> None:
-    """Have nothing be printed or posted any more of what was not; of one order, or of all."""
+    """Have nothing be printed or posted any more of what was not; of one order, or of all.
+
+    What only tells of a change goes all the same: an address that was changed, most of all.
+    """
     unposted = update(DISPATCHES).where(
         DISPATCHES.c.bucket == key[0],
         DISPATCHES.c.user_code == key[1],
         DISPATCHES.c.posted_at.is_(None),
         DISPATCHES.c.voided_at.is_(None),
+        DISPATCHES.c.kind.in_((*ELEMENTS, REMINDER)),
     )
     if order_number is not None:
         unposted = unposted.where(DISPATCHES.c.order_number == order_number)
