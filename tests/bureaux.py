@@ -109,6 +109,7 @@ class Works:
         *,
         address: PostalAddress | None = None,
         letter_format: LetterFormat = LetterFormat.NORMAL,
+        old_code: str | None = None,
     ) -> UserCode:
         """Somebody imported, with their bank card if that is the *kind*."""
         user_code = generate_user_code(self.bank.random_bytes)
@@ -127,7 +128,7 @@ class Works:
             user_code=user_code,
             name=name,
             language=Language.FRENCH,
-            old_code=None,
+            old_code=old_code,
             cards=cards,
             details=Details(
                 address=address or address_of(name), letter_format=letter_format, card_kind=kind

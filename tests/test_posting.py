@@ -1,12 +1,12 @@
 """From an order to four dispatches: the whole course, on each database, and what cuts it short."""
 
+import asyncio
 import hashlib
 import json
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from datetime import date, timedelta
-from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from sesame.bank.errors import (
     NothingToSend,
     NotOnThatDay,
     ReadersMissing,
+    TwoOnThatDay,
 )
 from sesame.bank.helping import HANDED_OVER
 from sesame.bank.issuing import CardRules, make_cards
@@ -51,25 +52,26 @@ from sesame.letters.errors import BatchExists, NotConfirmed
 from sesame.posting import Printed, destroy_letters, print_letters, write_cards
 from sesame.reader.code import make_code
 from sesame.reader.virtual_slot import VirtualSlot
+from sesame.store.access import ACCESS
 from sesame.store.approvals import describe_card
 from sesame.store.buckets import bucket_of
-from sesame.store.cards import seal_context
+from sesame.store.cards import CARDS, CardState, seal_context
 from sesame.store.details import CUSTOMER_DETAILS
 from sesame.store.dispatches import (
     CARD,
     DISPATCHES,
     PIN,
     READER,
+    REMINDER,
     WELCOME,
     DispatchRow,
     insert_dispatch,
     list_dispatches,
 )
-from sesame.store.limit_changes import add_limit_change
 from sesame.store.orders import ORDERS, list_orders
 from sesame.store.schema import erase, migrate
 from sesame.web.institution import Institution
-from tests.bank.branch import attempt
+from tests.bank.branch import OLD_CODE, attempt
 from tests.bank.importer import an_import
 from tests.bureaux import Works, bureau, open_works, sealed_pins
 from tests.desk.office import ADDRESS
@@ -127,7 +129,9 @@ async def make(works: Works, file: Path, *, most: int = 500) -> int:
     return made.cards
 
 
-async def print_kind(works: Works, kind: str, folder: Path, by: int | None = None) -> Printed:
+async def print_kind(
+    works: Works, kind: str, folder: Path, by: int | None = None, *, most: int = 1000
+) -> Printed:
     """Print a batch of that kind by whose turn it is, or *by* that issuer."""
     printed = await print_letters(
         works.bank,
@@ -137,7 +141,7 @@ async def print_kind(works: Works, kind: str, folder: Path, by: int | None = Non
         institution=Institution(),
         maker=works.maker if kind == PIN else None,
         folder=folder,
-        most=1000,
+        most=most,
         begun=lambda _: None,
         written=lambda _: None,
     )
@@ -447,21 +451,42 @@ async def test_a_number_waits_for_an_address_that_was_changed(works: Works, tmp_
     assert (await print_kind(works, READER, tmp_path / "second")).letters == 1
 
 
-async def test_for_how_long_it_waits_is_a_limit(works: Works, tmp_path: Path) -> None:
-    """Where the card was ordered after the change: thirty days, unless two changed that."""
+async def test_no_time_stands_for_a_second_person(works: Works, tmp_path: Path) -> None:
+    """Also where the card was ordered long after the change: a year on the PIN still waits."""
     await works.new_customer("Nora Lebrun")
     await _say_of_address(works, address_changed_at=to_row(works.clock.time))
-    works.next_day()
+    works.next_day(42)
     await works.order_all()
     await make(works, tmp_path / "bureau.cms")
     works.next_day()
     card = await print_kind(works, CARD, tmp_path / "card")
     await record_posted(works.bank, card.batch, works.by(0), None, works.post)
-    works.next_day(8)
-    assert not (await print_kind(works, PIN, tmp_path / "pin")).letters
-    add = partial(add_limit_change, name="address_settles", value=7, request=bytes(16), at=1)
-    await works.bank.store.write(add)
+    for _ in range(2):
+        works.next_day(200)
+        assert not (await print_kind(works, PIN, tmp_path / "pin")).letters
+    await _say_of_address(works, address_confirmed_at=to_row(works.clock.time))
     assert (await print_kind(works, PIN, tmp_path / "pin")).letters == 1
+
+
+async def test_what_waits_keeps_no_other_letter(works: Works, tmp_path: Path) -> None:
+    """Of a few at a time: those are taken that may go, and counted so."""
+    codes = [await works.new_customer(name) for name in ("Nora Lebrun", "Nils Olsen")]
+    await works.order_all()
+    await make(works, tmp_path / "bureau.cms")
+    works.next_day()
+    card = await print_kind(works, CARD, tmp_path / "card")
+    await record_posted(works.bank, card.batch, works.by(0), None, works.post)
+    works.next_day(7)
+    first = update(DISPATCHES).where(DISPATCHES.c.kind == PIN, DISPATCHES.c.user_code == codes[0])
+    changed = update(CUSTOMER_DETAILS).where(CUSTOMER_DETAILS.c.user_code == codes[0])
+    for change in (first.values(due_at=1), changed.values(address_changed_at=1)):
+        await works.bank.store.write(lambda c, change=change: c.execute(change))  # type: ignore[misc]  # of this turn
+    counts = await due_counts(works.bank, works.by(1).user_code, works.post)
+    assert counts[PIN] == (1, 2)
+    printed = await print_kind(works, PIN, tmp_path / "pin", by=1, most=1)
+    assert printed.letters == 1
+    (words,) = _texts(tmp_path / "pin").values()
+    assert "Nils Olsen" in " ".join(words.split())
 
 
 async def _say_of_address(works: Works, **values: int) -> None:
@@ -700,6 +725,65 @@ async def test_two_who_print_the_same(
     assert not _found(tmp_path, ".*")
 
 
+@pytest.mark.parametrize("same_person", [True, False], ids=["one-person", "two-persons"])
+async def test_two_elements_that_are_printed_at_once(
+    works: Works, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, same_person: bool
+) -> None:
+    """Both looked before either was recorded: one batch stands, the other is destroyed."""
+    await works.new_customer("Nora Lebrun")
+    await works.order_all()
+    await make(works, tmp_path / "bureau.cms")
+    await take_in(works.bank, [("SR1-0001", "Sesame R1")], works.by(0))
+    card = await print_kind(works, CARD, tmp_path / "card")
+    await record_posted(works.bank, card.batch, works.by(0), None, works.post)
+    works.next_day(30)
+    record, both = record_letters, asyncio.Barrier(2)
+
+    async def record_together(*arguments: object, **named: object) -> None:
+        await both.wait()
+        await record(*arguments, **named)  # type: ignore[arg-type]  # as it was called
+
+    monkeypatch.setattr(posting, "record_letters", record_together)
+    folders = {kind: tmp_path / f"of-{kind}" / kind for kind in (PIN, READER)}
+    for folder in folders.values():
+        folder.parent.mkdir()
+    done = await asyncio.gather(
+        *(
+            print_kind(works, kind, folder, by=1 if same_person or kind == PIN else 2)
+            for kind, folder in folders.items()
+        ),
+        return_exceptions=True,
+    )
+    assert sorted(type(one).__name__ for one in done) == ["MovedMeanwhile", "Printed"]
+    assert len(_found(tmp_path, "of-*/**/*.pdf")) == 1
+    (batch,) = [one for one in await batches_to_do(works.bank) if one.posted_at is None]
+    monkeypatch.undo()
+    await record_posted(works.bank, batch.id, works.by(0), None, works.post)
+    second = next(kind for kind in folders if kind != batch.kind)
+    assert not (await print_kind(works, second, tmp_path / "second", by=0)).letters
+
+
+async def test_two_elements_are_not_posted_on_one_day(works: Works, tmp_path: Path) -> None:
+    """However they came to be printed: the second is told by its letters, and goes another day."""
+    user_code = await works.new_customer("Nora Lebrun")
+    await works.order_all()
+    await make(works, tmp_path / "bureau.cms")
+    card = await print_kind(works, CARD, tmp_path / "card")
+    works.next_day()
+    at = to_row(works.clock.time)
+    row = DispatchRow("7QK4-XM2P", bucket_of(user_code), user_code, WELCOME, None, 1)
+    row = row._replace(printed_at=at, posted_at=at)
+    await works.bank.store.write(lambda connection: insert_dispatch(connection, row))
+    (reference,) = _texts(tmp_path / "card")
+    with pytest.raises(TwoOnThatDay) as found:
+        await record_posted(works.bank, card.batch, works.by(0), None, works.post)
+    assert found.value.references == reference
+    (batch,) = await batches_to_do(works.bank)
+    assert batch.posted_at is None
+    works.next_day()
+    assert await record_posted(works.bank, card.batch, works.by(0), None, works.post) == []
+
+
 async def test_a_letter_that_cannot_be_set_is_left_out(works: Works, tmp_path: Path) -> None:
     """And the others are printed; it stays due."""
     await works.new_customer("Nora Lebrun")
@@ -768,8 +852,11 @@ async def test_a_folder_of_another_batch_is_not_destroyed(works: Works, tmp_path
 
 async def test_a_reminder_says_what_is_left_to_do(works: Works, tmp_path: Path) -> None:
     """To sign in where a card may, else to activate it first; and it names no code."""
-    waits = await works.new_customer("Nora Lebrun")
-    signs_in = await works.new_customer("Omar Sy", WantedCard.BANK)
+    old_code = works.bank.old_codes.hash(OLD_CODE)
+    waits = await works.new_customer("Nora Lebrun", old_code=old_code)
+    await works.order_all()
+    await make(works, tmp_path / "bureau.cms")
+    signs_in = await works.new_customer("Omar Sy", WantedCard.BANK, old_code=old_code)
     for number, code in enumerate((waits, signs_in)):
         due = to_row(works.bank.now())
         row = DispatchRow(f"7QK4-XM2{number}", bucket_of(code), code, "reminder", None, due)
@@ -783,3 +870,29 @@ async def test_a_reminder_says_what_is_left_to_do(works: Works, tmp_path: Path) 
     assert "il reste à vous connecter" in second
     assert "Activez-la" not in second
     assert not any(code in text for code in (waits, signs_in) for text in letters.values())
+
+
+async def test_a_reminder_of_nothing_is_not_printed(works: Works, tmp_path: Path) -> None:
+    """Who has switched over since, or whose card is held, is left alone, for good."""
+    old_code = works.bank.old_codes.hash(OLD_CODE)
+    codes = [
+        await works.new_customer(name, WantedCard.BANK, old_code=old_code)
+        for name in ("Nora Lebrun", "Nils Olsen", "Omar Sy")
+    ]
+    due = to_row(works.bank.now())
+    for number, code in enumerate(codes):
+        row = DispatchRow(f"7QK4-XM2{number}", bucket_of(code), code, REMINDER, None, due)
+        await works.bank.store.write(lambda c, row=row: insert_dispatch(c, row))  # type: ignore[misc]  # of this turn
+    switched = update(ACCESS).where(ACCESS.c.user_code == codes[0]).values(old_code=None)
+    held = update(CARDS).where(CARDS.c.user_code == codes[1]).values(state=CardState.HELD)
+    for change in (switched, held):
+        await works.bank.store.write(lambda c, change=change: c.execute(change))  # type: ignore[misc]  # of this turn
+    counts = await due_counts(works.bank, works.by(0).user_code, works.post)
+    assert counts[REMINDER] == (1, 3)
+    assert (await print_kind(works, REMINDER, tmp_path / "reminder", by=0)).letters == 1
+    assert list(_texts(tmp_path / "reminder")) == ["7QK4-XM22"]
+    counts = await due_counts(works.bank, works.by(0).user_code, works.post)
+    assert counts[REMINDER] == (0, 0)
+    gone = select(DISPATCHES.c.reference).where(DISPATCHES.c.voided_at.is_not(None))
+    found = await works.bank.store.read(lambda c: sorted(c.execute(gone).scalars()))
+    assert found == ["7QK4-XM20", "7QK4-XM21"]

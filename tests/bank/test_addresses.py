@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from sesame.bank.addresses import ask_to_confirm, change, find_standing
+from sesame.bank.addresses import ask_to_confirm, change, find_standing, waiting_for_second
 from sesame.bank.approvals import Asked, Barred, Kind, Verdict
-from sesame.bank.approving import decide
+from sesame.bank.approving import decide, recent_requests
 from sesame.bank.auditing import audit
 from sesame.bank.details import PostalAddress
 from sesame.bank.errors import (
@@ -58,11 +58,8 @@ async def _ask(office: Office) -> Asked:
 
 async def _confirmed(office: Office) -> bool:
     vera = office.town.vera.user_code
-    settled = to_row(office.town.clock() - office.bank.limits.address_settles)
     said = await office.bank.store.read(
-        lambda connection: address_is_confirmed(
-            connection, (bucket_of(vera), vera), settled_before=settled
-        )
+        lambda connection: address_is_confirmed(connection, (bucket_of(vera), vera))
     )
     assert (await find_standing(office.bank, vera)).pin_may_go == said
     return said
@@ -116,19 +113,40 @@ async def test_a_pin_on_its_way_waits_for_a_second_person(office: Office) -> Non
 
 
 async def test_never_confirmed_it_waits_for_ever(office: Office) -> None:
-    """Where the card was ordered before; where it is ordered later, for thirty days."""
+    """Whether the card was ordered before the change or after; no time makes one person two."""
     vera = office.town.vera.user_code
     await _change(office)
-    assert not await _confirmed(office)
-    office.town.clock.advance(days=10)
+    for days in (10, 30, 400):
+        office.town.clock.advance(days=days)
+        assert not await _confirmed(office)
     await office.order(vera)
-    office.town.clock.advance(days=19, hours=23)
     assert not await _confirmed(office)
-    office.town.clock.advance(hours=1)
-    assert await _confirmed(office)
     await _change(office, _OTHER)
     office.town.clock.advance(days=400)
     assert not await _confirmed(office)
+    await office.agree(office.paul, await _ask(office))
+    assert await _confirmed(office)
+
+
+async def test_who_waits_is_seen(office: Office) -> None:
+    """By kind, due or not; neither what is printed or void, nor a reader without a number."""
+    vera = office.town.vera.user_code
+    await office.order(vera)
+    await _change(office)
+    bank = [
+        DispatchRow("7QK4-RDR0", bucket_of(vera), vera, "reader", None, 1),
+        DispatchRow("7QK4-CARD", bucket_of(vera), vera, "card", 1, 1),
+        DispatchRow("7QK4-PIN0", bucket_of(vera), vera, "pin", 1, 1, printed_at=1),
+        DispatchRow("7QK4-PIN1", bucket_of(vera), vera, "pin", 1, 1, voided_at=1),
+        DispatchRow("7QK4-PIN2", bucket_of(vera), vera, "pin", 1, to_row(office.town.clock()) * 2),
+        DispatchRow("7QK4-RDR1", bucket_of(vera), vera, "reader", 1, 1),
+    ]
+    for row in bank:
+        await office.bank.store.write(lambda connection, row=row: insert_dispatch(connection, row))  # type: ignore[misc]  # of this turn
+    assert await waiting_for_second(office.bank) == (2, [(vera, "pin"), (vera, "reader")])
+    (asked,) = [one for one in await recent_requests(office.bank) if one.kind is Kind.ADDRESS]
+    await office.agree(office.paul, asked)
+    assert await waiting_for_second(office.bank) == (0, [])
 
 
 _PRINTED: dict[str, int] = {"printed_at": 1}

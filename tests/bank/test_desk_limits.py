@@ -8,14 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from sesame.bank.addresses import change, find_standing
 from sesame.bank.approvals import Asked, Barred, Kind, Unseen, Verdict, Wish
 from sesame.bank.approving import ask, decide
 from sesame.bank.audit_chain import Finding
 from sesame.bank.audit_chain import Kind as Found
 from sesame.bank.auditing import audit
 from sesame.bank.desk_limits import LimitToday, ask_for_limit, desk_limits, limits_today
-from sesame.bank.details import PostalAddress
 from sesame.bank.errors import (
     AskedAlready,
     LiftedEnough,
@@ -80,8 +78,8 @@ def test_the_program_keeps_within_its_own_bounds() -> None:
         assert in_units(changed_limits(Limits(), {limit: bounds.least}), limit) == bounds.least
     assert stands_for("tries") is None
     assert changed_limits(Limits(), {}) == Limits()
-    days = changed_limits(Limits(), {Changeable.ADDRESS_SETTLES: 7})
-    assert days == replace(Limits(), address_settles=timedelta(days=7))
+    minutes = changed_limits(Limits(), {Changeable.NUMBER_SHOWN_WITHIN: 7})
+    assert minutes == replace(Limits(), number_shown_within=timedelta(minutes=7))
 
 
 async def test_two_officers_change_one(office: Office) -> None:
@@ -165,11 +163,11 @@ async def test_what_is_not_asked_for(office: Office) -> None:
         await _ask(office, _CUSTOMER, 3, why="")
     await _ask(office, _CUSTOMER, 3)
     with pytest.raises(AskedAlready):
-        await _ask(office, Changeable.ADDRESS_SETTLES, 40, office.paul)
+        await _ask(office, Changeable.NUMBER_SHOWN_WITHIN, 40, office.paul)
 
 
 async def test_it_holds_at_the_next_use(office: Office) -> None:
-    """Of the help line, of a number that was granted, of an address that was changed."""
+    """Of the help line, of a number that was granted."""
     vera, ada = office.town.vera, office.staff(office.ada)
     await suspend(office, vera)
     two = (Question.ADDRESS, Question.CARD)
@@ -196,17 +194,6 @@ async def test_it_holds_at_the_next_use(office: Office) -> None:
     assert found.value.why is Unseen.LATE
     await _change(office, Changeable.NUMBER_SHOWN_WITHIN, 16)
     assert await see() == vera.record.pan.digits
-
-    await office.live_somewhere(vera.user_code)
-    new = PostalAddress(line_4="3 quai Rambaud", postcode="69002", city="Lyon")
-    await change(office.bank, ada, vera.user_code, new, reason="Déménagement", address=ADDRESS)
-    office.town.clock.advance(days=7)
-    assert not (await find_standing(office.bank, vera.user_code)).pin_may_go
-    await _change(office, Changeable.ADDRESS_SETTLES, 7)
-    standing = await find_standing(office.bank, vera.user_code)
-    assert standing.pin_may_go
-    assert standing.changed_at is not None
-    assert standing.settles_at == standing.changed_at + timedelta(days=7)
 
 
 async def test_a_value_that_nobody_could_ask_for(

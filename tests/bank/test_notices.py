@@ -335,6 +335,8 @@ def test_what_is_not_known_is_told_all_the_same() -> None:
     assert event_of(_row("teleported")) is Event.OTHER
     assert event_of(_row("opposition", facts=b'{"reason":"lost"}')) is Event.OPPOSITION
     assert event_of(_row("opposition", facts=b'{"reason":"damaged"}')) is Event.ORDER
+    assert event_of(_row("mail-returned", facts=b'{"held":1}')) is Event.RETURNED_HELD
+    assert event_of(_row("mail-returned", facts=b'{"held":0}')) is Event.RETURNED
     for facts in (b"", b"[]", b'{"by":1}', b"\xff"):
         assert facts_of(_row(facts=facts)) == Facts()
     assert facts_of(_row(facts=b'{"by":"owner","more":[1]}')) == Facts(by="owner")

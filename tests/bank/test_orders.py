@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from sesame.bank.errors import (
     NoSuchReader,
     NotAllowed,
     NothingToOrder,
+    TakesTwo,
     Undecided,
     UnsuitableReaders,
 )
@@ -29,7 +31,7 @@ from sesame.bank.issuing import CardRules, make_cards
 from sesame.bank.orders import ask_for_cards, carry_out, counts_of, wanting
 from sesame.bank.renewal import Renewal
 from sesame.bank.replay import replay
-from sesame.bank.returned_mail import record_returned, reprint_welcome, send_again
+from sesame.bank.returned_mail import ask_for_another, record_returned, reprint_welcome, send_again
 from sesame.bank.staff import Role
 from sesame.bank.staffing import close_member
 from sesame.bank.stock import Correction, balances, correct, read_serials, take_in
@@ -37,10 +39,11 @@ from sesame.bank.stream import StreamedLine
 from sesame.bank.user_code import UserCode
 from sesame.emv.pan import Pan, luhn_digit
 from sesame.store.buckets import bucket_of
-from sesame.store.dispatches import CARD, DISPATCHES, DispatchRow, list_dispatches
+from sesame.store.dispatches import CARD, DISPATCHES, DispatchRow, insert_dispatch, list_dispatches
 from sesame.store.engine import Store
 from sesame.store.holds import HOLDS
 from sesame.store.issuing import take_orders
+from sesame.store.notices import NOTICES
 from sesame.store.orders import OrderRow, Wanting, insert_order, list_orders
 from sesame.store.schema import erase, migrate
 from tests.bureaux import Works, open_works, sealed_pins
@@ -431,6 +434,45 @@ async def test_the_lines_of_cards_that_are_made_and_come_back_are_replayed(works
     assert (await replay(works.bank, lines)).known == len(lines)
 
 
+@pytest.mark.parametrize("kind", ["pin", "card"])
+async def test_another_pin_in_the_place_of_one_that_was_printed_takes_two(
+    works: Works, kind: str
+) -> None:
+    """By whichever letter: no issuer has a card and a PIN made alone, as nobody reprints one."""
+    user_code = await works.new_customer("Nora Lebrun")
+    await works.order_all()
+    await _make(works)
+    letters = {one.kind: one.reference for one in await _letters(works, user_code)}
+    for posted in ("card", "pin"):
+        await _post(works, letters[posted])
+    await record_returned(works.bank, letters[kind], works.by(0), address=ADDRESS)
+    with pytest.raises(TakesTwo):
+        await send_again(works.bank, letters[kind], works.by(0), works.post, address=ADDRESS)
+    assert len(await _orders(works, user_code)) == 1
+    ask = partial(ask_for_another, works.bank, letters[kind], post=works.post, address=ADDRESS)
+    issuer = works.office.staff(works.issuers[0])
+    asked = await ask(by=issuer)
+    assert asked.payload["returned"] == letters[kind]
+    assert asked.payload["last4"]
+    with pytest.raises(NothingToOrder):
+        await ask(by=issuer)
+    as_officer = works.office.staff(works.issuers[0], [Role.OFFICER])
+    with pytest.raises(Undecided):
+        await decide(works.bank, as_officer, asked.id, Verdict.APPROVED, address=ADDRESS)
+    await works.office.agree(works.office.paul, asked)
+    last = (await _orders(works, user_code))[-1]
+    assert (last.reason, last.replaces, last.card_number) == ("pin", 1, None)
+    with pytest.raises(NothingToOrder):
+        await ask(by=issuer)
+    with pytest.raises(NothingToOrder):
+        await send_again(works.bank, letters[kind], works.by(0), works.post, address=ADDRESS)
+    with pytest.raises(NoSuchLetter):
+        await ask_for_another(works.bank, "NONE-NONE", issuer, works.post, address=ADDRESS)
+    assert await _make(works) == 1
+    kinds = [one.kind for one in await _letters(works, user_code) if one.posted_at is None]
+    assert {"card", "pin", "reader", "welcome"} <= set(kinds)
+
+
 async def _renewal(works: Works) -> UserCode:
     """Somebody whose card signs in, and for whom another is made in its place and waits."""
     user_code = await works.new_customer("Nora Lebrun")
@@ -574,37 +616,121 @@ async def test_a_parcel_that_came_back(works: Works) -> None:
         await send_again(works.bank, parcel.reference, works.by(0), works.post, address=ADDRESS)
 
 
-async def test_a_card_that_signs_in_is_held(works: Works) -> None:
-    """Where its owner's user code came back; sessions end, and the desk's hold is on the list."""
+async def test_a_notice_that_came_back_loses_no_pin(works: Works) -> None:
+    """What it stopped goes again by it; it is not told again itself, and only once."""
+    user_code = await works.new_customer("Nora Lebrun")
+    await works.order_all()
+    await _make(works)
+    key = (bucket_of(user_code), user_code)
+    for reference, kind in (
+        ("7QK4-AAAA", "notice"),
+        ("7QK4-BBBB", "notice"),
+        ("7QK4-CCCC", "reminder"),
+    ):
+        row = DispatchRow(reference, *key, kind, None, 1)
+        await works.bank.store.write(lambda c, row=row: insert_dispatch(c, row))  # type: ignore[misc]  # of this turn
+    await _post(works, "7QK4-AAAA")
+    came = await record_returned(works.bank, "7QK4-AAAA", works.by(0), address=ADDRESS)
+    assert (came.retired, came.held, came.withdrawn) == (False, 0, False)
+    going = [one for one in await _letters(works, user_code) if one.voided_at is None]
+    # What tells of a change goes all the same: its address is another one, perhaps.
+    assert {one.reference for one in going} == {"7QK4-AAAA", "7QK4-BBBB"}
+    again = partial(send_again, works.bank, "7QK4-AAAA", works.by(0), works.post, address=ADDRESS)
+    assert await again() == "notice"
+    going = [
+        one
+        for one in await _letters(works, user_code)
+        if one.voided_at is None and one.posted_at is None
+    ]
+    kinds = ["card", "notice", "pin", "reader", "reminder", "welcome"]
+    assert sorted(one.kind for one in going) == kinds
+    with pytest.raises(NothingToOrder):
+        await again()
+
+
+async def test_a_notice_that_stopped_nothing(works: Works) -> None:
+    """Nothing waits for it, and nothing is sent."""
+    user_code = await works.new_customer("Nora Lebrun")
+    row = DispatchRow("7QK4-AAAA", bucket_of(user_code), user_code, "hold", None, 1)
+    await works.bank.store.write(lambda connection: insert_dispatch(connection, row))
+    await _post(works, row.reference)
+    await record_returned(works.bank, row.reference, works.by(0), address=ADDRESS)
+    with pytest.raises(NothingToOrder):
+        await send_again(works.bank, row.reference, works.by(0), works.post, address=ADDRESS)
+
+
+@pytest.mark.parametrize("kind", ["welcome", "reader"])
+async def test_what_opens_nothing_holds_nothing(works: Works, kind: str) -> None:
+    """A user code that came back, or a reader for a bank card: its owner signs in as before."""
     user_code = await works.new_customer("Omar Said", WantedCard.BANK)
     await works.order_all()
-    (letter,) = [one for one in await _letters(works, user_code) if one.kind == "welcome"]
+    (letter,) = [one for one in await _letters(works, user_code) if one.kind == kind]
     await _post(works, letter.reference)
-    before = (await works.bank.store.read_access(user_code)).state.session_epoch
+    before = await works.bank.store.read_access(user_code)
     came = await record_returned(works.bank, letter.reference, works.by(0), address=ADDRESS)
+    assert (came.retired, came.held, came.withdrawn) == (False, 0, False)
+    access = await works.bank.store.read_access(user_code)
+    assert [card.state for card in access.cards] == ["active"]
+    assert access.state.session_epoch == before.state.session_epoch
+    (notice,) = await works.bank.store.read(
+        lambda c: [row for row in c.execute(select(NOTICES)) if row.event == "mail-returned"]
+    )
+    assert b'"held":0' in notice.facts
+
+
+async def test_a_number_that_a_return_made_void_comes_again(works: Works) -> None:
+    """With the user code that came back: else nothing would activate its owner’s card."""
+    user_code = await works.new_customer("Nora Lebrun")
+    await works.order_all()
+    await _make(works)
+    for change in (
+        "UPDATE dispatches SET printed_at = 1, posted_at = 2",
+        "UPDATE card_orders SET activation_until = 9, activation_hash = sealed_pin",
+    ):
+        await works.bank.store.write(
+            lambda connection, change=change: connection.exec_driver_sql(change)  # type: ignore[misc]  # of this turn
+        )
+    (letter,) = [one for one in await _letters(works, user_code) if one.kind == "welcome"]
+    came = await record_returned(works.bank, letter.reference, works.by(0), address=ADDRESS)
+    assert came.withdrawn
+    await send_again(works.bank, letter.reference, works.by(0), works.post, address=ADDRESS)
+    going = [one.kind for one in await _letters(works, user_code) if one.posted_at is None]
+    assert sorted(going) == ["reader", "welcome"]
+
+
+async def _parcel_of_a_card_that_signs_in(works: Works) -> tuple[UserCode, str]:
+    """Somebody whose Sésame card signs in, and the reference of their parcel, which is posted."""
+    user_code = await works.new_customer("Nora Lebrun")
+    await works.order_all()
+    await _make(works)
+    active = "UPDATE cards SET state = 'active'"
+    await works.bank.store.write(lambda connection: connection.exec_driver_sql(active))
+    (parcel,) = [one for one in await _letters(works, user_code) if one.kind == "reader"]
+    await _post(works, parcel.reference)
+    return user_code, parcel.reference
+
+
+async def test_a_card_that_signs_in_is_held(works: Works) -> None:
+    """Where its parcel came back; sessions end, the hold is on the list, and its owner is told."""
+    user_code, reference = await _parcel_of_a_card_that_signs_in(works)
+    before = (await works.bank.store.read_access(user_code)).state.session_epoch
+    came = await record_returned(works.bank, reference, works.by(0), address=ADDRESS)
     assert came.held == 1
     access = await works.bank.store.read_access(user_code)
     assert [card.state for card in access.cards] == ["held"]
     assert access.state.session_epoch == before + 1
-    held = "SELECT by, by_code FROM holds"
-    rows = await works.bank.store.read(
-        lambda connection: connection.exec_driver_sql(held.replace("by,", '"by",')).all()
-    )
+    held = 'SELECT "by", by_code FROM holds'
+    rows = await works.bank.store.read(lambda c: c.exec_driver_sql(held).all())
     assert [tuple(row) for row in rows] == [("desk", works.by(0).user_code)]
-    told = "SELECT event FROM notices"
-    events = await works.bank.store.read(
-        lambda connection: connection.exec_driver_sql(told).scalars().all()
-    )
-    assert "mail-returned" in events
+    told = "SELECT facts FROM notices WHERE event = 'mail-returned'"
+    facts = await works.bank.store.read(lambda c: c.exec_driver_sql(told).scalar_one())
+    assert b'"held":1' in bytes(facts)
 
 
 @pytest.mark.parametrize(("by", "reason"), [("owner", "Courrier revenu"), ("desk", "stolen")])
 async def test_a_card_that_is_held_already(works: Works, by: str, reason: str) -> None:
     """The desk's word outlasts its owner's number; what the desk said before stays."""
-    user_code = await works.new_customer("Omar Said", WantedCard.BANK)
-    await works.order_all()
-    (letter,) = [one for one in await _letters(works, user_code) if one.kind == "welcome"]
-    await _post(works, letter.reference)
+    user_code, reference = await _parcel_of_a_card_that_signs_in(works)
     hold = insert(HOLDS).values(
         bucket=bucket_of(user_code),
         user_code=user_code,
@@ -618,7 +744,7 @@ async def test_a_card_that_is_held_already(works: Works, by: str, reason: str) -
     await works.bank.store.write(lambda connection: connection.execute(hold))
     held = "UPDATE cards SET state = 'held'"
     await works.bank.store.write(lambda connection: connection.exec_driver_sql(held))
-    await record_returned(works.bank, letter.reference, works.by(0), address=ADDRESS)
+    await record_returned(works.bank, reference, works.by(0), address=ADDRESS)
     (kept,) = await works.bank.store.read(lambda c: list(c.execute(select(HOLDS))))
     assert (kept.by, kept.release_hash) == ("desk", None)
     assert kept.reason.startswith(reason)

@@ -11,6 +11,7 @@ from sesame.bank.approving import recent_requests
 from sesame.bank.issuing import CardRules, make_cards
 from sesame.bank.orders import wanting
 from sesame.desk.routes import build
+from sesame.store.details import CUSTOMER_DETAILS
 from sesame.store.dispatches import DISPATCHES
 from sesame.store.schema import migrate
 from tests.bureaux import Works, open_works
@@ -134,7 +135,9 @@ async def test_readers_and_returned_mail(works: Works, browser: Browser) -> None
             "SELECT reference FROM dispatches WHERE kind = 'card'"
         ).scalar_one()
     )
-    assert (await _press(browser, _HERE, back, reference=f" {reference.lower()} "))[0] == 303
+    status, said = await _press(browser, _HERE, back, reference=f" {reference.lower()} ")
+    assert status == 200
+    assert "La carte ne servira jamais" in said
     page = (await browser.get(_HERE)).text
     assert reference in page
     address = re.search(r'href="(/guichet/client/[A-Z0-9]{8}/adresse)"', page)
@@ -145,6 +148,47 @@ async def test_readers_and_returned_mail(works: Works, browser: Browser) -> None
     status, said = await _press(browser, _HERE, again)
     assert status == 409
     assert "déjà prévu" in said
+
+
+async def test_a_pin_that_came_back_is_asked_for(works: Works, browser: Browser) -> None:
+    """The button asks, and an officer reads which letter it was."""
+    await works.new_customer("Nora Lebrun")
+    await works.order_all()
+    await make_all(works)
+    posted = update(DISPATCHES).where(DISPATCHES.c.kind == "pin")
+    await works.bank.store.write(
+        lambda connection: connection.execute(posted.values(printed_at=1, posted_at=2))
+    )
+    reference = await works.bank.store.read(
+        lambda connection: connection.exec_driver_sql(
+            "SELECT reference FROM dispatches WHERE kind = 'pin'"
+        ).scalar_one()
+    )
+    await _log_in(browser, works, works.issuers[0])
+    assert (await _press(browser, _HERE, f"{_HERE}/retour", reference=reference))[0] == 200
+    assert (await _press(browser, _HERE, f"{_HERE}/renvoi"))[0] == 303
+    assert (await _press(browser, _HERE, f"{_HERE}/renvoi"))[0] == 409
+    await _log_in(browser, works, works.office.paul)
+    assert f"Son courrier {reference} est revenu" in (await browser.get("/guichet/demandes")).text
+
+
+async def test_what_waits_for_a_second_person_is_listed(works: Works, browser: Browser) -> None:
+    """Whose PIN and number they are, with a way to the address, where they ask for it."""
+    user_code = await works.new_customer("Nora Lebrun")
+    await works.order_all()
+    await make_all(works)
+    await _log_in(browser, works, works.issuers[0])
+    assert "Attendent une seconde personne" not in (await browser.get(_HERE)).text
+    changed = update(CUSTOMER_DETAILS).values(address_changed_at=1)
+    await works.bank.store.write(lambda connection: connection.execute(changed))
+    page = (await browser.get(_HERE)).text
+    assert "changée au guichet\u00a0: 2." in page
+    where = f"/guichet/client/{user_code}/adresse"
+    assert f'<a href="{where}">{user_code}</a> (lettre du code secret, colis du lecteur)' in page
+    address = (await browser.get(where)).text
+    assert "attendent aussi longtemps qu’il le faut" in address
+    status, _ = await _press(browser, where, f"{where}/confirmer", confirm_reason="Rappelée")
+    assert status == 303
 
 
 async def test_another_pin(works: Works, browser: Browser) -> None:

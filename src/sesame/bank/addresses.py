@@ -1,12 +1,12 @@
 """Changing where letters to a customer go: one person's work, until a secret is to be sent there.
 
 The customer is told at the address that stood before, and by e-mail. A PIN and an activation
-number wait for a second person where their card was ordered before the change, or within
-`Limits.address_settles` after it (`sesame.store.addresses.address_is_confirmed`): whoever has them
-sent to an address of their own, or hands the card over, would have two of card, PIN and number
-(invariant 7).
+number wait for a second person, however long (`sesame.store.addresses.address_is_confirmed`):
+whoever has them sent to an address of their own, or hands the card over, would have two of card,
+PIN and number (invariant 7).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -21,7 +21,6 @@ from sesame.bank.approving import (
 )
 from sesame.bank.audit import Fact
 from sesame.bank.bank import Bank
-from sesame.bank.desk_limits import desk_limits
 from sesame.bank.details import PostalAddress
 from sesame.bank.errors import NoSuchCustomer, NotAllowed, NothingToRelease, SameAddress
 from sesame.bank.moments import from_row, to_row
@@ -30,12 +29,18 @@ from sesame.bank.reasons import check_reason
 from sesame.bank.staff import Role, shown
 from sesame.bank.staffing import Staff
 from sesame.bank.user_code import UserCode
-from sesame.store.addresses import address_is_confirmed, read_standing, secret_to_come
+from sesame.store.addresses import (
+    address_is_confirmed,
+    read_standing,
+    secret_to_come,
+    secrets_that_wait,
+)
 from sesame.store.approvals import Notice, change_address, describe_person
 from sesame.store.buckets import bucket_of
 from sesame.store.notices import NOTICE_ID
 
 EVENT = "address-changed"
+_MOST_SHOWN = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -46,8 +51,7 @@ class Standing:
     address: PostalAddress
     changed_at: datetime | None  # at the desk
     confirmed_at: datetime | None  # by two, since then
-    settles_at: datetime | None  # `Limits.address_settles` after the change
-    pin_may_go: bool  # and an activation number; where no card is ordered before then
+    pin_may_go: bool  # and an activation number
 
     def __repr__(self) -> str:
         return "Standing()"
@@ -70,13 +74,11 @@ async def find_standing(bank: Bank, user_code: UserCode) -> Standing:
         NoSuchCustomer: nobody has the user code, or no address is known.
     """
     key = (bucket_of(user_code), user_code)
-    settles = (await desk_limits(bank)).address_settles
-    settled_before = to_row(bank.now() - settles)
     who, row, confirmed = await bank.store.read(
         lambda connection: (
             describe_person(connection, key, 0),
             read_standing(connection, key),
-            address_is_confirmed(connection, key, settled_before=settled_before),
+            address_is_confirmed(connection, key),
         )
     )
     if who is None or row is None:
@@ -87,9 +89,20 @@ async def find_standing(bank: Bank, user_code: UserCode) -> Standing:
         address=PostalAddress.of(row.address),
         changed_at=changed,
         confirmed_at=None if row.confirmed_at is None else from_row(row.confirmed_at),
-        settles_at=None if changed is None else changed + settles,
         pin_may_go=confirmed,
     )
+
+
+async def waiting_for_second(bank: Bank) -> tuple[int, Sequence[tuple[str, str]]]:
+    """How many letters wait for a second person; and whose, by user code, with their kind.
+
+    These are PIN letters and parcels with an activation number, due or still to come; the first
+    `_MOST_SHOWN` of them are named.
+
+    Raises:
+        StoreUnavailable: it cannot be told now.
+    """
+    return await bank.store.read(partial(secrets_that_wait, most=_MOST_SHOWN))
 
 
 async def change(  # noqa: PLR0913 -- whose, to what, why, by whom, from where

@@ -176,7 +176,8 @@ def _set_limit(payload: Payload, _access: Access) -> Release:
 def _reprint_pin(payload: Payload, access: Access) -> Release:
     for card in access.cards:
         named = card.card_number == payload.get("card") and card.profile in _WITH_A_PIN_OF_OURS
-        if named and card.state != CardState.RETIRED:
+        # Where its letter came back it is retired already (`sesame.bank.returned_mail`).
+        if named and (card.state != CardState.RETIRED or "returned" in payload):
             number = card.card_number
             cards = ((number, CardState.RETIRED),)
             return Release(cards=cards, replaces=number, tells="reprint")

@@ -1,6 +1,6 @@
 """The limits that the desk keeps, as two security officers left them.
 
-Four numbers can be changed while servers run (`sesame.bank.limits.Changeable`). Whoever decides by
+Three numbers can be changed while servers run (`sesame.bank.limits.Changeable`). Whoever decides by
 one of them reads it from the database at that moment; no login does.
 """
 

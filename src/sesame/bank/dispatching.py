@@ -8,14 +8,13 @@ what opens a PIN is `sesame.bank.issuing`.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
 from sesame.bank.activation import activation_hash, make_number
 from sesame.bank.audit import Fact
 from sesame.bank.bank import Bank
-from sesame.bank.desk_limits import desk_limits
 from sesame.bank.errors import (
     BatchDone,
     MovedMeanwhile,
@@ -23,6 +22,7 @@ from sesame.bank.errors import (
     NotAllowed,
     NotOnThatDay,
     ReadersMissing,
+    TwoOnThatDay,
 )
 from sesame.bank.moments import from_row, to_row
 from sesame.bank.moves import plan_move, salt_of, until_taken
@@ -36,10 +36,10 @@ from sesame.store.dispatches import (
     BUREAU,
     CARD,
     READER,
+    REMINDER,
     BatchRow,
     DispatchRow,
     When,
-    count_due,
     known_references,
     open_batches,
     read_batch,
@@ -51,12 +51,13 @@ from sesame.store.issuing import (
     NoRight,
     Postponed,
     PrintedRow,
+    TwoOnOneDay,
     settle_destroyed,
     settle_posted,
     settle_printed,
 )
 from sesame.store.orders import SESAME, Activation
-from sesame.store.posting import LetterRow, letters_to_print
+from sesame.store.posting import LetterRow, count_due, letters_to_print, void_overtaken
 from sesame.store.readers import readers_in_stock
 from sesame.store.staff import read_staff
 
@@ -113,7 +114,7 @@ async def new_references(bank: Bank, count: int) -> list[str]:
 
 async def due_counts(bank: Bank, by: str, post: PostDays) -> Mapping[str, tuple[int, int]]:
     """By kind of letter: how many *by* may print now, and how many are due in all."""
-    when = await _when(bank, by, post)
+    when = _when(bank, by, post)
     return await bank.store.read(lambda connection: count_due(connection, when))
 
 
@@ -139,12 +140,15 @@ async def prepare_letters(
 ) -> list[ToPrint]:
     """What *by* may print of *kind* now: readers of the stock and activation numbers with it.
 
-    Nothing is written: `record_letters` does, once the letters are on the disk.
+    Nothing is written: `record_letters` does, once the letters are on the disk. But a reminder of
+    who has switched over since it was planned, or lost the card, is void from now on.
 
     Raises:
         ReadersMissing: the stock has too few readers.
     """
-    when = await _when(bank, by.user_code, post)
+    when = _when(bank, by.user_code, post)
+    if kind == REMINDER:
+        await bank.store.write(partial(void_overtaken, at=when.now))
     rows = await bank.store.read(
         lambda connection: letters_to_print(connection, kind, when, most=most)
     )
@@ -185,7 +189,8 @@ async def record_letters(  # noqa: PLR0913 -- which letters, of which batch, by 
     makes that later, never earlier.
 
     Raises:
-        MovedMeanwhile: one of them was printed or voided, or its reader sent, meanwhile.
+        MovedMeanwhile: one of them was printed or voided, or its reader sent, meanwhile; or another
+            element of its customer was printed.
         NotAllowed: *by* is no issuer any more.
         TooBusy, StoreUnavailable: it was perhaps not written.
     """
@@ -214,7 +219,13 @@ async def record_letters(  # noqa: PLR0913 -- which letters, of which batch, by 
         await written(
             bank,
             partial(
-                settle_printed, by=by, move=move, batch=row, letters=printed, activations=hashes
+                settle_printed,
+                by=by,
+                move=move,
+                batch=row,
+                letters=printed,
+                activations=hashes,
+                when=_when(bank, by.user_code, post),
             ),
         )
 
@@ -232,6 +243,7 @@ async def record_posted(
     Raises:
         NoSuchBatch, BatchDone: there is none, or it was posted before.
         NotOnThatDay: it was not printed yet, or the day has not come.
+        TwoOnThatDay: another element of a customer's was posted on it.
         NotAllowed, TooBusy, StoreUnavailable: as `record_letters`.
     """
     row = await find_batch_row(bank, batch)
@@ -249,18 +261,22 @@ async def record_posted(
 
     async def attempt() -> bool:
         move = await own_move(bank, by, "letters-posted", facts, bank.now())
-        return await written(
-            bank,
-            partial(
-                settle_posted,
-                by=by,
-                move=move,
-                batch=batch,
-                at=at,
-                postponed=postponed,
-                activates_until=until,
-            ),
-        )
+        try:
+            return await written(
+                bank,
+                partial(
+                    settle_posted,
+                    by=by,
+                    move=move,
+                    batch=batch,
+                    at=at,
+                    day=(to_row(post.begin(day)), to_row(post.begin(day + timedelta(days=1)))),
+                    postponed=postponed,
+                    activates_until=until,
+                ),
+            )
+        except TwoOnOneDay as error:
+            raise TwoOnThatDay(batch, f"{day}", error.references) from None
 
     if not await until_taken(bank.limits.lost_swaps, attempt):
         raise BatchDone(batch, f"{today}")
@@ -340,9 +356,8 @@ def plan_dispatches(  # noqa: PLR0913 -- whose, of which order, which kinds, fro
     ]
 
 
-async def _when(bank: Bank, by: str, post: PostDays) -> When:
+def _when(bank: Bank, by: str, post: PostDays) -> When:
     now = bank.now()
-    settled_before = to_row(now - (await desk_limits(bank)).address_settles)
     today = post.day(now)
     before = {kind: to_row(post.card_before(kind, today)) for kind in post.gaps.after_card()}
-    return When(to_row(now), to_row(post.begin(today)), by, before, settled_before)
+    return When(to_row(now), to_row(post.begin(today)), by, before)

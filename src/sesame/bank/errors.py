@@ -48,7 +48,7 @@ BankError
  └ MailServerAway      notices: it takes none now
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sesame.errors import SesameError
@@ -381,6 +381,19 @@ class NotOnThatDay(BankError):
         self.last = last
 
 
+class TwoOnThatDay(BankError):
+    """Other elements of the same customers were posted on the day that a batch is said to."""
+
+    def __init__(self, batch: str, day: str, references: Sequence[str]) -> None:
+        super().__init__(
+            f"batch {batch}: another envelope of the same customers was posted on {day}: post "
+            f"{', '.join(references)} on another day"
+        )
+        self.batch = batch
+        self.day = day
+        self.references = ", ".join(references)
+
+
 class ReadersMissing(BankError):
     """The stock has fewer readers than parcels are to be sent."""
 
@@ -419,6 +432,16 @@ class NothingToOrder(BankError):
 
     def __init__(self) -> None:
         super().__init__("there is nothing to order: nothing was written")
+
+
+class TakesTwo(BankError):
+    """Another PIN in the place of one that was printed is asked for at the desk, and agreed to."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the PIN was printed: another card with another PIN takes two persons. Ask for it at "
+            "the desk, where the returned mail is listed"
+        )
 
 
 class NoSuchReader(BankError):

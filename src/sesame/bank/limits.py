@@ -127,9 +127,6 @@ class Limits:
     approval_good_for: timedelta = timedelta(days=4)
     # After a yes the number of a card is there to be seen while what it is for is still at hand.
     number_shown_within: timedelta = timedelta(minutes=15)
-    # So long after an address was changed at the desk a PIN goes there by two persons' word alone:
-    # the letter to the address before has come by then, and who lives there has called.
-    address_settles: timedelta = timedelta(days=30)
     # A suspension is lifted for a caller so often within so long: a customer who is still
     # suspended after that has another problem than tries, and an adviser who lifts more than
     # this gives guesses away (docs/decisions/0039).
@@ -151,7 +148,6 @@ class Changeable(StrEnum):
 
     LIFTS_OF_CUSTOMER = "lifts_of_customer"
     LIFTS_OF_ADVISER = "lifts_of_adviser"
-    ADDRESS_SETTLES = "address_settles"
     NUMBER_SHOWN_WITHIN = "number_shown_within"
 
 
@@ -174,9 +170,6 @@ BOUNDS: Mapping[Changeable, Bounds] = {
     Changeable.LIFTS_OF_CUSTOMER: Bounds(0, 5),
     # A hundred is one every five minutes of a working day, and no caller is done sooner.
     Changeable.LIFTS_OF_ADVISER: Bounds(0, 100),
-    # The letter to the address before takes some days, with a Sunday and a holiday; and after
-    # three months who has not opened it will not.
-    Changeable.ADDRESS_SETTLES: Bounds(7, 90, timedelta(days=1)),
     # Nobody is at their desk sooner than in five minutes; after an hour what the number was for
     # is over, and it would lie about.
     Changeable.NUMBER_SHOWN_WITHIN: Bounds(5, 60, timedelta(minutes=1)),

@@ -71,6 +71,7 @@ class Event(StrEnum):
     OLD_CODE = "old-code"
     DEVICES = "devices-forgotten"
     RETURNED = "mail-returned"
+    RETURNED_HELD = "mail-returned-held"  # and the card that it belongs to is held
     RESYNC = "resync"
     RETIRED = "card-retired"
     NEW_NUMBER = "number-reissued"
@@ -114,6 +115,7 @@ CHANNELS: Mapping[Event, Channel] = {
     Event.OLD_CODE: Channel(Letter.INSTEAD),
     Event.DEVICES: Channel(Letter.NEVER),
     Event.RETURNED: Channel(Letter.NEVER),  # a letter would come back too
+    Event.RETURNED_HELD: Channel(Letter.NEVER),  # likewise
     Event.REPRINT: Channel(Letter.INSTEAD),
     Event.RESYNC: Channel(Letter.INSTEAD),
     Event.RETIRED: Channel(Letter.INSTEAD),
@@ -128,6 +130,7 @@ class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
 
     by: str = ""  # owner or desk
     reason: str = ""  # of an opposition: lost, stolen or damaged
+    held: int = 0  # of mail that came back: cards
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -303,6 +306,8 @@ def event_of(row: NoticeRow) -> Event:
         return Event.OTHER
     # What is damaged goes on to make codes until it is replaced: no more is told than that.
     damaged = event is Event.OPPOSITION and facts_of(row).reason == _DAMAGED
+    if event is Event.RETURNED and facts_of(row).held:
+        return Event.RETURNED_HELD
     return Event.ORDER if damaged else event
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from sesame.bank.errors import UnsuitableGaps
-from sesame.store.dispatches import CARD, PIN, READER, WELCOME
+from sesame.store.dispatches import PIN, READER, WELCOME
 
 _SATURDAY = 5
 PIN_AT_LEAST = 2  # working days behind the card: who steals a bag of mail has not both
@@ -82,8 +82,11 @@ class PostDays:
         return day
 
     def due(self, kind: str, day_0: date) -> datetime:
-        """When a dispatch of *kind* is due, of an order whose card is posted on *day_0*."""
-        days = 0 if kind == CARD else self.gaps.after_card()[kind]
+        """When a dispatch of *kind* is due, of an order whose card is posted on *day_0*.
+
+        What follows no card is due that day.
+        """
+        days = self.gaps.after_card().get(kind, 0)
         return self.begin(self.after(day_0, days))
 
     def card_before(self, kind: str, today: date) -> datetime:

@@ -2,7 +2,9 @@
 
 Whoever holds a bag of returned mail holds cards, PIN letters and activation numbers: what came
 back opens nothing any more. A card, or one whose PIN letter came back, is retired. Where it is the
-reader's parcel, the activation number in it is void; a card that signs in already is held.
+reader's parcel, the activation number in it is void; a card of ours that signs in already is held.
+A user code is no secret, and a reader for a bank card none either: no card is held for these.
+Whatever came back, nothing else goes there, but for what tells of a change.
 """
 
 from collections.abc import Sequence
@@ -12,15 +14,24 @@ from functools import partial
 
 import msgspec
 
+from sesame.bank.approvals import Asked, Kind, Payload, Wish
+from sesame.bank.approving import ask
 from sesame.bank.audit import Fact
 from sesame.bank.bank import Bank
 from sesame.bank.dispatching import new_references, plan_dispatches, written
-from sesame.bank.errors import NoSuchCustomer, NoSuchLetter, NothingToOrder
+from sesame.bank.errors import (
+    AskedAlready,
+    NoSuchCustomer,
+    NoSuchLetter,
+    NothingToOrder,
+    TakesTwo,
+)
 from sesame.bank.moments import to_row
 from sesame.bank.moves import plan_move, salt_of, until_taken
 from sesame.bank.orders import ORDERED, Reason
 from sesame.bank.post_days import PostDays
 from sesame.bank.staff import shown
+from sesame.bank.staffing import Staff
 from sesame.bank.user_code import UserCode
 from sesame.store.access import Access
 from sesame.store.approvals import Signer
@@ -31,6 +42,8 @@ from sesame.store.dispatches import (
     CARD,
     ELEMENTS,
     PIN,
+    READER,
+    REMINDER,
     WELCOME,
     DispatchRow,
     list_dispatches,
@@ -48,6 +61,7 @@ from sesame.store.orders import SESAME, OrderRow, list_orders, stands_for
 
 _NOTICE = 16  # bytes
 RETURNED_MAIL = "Courrier revenu : n’habite pas à l’adresse indiquée"
+_ASKED = "Courrier revenu, adresse vérifiée : une autre carte, avec un autre code secret"
 _MOST_SHOWN = 200
 
 _encode = msgspec.json.Encoder(order="sorted").encode
@@ -118,19 +132,21 @@ async def send_again(
     """Have sent once more what came back under *reference*: the address was looked at again.
 
     A card that was retired is ordered anew, with all that goes with it; anything else is planned
-    anew. With it goes what was not posted any more because of it. What is sent: `card`, or the
-    kind.
+    anew, but what told of a change, or reminded, is not told again. With it goes what was not
+    posted any more because of it, and a number in the place of one that is void because of it. What
+    is sent: `card`, or the kind.
 
     Raises:
         NoSuchLetter: no letter of that reference came back.
-        NothingToOrder: that was done already.
+        NothingToOrder: that was done already, or nothing waits.
+        TakesTwo: the PIN was printed: `ask_for_another` asks for what a second person decides.
         NotAllowed, TooBusy, StoreUnavailable: as `record_returned`.
     """
 
     async def attempt() -> str:
         now = bank.now()
         dispatch = await bank.store.read(lambda connection: read_dispatch(connection, reference))
-        if dispatch is None or dispatch.returned_at is None or dispatch.kind not in ELEMENTS:
+        if dispatch is None or dispatch.returned_at is None:
             raise NoSuchLetter(reference)
         access = await bank.store.read_access(UserCode(dispatch.user_code))
         key = (dispatch.bucket, dispatch.user_code)
@@ -142,6 +158,8 @@ async def send_again(
         if dispatch.kind in {CARD, PIN} and order is not None:
             if any(one.ordered_at >= dispatch.returned_at for one in orders):
                 raise NothingToOrder
+            if await _was_printed(bank, dispatch):
+                raise TakesTwo
             own = order.card_number
             move = plan(ORDERED, {**facts, "kind": SESAME, "reason": Reason.RETURNED.value})
             settle = partial(
@@ -156,16 +174,97 @@ async def send_again(
             await written(bank, settle)
             return CARD
         sent = await bank.store.read(lambda connection: list_dispatches(connection, key))
-        if any(_goes_again(one, dispatch) for one in sent):
+        itself = [(dispatch.kind, dispatch.order_number)] if dispatch.kind in ELEMENTS else []
+        if any(_goes_again(sent, one, dispatch) for one in itself):
             raise NothingToOrder
-        again = [(dispatch.kind, dispatch.order_number)]
-        again += [one for one in stopped if one not in again]
+        missing = dict.fromkeys([*itself, *stopped, *_without_number(access, orders, dispatch)])
+        again = [one for one in missing if not _goes_again(sent, one, dispatch)]
+        if not again:
+            raise NothingToOrder
         rows = await _planned(bank, access, again, post, now)
         move = plan("letter-ordered", {**facts, "letter": dispatch.kind})
         await written(bank, partial(settle_planned, by=by, move=move, dispatches=rows))
         return dispatch.kind
 
     return await until_taken(bank.limits.lost_swaps, attempt)
+
+
+async def ask_for_another(
+    bank: Bank, reference: str, by: Staff, post: PostDays, *, address: str
+) -> Asked:
+    """Ask for another card in the place of one whose PIN was printed: an officer decides.
+
+    What else the return stopped, of other orders, is planned anew at once.
+
+    Raises:
+        NoSuchLetter: no card or PIN letter of that reference came back.
+        NothingToOrder: that was asked for or done already.
+        NotAllowed, TooBusy, StoreUnavailable: as `record_returned`.
+    """
+    dispatch = await bank.store.read(lambda connection: read_dispatch(connection, reference))
+    order = None if dispatch is None else await _order_of(bank, dispatch)
+    if (
+        dispatch is None
+        or dispatch.returned_at is None
+        or dispatch.kind not in {CARD, PIN}
+        or order is None
+        or order.card_number is None
+    ):
+        raise NoSuchLetter(reference)
+    key = (dispatch.bucket, dispatch.user_code)
+    orders = await bank.store.read(lambda connection: list_orders(connection, key))
+    if any(one.ordered_at >= dispatch.returned_at for one in orders):
+        raise NothingToOrder
+    payload: Payload = {"card": order.card_number, "returned": reference}
+    wish = Wish(Kind.REPRINT_PIN, UserCode(dispatch.user_code), payload, _ASKED)
+    await _plan_stopped(bank, dispatch, orders, by.signer, post, address=address)
+    try:
+        return await ask(bank, by, wish, address=address)
+    except AskedAlready:
+        raise NothingToOrder from None
+
+
+async def _plan_stopped(  # noqa: PLR0913 -- what, by whom, when, from where
+    bank: Bank,
+    dispatch: DispatchRow,
+    orders: Sequence[OrderRow],
+    by: Signer,
+    post: PostDays,
+    *,
+    address: str,
+) -> None:
+    key = (dispatch.bucket, dispatch.user_code)
+    stopped = await _stopped_with(bank, dispatch, orders)
+
+    async def attempt() -> None:
+        now = bank.now()
+        access = await bank.store.read_access(UserCode(dispatch.user_code))
+        sent = await bank.store.read(lambda connection: list_dispatches(connection, key))
+        again = [one for one in stopped if not _goes_again(sent, one, dispatch)]
+        if not again:
+            return
+        rows = await _planned(bank, access, again, post, now)
+        move = plan_move(
+            access,
+            "letter-ordered",
+            {"reference": dispatch.reference, "by": shown(by.user_code), "letter": again[0][0]},
+            now=now,
+            salt=salt_of(bank),
+            address=address,
+        )
+        await written(bank, partial(settle_planned, by=by, move=move, dispatches=rows))
+
+    await until_taken(bank.limits.lost_swaps, attempt)
+
+
+async def _was_printed(bank: Bank, dispatch: DispatchRow) -> bool:
+    """Whether the PIN that goes with *dispatch*, or is in it, was on paper."""
+    key = (dispatch.bucket, dispatch.user_code)
+    sent = await bank.store.read(lambda connection: list_dispatches(connection, key))
+    return any(
+        one.kind == PIN and one.order_number == dispatch.order_number and one.printed_at is not None
+        for one in sent
+    )
 
 
 async def reprint_welcome(bank: Bank, user_code: UserCode, by: Signer, *, address: str) -> str:
@@ -218,27 +317,48 @@ def _suspended(
     states = {card.card_number: card.state for card in access.cards}
     own = None if order is None else order.card_number
     retires = own if dispatch.kind in {CARD, PIN} and own is not None else None
-    touched = [] if dispatch.kind not in ELEMENTS or retires is not None else list(states)
-    if own is not None:
-        touched = [number for number in touched if number == own]
+    # A reader alone, for a bank card, and a user code open nothing: whoever finds them has nothing,
+    # and their owner would be shut out without being told.
+    signs_in = own is not None and states.get(own) in {CardState.ACTIVE, CardState.HELD}
+    holds = [own] if dispatch.kind == READER and signs_in and own is not None else []
     waits = own is not None and states.get(own) == CardState.WAITING
     return ReturnedMail(
         dispatch=dispatch,
         retires=retires,
-        holds=[n for n in touched if states[n] in {CardState.ACTIVE, CardState.HELD}],
+        holds=holds,
         withdraws=dispatch.order_number if waits and dispatch.kind in ELEMENTS else None,
         reason=RETURNED_MAIL,
         notice=bank.random_bytes(_NOTICE),
-        facts=_encode({"letter": dispatch.kind}),
+        facts=_encode({"letter": dispatch.kind, "held": len(holds)}),
     )
 
 
-def _goes_again(one: DispatchRow, dispatch: DispatchRow) -> bool:
-    """Whether *one* is the same as *dispatch*, which came back, once more: pure."""
-    same = (one.kind, one.order_number) == (dispatch.kind, dispatch.order_number)
-    stands = one.voided_at is None and one.returned_at is None
-    since = one.posted_at is None or one.posted_at > (dispatch.returned_at or 0)
-    return same and stands and since
+def _goes_again(
+    sent: Sequence[DispatchRow], letter: tuple[str, int | None], dispatch: DispatchRow
+) -> bool:
+    """Whether *letter*, by kind and order, goes since *dispatch* came back: pure."""
+    return any(
+        (one.kind, one.order_number) == letter
+        and one.voided_at is None
+        and one.returned_at is None
+        and (one.posted_at is None or one.posted_at > (dispatch.returned_at or 0))
+        for one in sent
+    )
+
+
+def _without_number(
+    access: Access, orders: Sequence[OrderRow], dispatch: DispatchRow
+) -> list[tuple[str, int | None]]:
+    """The parcel of the order whose number is void since *dispatch* came back: pure."""
+    waiting = {card.card_number for card in access.cards if card.state == CardState.WAITING}
+    return [
+        (READER, order.order_number)
+        for order in orders
+        if order.order_number == dispatch.order_number
+        and order.card_number in waiting
+        and order.activation_hash is not None  # its parcel was printed
+        and order.activation_until is None
+    ]
 
 
 async def _stopped_with(
@@ -250,7 +370,8 @@ async def _stopped_with(
     over = {one.order_number for one in orders if one.cancelled_at is not None}
     stopped = await bank.store.read(lambda connection: voided_with(connection, key, at))
     found = {(one.kind, one.order_number) for one in stopped if one.order_number not in over}
-    return [one for kind in ELEMENTS for one in sorted(found, key=str) if one[0] == kind]
+    kinds = (*ELEMENTS, REMINDER)
+    return [one for kind in kinds for one in sorted(found, key=str) if one[0] == kind]
 
 
 async def _planned(

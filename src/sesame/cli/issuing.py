@@ -23,6 +23,7 @@ from sesame.app import (
     open_keystore,
     utc_now,
 )
+from sesame.bank.addresses import waiting_for_second
 from sesame.bank.bank import Bank
 from sesame.bank.dispatching import (
     MOST_LETTERS,
@@ -41,6 +42,8 @@ from sesame.bank.errors import (
     NothingToOrder,
     NotOnThatDay,
     ReadersMissing,
+    TakesTwo,
+    TwoOnThatDay,
     UnsuitableReaders,
 )
 from sesame.bank.issuing import MOST_CARDS, CardRules
@@ -89,6 +92,10 @@ SENTENCES.update(
         NotOnThatDay: N_(
             "Lot {batch}\u00a0: il n’a pu être posté que du {first} au {last}. Vérifiez la date."
         ),
+        TwoOnThatDay: N_(
+            "Lot {batch}\u00a0: un autre envoi aux mêmes clients est parti le {day}. Postez un "
+            "autre jour ce qui suit, et notez alors le lot\u00a0: {references}."
+        ),
         ReadersMissing: N_(
             "Il manque {missing} lecteurs en stock pour {wanted} colis\u00a0: rien n’a été "
             "imprimé. Entrez des lecteurs en stock, ou imprimez moins de colis par --most."
@@ -101,7 +108,12 @@ SENTENCES.update(
             "{reference}\u00a0: aucune lettre postée ne porte cette référence, ou son retour est "
             "déjà noté. Relisez-la."
         ),
-        NothingToOrder: N_("Il n’y a rien à commander\u00a0: c’est déjà fait."),
+        NothingToOrder: N_("Il n’y a rien à envoyer\u00a0: rien n’attend, ou c’est déjà fait."),
+        TakesTwo: N_(
+            "Le code secret était imprimé\u00a0: une autre carte, avec un autre code secret, "
+            "demande deux personnes. Demandez-la au guichet, «\u00a0Émission\u00a0», où un "
+            "responsable de la sécurité décide."
+        ),
         NoSuchReader: N_("Lecteur {serial}\u00a0: inconnu, ou pas là d’où il devrait partir."),
     }
 )
@@ -479,16 +491,22 @@ def run_returned(arguments: argparse.Namespace) -> int:
         came = await record_returned(bank, reference, by, address=_NO_ADDRESS)
         kind = say(_LETTERS[came.kind]) if came.kind in _LETTERS else came.kind
         print(
-            say("{reference} ({kind})\u00a0: retour noté. Rien d’autre ne part.").format(
-                reference=reference, kind=kind
-            )
+            say(
+                "{reference} ({kind})\u00a0: retour noté. Rien d’autre ne part, hors les avis de "
+                "changement."
+            ).format(reference=reference, kind=kind)
         )
         if came.retired:
             print(say("La carte ne servira jamais\u00a0: une autre sera à commander."))
         if came.withdrawn:
             print(say("Le numéro d’activation ne vaut plus rien."))
         if came.held:
-            print(say("Cartes bloquées\u00a0: {count}.").format(count=came.held))
+            print(
+                say(
+                    "Cartes bloquées\u00a0: {count}. Lever le blocage demande deux personnes, au "
+                    "guichet."
+                ).format(count=came.held)
+            )
         print(
             say(
                 "Quand l’adresse aura été vérifiée\u00a0: sesame issuing again {reference} "
@@ -675,6 +693,14 @@ def run_status(arguments: argparse.Namespace) -> int:
                 say("{kind:<8} à imprimer par vous\u00a0: {may}, dues en tout\u00a0: {due}").format(
                     kind=kind, may=may, due=due
                 )
+            )
+        waiting, _ = await waiting_for_second(bank)
+        if waiting:
+            print(
+                say(
+                    "Attendent qu’une seconde personne confirme une adresse\u00a0: {count} "
+                    "(leur liste est au guichet, «\u00a0Émission\u00a0»)"
+                ).format(count=waiting)
             )
         for row in await batches_to_do(bank):
             todo = [

@@ -44,7 +44,7 @@ from sesame.desk.guard import (
     read_pressed,
 )
 from sesame.desk.requests import NO_REASON
-from sesame.web.formats import until, when
+from sesame.web.formats import when
 from sesame.web.language import language_of
 
 ADDRESS = f"{CUSTOMER}/adresse"
@@ -82,7 +82,6 @@ class AddressPage:
     lines: tuple[str, ...] = field(repr=False)
     changed: str  # « le mardi 3 mars à 14 h 32 »; else ""
     confirmed: str  # likewise
-    settles: str  # « jusqu’au … »; else ""
     pin_may_go: bool
     may_change: bool
     proof: str
@@ -194,8 +193,6 @@ class _Here:
         def wrong(why: str | tuple[str, int]) -> str:
             return say(why) if isinstance(why, str) else say(why[0]).format(number=why[1])
 
-        at = standing.settles_at
-        settles = "" if at is None else until(at, language, now=now)
         # Those of today where only a reason was typed.
         values = {**standing.address.row()._asdict(), **typed}
         page = AddressPage(
@@ -206,7 +203,6 @@ class _Here:
             lines=standing.address.below_name(),
             changed=said(standing.changed_at),
             confirmed=said(standing.confirmed_at),
-            settles=settles,
             pin_may_go=standing.pin_may_go,
             may_change=may_change(self.staff),
             proof=button(desk, request, Purpose.ADDRESS),

@@ -125,6 +125,7 @@ NOTICES: Mapping[str, str] = {
     "old-code": N_("Fin de l’ancien code"),
     "devices-forgotten": N_("Navigateurs connus oubliés"),
     "mail-returned": N_("Courrier revenu"),
+    "mail-returned-held": N_("Courrier revenu, carte bloquée"),
     "resync": N_("Carte remise au pas"),
     "counter-lowered": N_("Compteur d’une carte corrigé"),
 }

@@ -7,10 +7,13 @@ a card, a PIN or a letter's folder.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from sesame.bank.addresses import waiting_for_second
 from sesame.bank.approvals import Kind, Wish
 from sesame.bank.approving import ask
 from sesame.bank.dispatching import batches_to_do, due_counts
@@ -21,12 +24,13 @@ from sesame.bank.errors import (
     NoSuchLetter,
     NothingToOrder,
     NothingToRelease,
+    TakesTwo,
     UnsuitableReaders,
     UnsuitableReason,
 )
 from sesame.bank.moments import from_row
 from sesame.bank.orders import MOST_AT_ONCE, ask_for_cards, find_card, to_make, wanting
-from sesame.bank.returned_mail import came_back, record_returned, send_again
+from sesame.bank.returned_mail import ask_for_another, came_back, record_returned, send_again
 from sesame.bank.staff import Role
 from sesame.bank.staffing import Staff
 from sesame.bank.stock import Balance, balances, read_serials, take_in
@@ -92,6 +96,14 @@ class DueLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnconfirmedLine:
+    """A customer whose secrets wait until a second person confirms their address."""
+
+    user_code: str
+    names: str  # of the letters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BatchLine:
     """A batch that is to be posted, or whose folder is to be destroyed."""
 
@@ -123,6 +135,8 @@ class IssuingPage:
     most: str  # of one request
     to_make: int
     due: tuple[DueLine, ...]
+    unconfirmed: tuple[UnconfirmedLine, ...]
+    unconfirmed_letters: int  # in all, also of those who are not listed
     batches: tuple[BatchLine, ...]
     stock: tuple[Balance, ...]
     returned: tuple[ReturnedLine, ...]
@@ -179,10 +193,25 @@ async def post_returned(desk: Desk, request: Request, staff: Staff) -> Response:
     fields = await read_pressed(desk, request, Purpose.RETURNED)
     reference = "".join(fields.get("reference", "").split()).upper()
     try:
-        await record_returned(desk.bank, reference, staff.signer, address=address_of(request))
+        came = await record_returned(
+            desk.bank, reference, staff.signer, address=address_of(request)
+        )
     except NoSuchLetter:
         return await _issuing(desk, request, staff, fields, {"reference": _NO_LETTER})
-    return RedirectResponse(f"{ISSUING}#returned-title", status_code=303)
+    if came.retired:
+        done = N_(
+            "Le retour est noté. La carte ne servira jamais\u00a0: une autre est à commander."
+        )
+    elif came.withdrawn:
+        done = N_("Le retour est noté. Le numéro d’activation de cet envoi ne vaut plus rien.")
+    elif came.held:
+        done = N_(
+            "Le retour est noté. La carte est bloquée\u00a0: lever le blocage demande deux "
+            "personnes."
+        )
+    else:
+        done = N_("Le retour est noté. Rien d’autre ne part, hors les avis de changement.")
+    return await _issuing(desk, request, staff, done=done)
 
 
 @for_staff(ISSUING, may=is_issuer)
@@ -197,11 +226,24 @@ async def post_again(desk: Desk, request: Request, staff: Staff) -> Response:
             desk.post_days,
             address=address_of(request),
         )
+    except TakesTwo:
+        return await _ask_for_another(desk, request, staff, fields.get("reference", ""))
     except (NoSuchLetter, NothingToOrder):
-        done = N_("Ce renvoi est déjà prévu. Rien n’a été changé.")
+        done = N_("Il n’y a rien à renvoyer, ou c’est déjà prévu. Rien n’a été changé.")
         return await _issuing(desk, request, staff, done=done, status=409)
     done = N_("Le renvoi est prévu.")
     return await _issuing(desk, request, staff, done=done, status=200)
+
+
+async def _ask_for_another(desk: Desk, request: Request, staff: Staff, reference: str) -> Response:
+    try:
+        await ask_for_another(
+            desk.bank, reference, staff, desk.post_days, address=address_of(request)
+        )
+    except (NoSuchLetter, NothingToOrder):
+        done = N_("Il n’y a rien à renvoyer, ou c’est déjà prévu. Rien n’a été changé.")
+        return await _issuing(desk, request, staff, done=done, status=409)
+    return RedirectResponse(REQUESTS, status_code=303)
 
 
 @for_staff(ISSUING, may=is_issuer)
@@ -281,6 +323,7 @@ async def _issuing(  # noqa: PLR0913 -- the request, who sent it, and what it sa
     say, now = translator(language), desk.bank.now()
     counts = await wanting(bank)
     due = await due_counts(bank, staff.user_code, desk.post_days)
+    wait, unconfirmed = await waiting_for_second(bank)
     page = IssuingPage(
         session=frame(desk, request, staff, ISSUING),
         cards=counts["sesame"],
@@ -291,6 +334,14 @@ async def _issuing(  # noqa: PLR0913 -- the request, who sent it, and what it sa
             DueLine(kind=kind, name=say(KIND_NAMES[kind]), may=may, due=all_of_them)
             for kind, (may, all_of_them) in due.items()
         ),
+        unconfirmed=tuple(
+            UnconfirmedLine(
+                user_code=user_code,
+                names=", ".join(say(KIND_NAMES[kind]) for _, kind in theirs),
+            )
+            for user_code, theirs in groupby(unconfirmed, key=itemgetter(0))
+        ),
+        unconfirmed_letters=wait,
         batches=tuple(
             BatchLine(
                 id=row.id,

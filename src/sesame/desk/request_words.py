@@ -27,9 +27,6 @@ _PIN_WAITS = N_(
 LIMIT_NAMES: Mapping[Changeable, str] = {
     Changeable.LIFTS_OF_CUSTOMER: N_("Suspensions levées pour un même abonné, en 24 heures"),
     Changeable.LIFTS_OF_ADVISER: N_("Suspensions levées par un même conseiller, en 24 heures"),
-    Changeable.ADDRESS_SETTLES: N_(
-        "Jours pendant lesquels un code secret attend après un changement d’adresse"
-    ),
     Changeable.NUMBER_SHOWN_WITHIN: N_(
         "Minutes pour voir le numéro d’une carte une fois la demande accordée"
     ),
@@ -83,6 +80,15 @@ def _limit(asked: Asked, say: Say) -> Iterator[str]:
 
 def _reprint(asked: Asked, say: Say) -> Iterator[str]:
     yield from _card(asked, say)
+    if reference := asked.payload.get("returned"):
+        yield say(
+            N_(
+                "Son courrier {reference} est revenu, le code secret était imprimé\u00a0: la carte "
+                "ne sert plus. Une autre carte et un autre code secret partent, à l’adresse qui a "
+                "été vérifiée."
+            )
+        ).format(reference=reference)
+        return
     yield say(
         N_(
             "La carte cesse de servir tout de suite. Une autre carte et un autre code secret "

@@ -15,6 +15,7 @@ from sqlalchemy import (
     String,
     Table,
     and_,
+    func,
     insert,
     or_,
     select,
@@ -26,7 +27,7 @@ from sesame.store.cards import Key
 from sesame.store.details import CUSTOMER_DETAILS
 from sesame.store.dispatches import DISPATCHES, PIN, READER
 from sesame.store.metadata import METADATA
-from sesame.store.orders import ORDERS
+from sesame.store.orders import ORDERS, SESAME
 
 FORMER_ADDRESSES = Table(
     "former_addresses",
@@ -132,7 +133,7 @@ def secret_to_come(connection: Connection, key: Key, *, before: int) -> bool:
     )
     order = and_(
         _of(ORDERS, key),
-        ORDERS.c.kind == "sesame",  # a bank card has its PIN from elsewhere, and no number
+        ORDERS.c.kind == SESAME,  # a bank card has its PIN from elsewhere, and no number
         ORDERS.c.ordered_at <= before,
         ORDERS.c.cancelled_at.is_(None),
         ORDERS.c.activated_at.is_(None),
@@ -142,19 +143,53 @@ def secret_to_come(connection: Connection, key: Key, *, before: int) -> bool:
     return connection.execute(select(ORDERS.c.order_number).where(order)).first() is not None
 
 
-def address_is_confirmed(connection: Connection, key: Key, *, settled_before: int) -> bool:
+def address_is_confirmed(connection: Connection, key: Key) -> bool:
     """Whether secrets may be sent to the customer's address: else they wait for a second person.
 
-    They may where nobody changed the address at the desk, where two persons stand for it, or where
-    it was changed no later than *settled_before*, and before the card was ordered.
+    They may where nobody changed the address at the desk, or where two persons stand for it; no
+    time that passes makes one person two.
     """
     standing = read_standing(connection, key)
-    if standing is None:
-        return False
-    changed = standing.changed_at
-    if changed is None or standing.confirmed_at is not None:
-        return True
-    return changed <= settled_before and not secret_to_come(connection, key, before=changed)
+    return standing is not None and (
+        standing.changed_at is None or standing.confirmed_at is not None
+    )
+
+
+def waits_for_second() -> ColumnElement[bool]:
+    """Whether a dispatch brings a secret to an address that no second person stands for.
+
+    A PIN is one, and what is in a reader's parcel for a card of ours.
+    """
+    details, order = CUSTOMER_DETAILS.alias("unconfirmed"), ORDERS.alias("secret_of")
+    of_ours = there_is(
+        order.c.bucket == DISPATCHES.c.bucket,
+        order.c.user_code == DISPATCHES.c.user_code,
+        order.c.order_number == DISPATCHES.c.order_number,
+        order.c.kind == SESAME,
+    )
+    return and_(
+        or_(DISPATCHES.c.kind == PIN, and_(DISPATCHES.c.kind == READER, of_ours)),
+        there_is(
+            details.c.bucket == DISPATCHES.c.bucket,
+            details.c.user_code == DISPATCHES.c.user_code,
+            details.c.address_changed_at.is_not(None),
+            details.c.address_confirmed_at.is_(None),
+        ),
+    )
+
+
+def secrets_that_wait(connection: Connection, *, most: int) -> tuple[int, list[tuple[str, str]]]:
+    """How many dispatches wait for a second person; and whose, by user code, with their kind."""
+    waiting = (
+        DISPATCHES.c.printed_at.is_(None),
+        DISPATCHES.c.voided_at.is_(None),
+        waits_for_second(),
+    )
+    count = select(func.count()).select_from(DISPATCHES).where(*waiting)
+    columns = (DISPATCHES.c.user_code, DISPATCHES.c.kind)
+    rows = connection.execute(select(*columns).where(*waiting).order_by(*columns).limit(most))
+    found = [(user_code, kind) for user_code, kind in rows]
+    return int(connection.execute(count).scalar_one()), found
 
 
 def _of(table: Table, key: Key) -> ColumnElement[bool]:

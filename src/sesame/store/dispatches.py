@@ -15,9 +15,9 @@ from sqlalchemy import (
     String,
     Table,
     bindparam,
-    func,
     insert,
     select,
+    text,
     tuple_,
     update,
 )
@@ -33,6 +33,7 @@ TOLD = ("hold", "release", "notice")  # what tells of a change, see `sesame.bank
 REMINDER = "reminder"  # to switch over from the old code, see `sesame.bank.switching`
 PRINTED = (*ELEMENTS, *TOLD, REMINDER)
 PARTS = (CARD, PIN, READER)  # of these nobody prints two for one order
+_RECORDING = 0x5E5A40  # an advisory lock of PostgreSQL, any number that is ours
 
 DISPATCHES = Table(
     "dispatches",
@@ -152,7 +153,6 @@ class When(NamedTuple):
     by: str  # a staff code
     # Of what follows a card, by kind: its card is to be posted, or handed over, before then.
     card_before: Mapping[str, int]
-    settled_before: int  # an address that was changed no later is as good as any
 
 
 def may_print(kind: str, when: When) -> tuple[ColumnElement[bool], ...]:
@@ -162,7 +162,7 @@ def may_print(kind: str, when: When) -> tuple[ColumnElement[bool], ...]:
     of one order nobody prints two (invariant 7). What only tells of a change waits for nothing.
     """
     if kind not in ELEMENTS:
-        return _is_due(kind, when.now)
+        return is_due(kind, when.now)
     other = DISPATCHES.alias("other")
     ever = (
         other.c.bucket == DISPATCHES.c.bucket,
@@ -192,39 +192,52 @@ def may_print(kind: str, when: When) -> tuple[ColumnElement[bool], ...]:
         other.c.batch == BATCHES.c.id,
         BATCHES.c.made_by == when.by,
     )
-    may = (*_is_due(kind, when.now), ~on_its_way, ~card_waits)
+    may = (*is_due(kind, when.now), ~on_its_way, ~card_waits)
     return (*may, ~mine) if kind in PARTS else may
 
 
-def count_due(connection: Connection, when: When) -> Mapping[str, tuple[int, int]]:
-    """By kind: how many may be printed by this person, and how many are due in all."""
-    counts = {}
-    for kind in PRINTED:
-        may = select(func.count()).select_from(DISPATCHES).where(*may_print(kind, when))
-        due = select(func.count()).select_from(DISPATCHES).where(*_is_due(kind, when.now))
-        counts[kind] = (
-            int(connection.execute(may).scalar_one()),
-            int(connection.execute(due).scalar_one()),
-        )
-    return counts
+def is_due(kind: str, now: int) -> tuple[ColumnElement[bool], ...]:
+    """The dispatches of *kind* that are to be printed, whatever they wait for."""
+    return (
+        DISPATCHES.c.kind == kind,
+        DISPATCHES.c.due_at <= now,
+        DISPATCHES.c.printed_at.is_(None),
+        DISPATCHES.c.voided_at.is_(None),
+    )
+
+
+def one_at_a_time(connection: Connection) -> None:
+    """Wait until nobody else records letters, and keep others waiting until the commit.
+
+    On PostgreSQL a statement does not see what another transaction has printed and not committed.
+    SQLite has one that writes at a time.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:ours)"), {"ours": _RECORDING})
 
 
 def mark_printed(
-    connection: Connection, batch: str, references: Sequence[tuple[str, str | None]], at: int
+    connection: Connection,
+    batch: str,
+    references: Sequence[tuple[str, str | None]],
+    at: int,
+    may: Sequence[ColumnElement[bool]],
 ) -> int:
     """Say that letters are in *batch*, each by its reference and the reader's serial number.
 
-    How many of them are; the others were printed by somebody else, or voided, meanwhile.
+    How many of them are; the others were printed by somebody else, or voided, meanwhile, or are not
+    what *may* be printed any more. Call it behind `one_at_a_time`.
     """
-    printed = update(DISPATCHES).where(
+    taken = update(DISPATCHES).where(
         DISPATCHES.c.reference == bindparam("which"),
         DISPATCHES.c.printed_at.is_(None),
         DISPATCHES.c.voided_at.is_(None),
     )
-    printed = printed.values(batch=batch, printed_at=at, reader_serial=bindparam("serial"))
-    connection.execute(printed, [{"which": r, "serial": serial} for r, serial in references])
-    inside = select(func.count()).select_from(DISPATCHES).where(DISPATCHES.c.batch == batch)
-    return int(connection.execute(inside).scalar_one())
+    taken = taken.values(batch=batch, reader_serial=bindparam("serial"))
+    connection.execute(taken, [{"which": r, "serial": serial} for r, serial in references])
+    # In one statement: letters of this very batch hold none of the others back.
+    printed = update(DISPATCHES).where(DISPATCHES.c.batch == batch, *may)
+    return connection.execute(printed.values(printed_at=at)).rowcount
 
 
 def insert_batch(connection: Connection, row: BatchRow) -> None:
@@ -263,6 +276,30 @@ def mark_posted(connection: Connection, batch: str, at: int) -> bool:
     )
     connection.execute(letters.values(posted_at=at))
     return True
+
+
+def meet_on_a_day(connection: Connection, batch: str, *, begins: int, ends: int) -> list[str]:
+    """The references of what in *batch* would be posted on one day with another element.
+
+    That is: of the same customer, from another batch, between those moments.
+    """
+    other = DISPATCHES.alias("other")
+    meets = there_is(
+        other.c.bucket == DISPATCHES.c.bucket,
+        other.c.user_code == DISPATCHES.c.user_code,
+        other.c.kind.in_(ELEMENTS),
+        other.c.batch.is_(None) | (other.c.batch != batch),
+        other.c.voided_at.is_(None),
+        other.c.posted_at >= begins,
+        other.c.posted_at < ends,
+    )
+    query = select(DISPATCHES.c.reference).where(
+        DISPATCHES.c.batch == batch,
+        DISPATCHES.c.kind.in_(ELEMENTS),
+        DISPATCHES.c.voided_at.is_(None),
+        meets,
+    )
+    return list(connection.execute(query.order_by(DISPATCHES.c.reference)).scalars())
 
 
 def voided_in(connection: Connection, batch: str) -> list[str]:
@@ -334,12 +371,16 @@ def voided_with(connection: Connection, key: Key, at: int) -> list[DispatchRow]:
 def void_unposted(
     connection: Connection, key: Key, at: int, *, order_number: int | None = None
 ) -> None:
-    """Have nothing be printed or posted any more of what was not; of one order, or of all."""
+    """Have nothing be printed or posted any more of what was not; of one order, or of all.
+
+    What only tells of a change goes all the same: an address that was changed, most of all.
+    """
     unposted = update(DISPATCHES).where(
         DISPATCHES.c.bucket == key[0],
         DISPATCHES.c.user_code == key[1],
         DISPATCHES.c.posted_at.is_(None),
         DISPATCHES.c.voided_at.is_(None),
+        DISPATCHES.c.kind.in_((*ELEMENTS, REMINDER)),
     )
     if order_number is not None:
         unposted = unposted.where(DISPATCHES.c.order_number == order_number)
@@ -347,12 +388,3 @@ def void_unposted(
 
 
 _BATCH = [BATCHES.c[name] for name in BatchRow._fields]
-
-
-def _is_due(kind: str, now: int) -> tuple[ColumnElement[bool], ...]:
-    return (
-        DISPATCHES.c.kind == kind,
-        DISPATCHES.c.due_at <= now,
-        DISPATCHES.c.printed_at.is_(None),
-        DISPATCHES.c.voided_at.is_(None),
-    )

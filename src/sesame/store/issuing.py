@@ -13,12 +13,16 @@ from sesame.store.dispatches import (
     READER,
     BatchRow,
     DispatchRow,
+    When,
     insert_batch,
     insert_dispatches,
     mark_destroyed,
     mark_posted,
     mark_printed,
     mark_returned,
+    may_print,
+    meet_on_a_day,
+    one_at_a_time,
     put_off,
     void_unposted,
     voided_with,
@@ -43,6 +47,14 @@ from sesame.store.staff import has_right
 
 class NoRight(Exception):
     """Who does it is no member of staff, or not by these roles, any more."""
+
+
+class TwoOnOneDay(Exception):
+    """Other elements of the same customers were posted on that day."""
+
+    def __init__(self, references: Sequence[str]) -> None:
+        super().__init__("two elements of one customer would be posted on one day")
+        self.references = references
 
 
 def take_orders(  # noqa: PLR0913 -- whose, what, why, by whom
@@ -130,19 +142,25 @@ def settle_printed(  # noqa: PLR0913 -- what was printed, by whom, and what sett
     *,
     letters: Sequence[PrintedRow],
     activations: Sequence[Activation],
+    when: When,
 ) -> None:
     """Write a batch down that was printed, its letters, readers and activation numbers.
+
+    *when* is now: what was prepared minutes ago is looked at once more.
 
     Raises:
         NoRight: *by* may not, any more.
         StepLost: undo the transaction, read and plan again.
-        LettersMoved: a letter was printed or voided, or a reader sent, meanwhile.
+        LettersMoved: a letter was printed or voided, or a reader sent, meanwhile; or something else
+            of its customer is on its way.
     """
+    one_at_a_time(connection)
     _require(connection, by)
     take_moves(connection, [move])
     insert_batch(connection, batch)
     references = [(letter.reference, letter.serial) for letter in letters]
-    if mark_printed(connection, batch.id, references, batch.made_at) != len(letters):
+    may = may_print(batch.kind, when)
+    if mark_printed(connection, batch.id, references, batch.made_at, may) != len(letters):
         raise LettersMoved
     sent = [(letter.serial, letter.key) for letter in letters if letter.serial is not None]
     if send_readers(connection, sent, batch.made_at) != len(sent):
@@ -165,15 +183,22 @@ def settle_posted(  # noqa: PLR0913 -- which, when, by whom, and what follows
     batch: str,
     *,
     at: int,
+    day: tuple[int, int],
     postponed: Sequence[Postponed],
     activates_until: int | None,
 ) -> bool:
     """Say that a batch is at the post, and when what follows is due; False where it was before.
 
+    *day* is when the one of *at* begins, and ends.
+
     Raises:
+        TwoOnOneDay: another element of a customer's was posted on that day.
         NoRight, StepLost: as `settle_printed`.
     """
+    one_at_a_time(connection)
     _require(connection, by)
+    if meet := meet_on_a_day(connection, batch, begins=day[0], ends=day[1]):
+        raise TwoOnOneDay(meet)
     if not mark_posted(connection, batch, at):
         return False
     take_moves(connection, [move])

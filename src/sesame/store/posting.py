@@ -1,17 +1,18 @@
 """What a letter prints: a dispatch with the customer's name and address, and what its order has."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import ColumnElement, Connection, FromClause, Table, and_, func, select, update
 
 from sesame.store.access import ACCESS
-from sesame.store.addresses import address_is_confirmed
+from sesame.store.addresses import waits_for_second
 from sesame.store.bulk import there_is
 from sesame.store.cards import CARDS, CardState, Key
 from sesame.store.customers import CUSTOMERS
 from sesame.store.details import CUSTOMER_DETAILS, DetailsRow
-from sesame.store.dispatches import DISPATCHES, PIN, READER, When, may_print
-from sesame.store.orders import ORDERS, SESAME
+from sesame.store.dispatches import DISPATCHES, PIN, PRINTED, REMINDER, When, is_due, may_print
+from sesame.store.orders import ORDERS
 from sesame.store.readers import READERS, SENT
 
 
@@ -85,27 +86,60 @@ def letters_to_print(
         old_code.label("old_code"),
         ORDERS.c.reason,
     ]
-    customer, details, order = (
-        and_(
-            table.c.bucket == DISPATCHES.c.bucket,
-            table.c.user_code == DISPATCHES.c.user_code,
-        )
-        for table in (CUSTOMERS, CUSTOMER_DETAILS, ORDERS)
-    )
-    order = and_(order, ORDERS.c.order_number == DISPATCHES.c.order_number)
-    tables = DISPATCHES.join(CUSTOMERS, customer).join(CUSTOMER_DETAILS, details)
+    order = and_(_theirs(ORDERS), ORDERS.c.order_number == DISPATCHES.c.order_number)
     query = select(*columns, *(CUSTOMER_DETAILS.c[name] for name in DetailsRow._fields))
-    query = query.select_from(tables.outerjoin(ORDERS, order)).where(*may_print(kind, when))
+    query = query.select_from(_addressed().outerjoin(ORDERS, order)).where(*_may_go(kind, when))
     query = query.order_by(DISPATCHES.c.due_at, DISPATCHES.c.reference).limit(most)
-    rows = [_row(tuple(row), with_pin=kind == PIN) for row in connection.execute(query)]
-    # To an address that was changed at the desk a PIN goes, and an activation number, once two
-    # persons stand for it: one of them may have sent the card there, or have handed it over.
-    return [
-        row
-        for row in rows
-        if not (kind == PIN or (kind == READER and row.card_kind == SESAME))
-        or address_is_confirmed(connection, row.key, settled_before=when.settled_before)
-    ]
+    return [_row(tuple(row), with_pin=kind == PIN) for row in connection.execute(query)]
+
+
+def count_due(connection: Connection, when: When) -> Mapping[str, tuple[int, int]]:
+    """By kind: how many may be printed by this person, and how many are due in all."""
+    counts = {}
+    for kind in PRINTED:
+        may = select(func.count()).select_from(_addressed()).where(*_may_go(kind, when))
+        due = select(func.count()).select_from(DISPATCHES).where(*is_due(kind, when.now))
+        counts[kind] = (
+            int(connection.execute(may).scalar_one()),
+            int(connection.execute(due).scalar_one()),
+        )
+    return counts
+
+
+def void_overtaken(connection: Connection, at: int) -> int:
+    """Have no reminder be printed of those that remind of nothing any more; how many there were."""
+    overtaken = update(DISPATCHES).where(*is_due(REMINDER, at), ~_reminds())
+    return connection.execute(overtaken.values(voided_at=at)).rowcount
+
+
+def _may_go(kind: str, when: When) -> tuple[ColumnElement[bool], ...]:
+    """What may be printed and sent off.
+
+    To an address that was changed at the desk a PIN goes, and an activation number, once two
+    persons stand for it: one of them may have sent the card there, or have handed it over.
+    """
+    may = (*may_print(kind, when), ~waits_for_second())
+    return (*may, _reminds()) if kind == REMINDER else may
+
+
+def _reminds() -> ColumnElement[bool]:
+    """Whether the customer could still switch: they have an old code, and a card that may."""
+    return and_(
+        there_is(_theirs(ACCESS), ACCESS.c.old_code.is_not(None)),
+        there_is(_theirs(CARDS), CARDS.c.state.in_((CardState.ACTIVE, CardState.WAITING))),
+    )
+
+
+def _addressed() -> FromClause:
+    """The dispatches, with whom and where they go."""
+    return DISPATCHES.join(CUSTOMERS, _theirs(CUSTOMERS)).join(
+        CUSTOMER_DETAILS, _theirs(CUSTOMER_DETAILS)
+    )
+
+
+def _theirs(table: Table) -> ColumnElement[bool]:
+    """The rows of *table* that are of a dispatch's customer."""
+    return and_(table.c.bucket == DISPATCHES.c.bucket, table.c.user_code == DISPATCHES.c.user_code)
 
 
 def _row(found: tuple[object, ...], *, with_pin: bool) -> LetterRow:

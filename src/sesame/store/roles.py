@@ -159,7 +159,6 @@ _ISSUING: Mapping[str, str] = {
     # PostgreSQL holds a row only for who may change something of it.
     "staff": "SELECT, UPDATE (language)",
     "approvals": "SELECT",
-    "limit_changes": "SELECT",
     "customers": "SELECT",
     "customer_details": "SELECT",
     "audit_lines": "INSERT",

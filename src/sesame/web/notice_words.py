@@ -100,6 +100,15 @@ WORDS: Mapping[str, _Words] = {
         ),
         alarms=False,
     ),
+    "mail-returned-held": _Words(
+        N_("Un courrier pour vous nous est revenu, et vos codes Sésame sont bloqués"),
+        N_(
+            "La poste n’a pas pu vous remettre le colis de votre lecteur\u00a0: par prudence, "
+            "votre carte ne fait plus de codes Sésame pour {portal}. Appelez-nous pour vérifier "
+            "votre adresse\u202f; deux personnes lèvent alors le blocage."
+        ),
+        alarms=False,
+    ),
     "reprint": _Words(
         N_("Une nouvelle carte, avec un nouveau code secret, est commandée pour vous"),
         N_("L’ancienne carte ne fait plus de codes Sésame pour {portal}."),
