@@ -22,12 +22,13 @@ from sesame.bank.errors import (
     UnsuitableReason,
 )
 from sesame.bank.moments import to_row
-from sesame.bank.staff import shown
+from sesame.bank.staff import is_staff_code, shown
 from sesame.bank.staffing import Staff, all_members
 from sesame.bank.user_code import UserCode, parse_user_code
 from sesame.catalogue import N_, Language, translator
 from sesame.desk.desk import Desk
 from sesame.desk.guard import (
+    CUSTOMER,
     REQUESTS,
     Purpose,
     SignedIn,
@@ -37,6 +38,7 @@ from sesame.desk.guard import (
     for_staff,
     frame,
     read_pressed,
+    sees_customers,
     sees_people,
 )
 from sesame.desk.request_words import WORDED
@@ -102,6 +104,7 @@ class RequestLines:
     id: str
     title: str
     about: str  # name and code
+    dossier: str = ""  # address of the customer's page, for who may look at it
     details: tuple[str, ...]  # sentences, as its kind has them
     address: tuple[str, ...] = ()  # the lines that a PIN is to be sent to
     overtaken: bool = False  # it was changed again since
@@ -318,6 +321,7 @@ def _lines(  # noqa: PLR0913, PLR0917 -- what was asked, by whom it is read, and
         id=asked.id.hex(),
         title=say(worded.title),
         about=worded.about(asked, say),
+        dossier=_dossier(asked, staff),
         details=tuple(worded.details(asked, say)),
         by=_named(names, asked.requested_by),
         at=when(asked.requested_at, language, now=now),
@@ -326,6 +330,12 @@ def _lines(  # noqa: PLR0913, PLR0917 -- what was asked, by whom it is read, and
         may_decide=barred(asked, staff.user_code, staff.roles, now) is None,
         may_see=unseen(asked, staff.user_code, staff.roles, now, within=within) is None,
     )
+
+
+def _dossier(asked: Asked, staff: Staff) -> str:
+    if not sees_customers(staff) or is_staff_code(asked.subject):
+        return ""
+    return CUSTOMER.format(user_code=asked.subject)
 
 
 async def _with_address(desk: Desk, asked: Asked, lines: RequestLines) -> RequestLines:

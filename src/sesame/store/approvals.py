@@ -37,7 +37,7 @@ from sesame.store.cards import CARDS, CardState, Key, set_card_state
 from sesame.store.chains import as_bytes
 from sesame.store.customers import CUSTOMERS, NewCustomerRow, Refusal, insert_subjects
 from sesame.store.errors import EnrolledMeanwhile, StepLost
-from sesame.store.holds import delete_hold, held_since
+from sesame.store.holds import delete_hold, find_hold, held_since
 from sesame.store.limit_changes import add_limit_change
 from sesame.store.metadata import METADATA
 from sesame.store.notices import insert_notice
@@ -49,6 +49,7 @@ from sesame.store.staff import (
     count_proved,
     has_right,
     insert_staff,
+    read_staff,
     use_bootstrap,
 )
 
@@ -142,9 +143,25 @@ def describe_nobody(_connection: Connection, _key: Key, _card_number: int) -> De
 
 
 def describe_hold(connection: Connection, key: Key, card_number: int) -> Description | None:
-    """Whose that card is, how it ends, and since when it is held; None as `describe_card`."""
+    """Whose that card is, how it ends, who holds it, since when and why; None as `describe_card`.
+
+    Of a card that no list has as held: since 0, and no more.
+    """
     card = describe_card(connection, key, card_number)
-    return card and {**card, "hold": held_since(connection, key, card_number)}
+    if card is None:
+        return None
+    hold = find_hold(connection, key, card_number)
+    if hold is None:
+        return {**card, "hold": 0}
+    who = read_staff(connection, (bucket_of(hold.by_code), hold.by_code))
+    return {
+        **card,
+        "hold": hold.at,
+        "held_by": hold.by,
+        "held_by_code": hold.by_code,
+        "held_by_name": "" if who is None else who.name,
+        "hold_reason": hold.reason,
+    }
 
 
 def describe_card(connection: Connection, key: Key, card_number: int) -> Description | None:
