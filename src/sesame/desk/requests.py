@@ -235,11 +235,7 @@ async def get_requests(desk: Desk, request: Request, staff: Staff) -> Response:
     """`GET /guichet/demandes`: officers and auditors see everybody's, others their own."""
     now = desk.bank.now()
     within = (await desk_limits(desk.bank)).number_shown_within
-    seen = [
-        asked
-        for asked in await recent_requests(desk.bank)
-        if sees_people(staff) or asked.requested_by == staff.user_code
-    ]
+    seen = await recent_requests(desk.bank, None if sees_people(staff) else staff.user_code)
     names: Mapping[str, str] = {
         member.user_code: member.name for member in await all_members(desk.bank)
     }

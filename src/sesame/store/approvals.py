@@ -467,11 +467,21 @@ def read_approvals(connection: Connection, *, after: bytes, most: int) -> list[A
     return [ApprovalRow(as_bytes(row[0]), *row[1:]) for row in connection.execute(query)]
 
 
-def list_approvals(connection: Connection, *, since: int, most: int) -> list[ApprovalRow]:
-    """The requests since a moment, newest first."""
+def list_approvals(
+    connection: Connection, *, since: int, now: int, most: int, by: str | None = None
+) -> list[ApprovalRow]:
+    """The requests since a moment: all that are open, then *most* of the others; newest first.
+
+    With *by*, those of that member of staff.
+    """
+    is_open = and_(APPROVALS.c.verdict.is_(None), APPROVALS.c.expires_at > now)
     query = select(*_COLUMNS).where(APPROVALS.c.requested_at >= since)
-    query = query.order_by(APPROVALS.c.requested_at.desc(), APPROVALS.c.id).limit(most)
-    return [ApprovalRow(*row) for row in connection.execute(query)]
+    if by is not None:
+        query = query.where(APPROVALS.c.requested_by == by)
+    query = query.order_by(APPROVALS.c.requested_at.desc(), APPROVALS.c.id)
+    # However many were decided meanwhile: what nobody sees nobody decides.
+    both = (query.where(is_open), query.where(~is_open).limit(most))
+    return [ApprovalRow(*row) for part in both for row in connection.execute(part)]
 
 
 def granted_approvals(connection: Connection, kind: str, *, since: int) -> list[ApprovalRow]:
