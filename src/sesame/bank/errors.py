@@ -32,6 +32,7 @@ BankError
  ├ PersonTaken         staff: somebody with this personnel number has an account
  ├ MalformedPersonnelNumber   what was typed is none
  ├ UnsuitableReason    approvals: a reason says something, in a line
+ ├ MisleadingReason    hours: a reason that customers read leads nowhere
  ├ Undecided           approvals: this person may not decide on it; says why
  ├ NothingToRelease    approvals: what was asked for is done already, or cannot be
  ├ NothingToSend       activation: no card waits for a new number
@@ -316,6 +317,13 @@ class UnsuitableReason(BankError):
         super().__init__(f"a reason has {shortest} to {longest} characters, in one line")
         self.shortest = shortest
         self.longest = longest
+
+
+class MisleadingReason(BankError):
+    """A reason that customers read holds a number to call, or an address."""
+
+    def __init__(self) -> None:
+        super().__init__("a reason that customers read holds no number to call and no address")
 
 
 class Undecided(BankError):
