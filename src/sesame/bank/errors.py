@@ -504,7 +504,10 @@ class NotIdentified(BankError):
     """Too little was asked to know who calls."""
 
     def __init__(self, enough: int) -> None:
-        super().__init__(f"ask {enough} of the questions at least, and tick them")
+        super().__init__(
+            f"ask {enough} of the questions at least, one of them about the last login or the "
+            "last letter, and tick them"
+        )
         self.enough = enough
 
 

@@ -41,8 +41,8 @@ _CLOSED = N_("fermée toute la journée")
 _NO_DAY = N_("Entrez un jour qui existe, d’aujourd’hui à dans deux ans.")
 _NO_HOURS = N_("Entrez l’heure d’ouverture et celle de fermeture, plus tard le même jour.")
 _LEADS = N_(
-    "Tous les abonnés lisent cette raison\u00a0: sans numéro, sans adresse, sans quatre chiffres de "
-    "suite. Les numéros de la banque sont déjà sur la page."
+    "Tous les abonnés lisent cette raison\u00a0: sans numéro, sans adresse, sans quatre chiffres "
+    "de suite. Les numéros de la banque sont déjà sur la page."
 )
 
 
