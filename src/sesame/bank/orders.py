@@ -52,7 +52,6 @@ class Reason(StrEnum):
     DAMAGED = "damaged"
     RETURNED = "returned"  # its letter came back, and the address was looked at again
     PIN = "pin"  # the PIN is forgotten: our cards take no script, so another card comes
-    COUNTER = "counter"  # handed over; neither made nor posted from here
 
 
 async def wanting(bank: Bank) -> Mapping[str, int]:
