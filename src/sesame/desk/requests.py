@@ -4,6 +4,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -51,6 +52,7 @@ LIFT = f"{REQUESTS}/levee"
 NUMBER = f"{REQUESTS}/numero"
 REPRINT = f"{REQUESTS}/code-secret"
 DECIDE = f"{REQUESTS}/decider"
+LIST = f"{REQUESTS}/liste"
 ABOUT = "abonne"  # of whom a form that asks is, in its address
 # What is asked for by a form of its own that names a card.
 CARD_FORMS: tuple[tuple[Kind, str, str], ...] = (
@@ -104,6 +106,7 @@ class RequestLines:
     id: str
     title: str
     about: str  # name and code
+    listed: str = ""  # address of the list of all whom it is about
     dossier: str = ""  # address of the customer's page, for who may look at it
     details: tuple[str, ...]  # sentences, as its kind has them
     address: tuple[str, ...] = ()  # the lines that a PIN is to be sent to
@@ -317,6 +320,7 @@ def _lines(  # noqa: PLR0913, PLR0917 -- what was asked, by whom it is read, and
         id=asked.id.hex(),
         title=say(worded.title),
         about=worded.about(asked, say),
+        listed=list_address(asked, 0) if asked.kind is Kind.ISSUE else "",
         dossier=_dossier(asked, staff),
         details=tuple(worded.details(asked, say)),
         by=_named(names, asked.requested_by),
@@ -326,6 +330,11 @@ def _lines(  # noqa: PLR0913, PLR0917 -- what was asked, by whom it is read, and
         may_decide=barred(asked, staff.user_code, staff.roles, now) is None,
         may_see=unseen(asked, staff.user_code, staff.roles, now, within=within) is None,
     )
+
+
+def list_address(asked: Asked, after: int) -> str:
+    """Where the customers of a request about many stand, *after* so many."""
+    return f"{LIST}?{urlencode({'demande': asked.id.hex(), 'apres': after})}"
 
 
 def _dossier(asked: Asked, staff: Staff) -> str:

@@ -69,9 +69,11 @@ from sesame.desk.people import (
     post_first_access,
     post_new,
 )
+from sesame.desk.request_list import get_list
 from sesame.desk.requests import (
     DECIDE,
     LIFT,
+    LIST,
     NUMBER,
     REPRINT,
     get_lift,
@@ -113,6 +115,7 @@ def routes(desk: Desk) -> list[BaseRoute]:
         route(REQUESTS, GET=get_requests),
         route(LIFT, GET=get_lift, POST=post_lift),
         route(DECIDE, POST=post_decide),
+        route(LIST, GET=get_list),
         route(NUMBER, GET=get_number, POST=post_number),
         route(SHOW, GET=get_show, POST=post_show),
         route(NEW_NUMBER, GET=get_new_number, POST=post_new_number),
