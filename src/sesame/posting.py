@@ -31,6 +31,7 @@ from sesame.bank.helping import HANDED_OVER
 from sesame.bank.issuing import (
     CardRules,
     Making,
+    NoticeGone,
     PinGone,
     make_cards,
     read_pin,
@@ -83,7 +84,7 @@ class LeftOut:
     """A letter that cannot be printed, and why: it stays due."""
 
     reference: str
-    why: str  # English
+    why: LetterError | PinGone | NoticeGone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,14 +274,14 @@ class _Run:
         """The letters that can be set, one at a time."""
         for letter in self._letters:
             if self._kind in TOLD and letter.row.reference not in self._told:
-                why = "there is no notice that it would tell"
-                self.left_out.append(LeftOut(reference=letter.row.reference, why=why))
+                gone = NoticeGone()
+                self.left_out.append(LeftOut(reference=letter.row.reference, why=gone))
                 continue
             try:
                 posted = self._letter(letter)
                 self._set = posted, self._typesetter.pdf(posted)
             except (LetterError, PinGone) as error:
-                self.left_out.append(LeftOut(reference=letter.row.reference, why=str(error)))
+                self.left_out.append(LeftOut(reference=letter.row.reference, why=error))
                 continue
             self.printed.append(letter)
             yield posted

@@ -22,10 +22,11 @@ from sesame.bank.errors import (
 )
 from sesame.bank.help_line import oppose
 from sesame.bank.helping import Loss
+from sesame.bank.moments import to_row
 from sesame.bank.staff import Role
 from sesame.bank.staffing import close_member
 from sesame.bank.user_code import UserCode
-from sesame.store.approvals import decide_approval
+from sesame.store.approvals import APPROVALS, decide_approval
 from sesame.store.buckets import bucket_of
 from sesame.store.cards import CardState, set_card_state
 from sesame.store.holds import HOLDS
@@ -260,6 +261,35 @@ async def test_what_cannot_be_asked(office: Office) -> None:
             await ask(office.bank, no_adviser, wish, address=ADDRESS)
     assert await office.lines(vera) == before
     assert {asked.kind for asked in await recent_requests(office.bank)} == {Kind.NEW_STAFF}
+
+
+async def test_what_waits_is_listed_however_much_was_decided(office: Office) -> None:
+    """The oldest open one too; an adviser's own are found among everybody's."""
+    wish = await office.hold(office.town.vera.user_code)
+    waits = await ask(office.bank, office.staff(office.ada), wish, address=ADDRESS)
+    office.town.clock.advance(minutes=1)
+
+    def decided(connection: Connection) -> None:
+        row = dict(connection.execute(select(APPROVALS).limit(1)).mappings().one())
+        later: dict[str, object] = {
+            "verdict": "refused",
+            "open_card": None,
+            "requested_by": office.odile.user_code,
+        }
+        later |= {"requested_at": to_row(office.town.clock()), "decided_by": None}
+        rows = [row | later | {"id": number.to_bytes(16)} for number in range(1, 151)]
+        connection.execute(insert(APPROVALS), rows)
+
+    await office.bank.store.write(decided)
+    found = await recent_requests(office.bank)
+    assert [one.id for one in found if one.verdict is None] == [waits.id]
+    assert found[0].id == waits.id
+    assert len(found) == 1 + 100
+    own = await recent_requests(office.bank, office.ada.user_code)
+    assert [one.id for one in own] == [waits.id]
+    office.town.clock.advance(days=4)
+    lapsed = await recent_requests(office.bank, office.ada.user_code)
+    assert [one.id for one in lapsed] == [waits.id]
 
 
 async def test_one_open_request_a_card(office: Office) -> None:

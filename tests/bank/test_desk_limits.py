@@ -170,7 +170,7 @@ async def test_it_holds_at_the_next_use(office: Office) -> None:
     """Of the help line, of a number that was granted."""
     vera, ada = office.town.vera, office.staff(office.ada)
     await suspend(office, vera)
-    two = (Question.ADDRESS, Question.CARD)
+    two = (Question.LETTER, Question.CARD)
     await _change(office, _CUSTOMER, 0)
     with pytest.raises(LiftedEnough):
         await lift_suspension(office.bank, call(office, vera), LiftReason.MISTYPED, two)

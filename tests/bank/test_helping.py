@@ -59,10 +59,14 @@ ACTIVE, HELD, WAITING, RETIRED = (
 
 
 def test_identified() -> None:
-    """By two questions; the same one twice is one."""
-    assert check_identified([Question.CARD, Question.ADDRESS]) == {Question.CARD, Question.ADDRESS}
+    """By two questions, one that no stolen wallet answers; the same one twice is one."""
+    for known in (Question.LAST_LOGIN, Question.LETTER):
+        for other in set(Question) - {known}:
+            assert check_identified([known, other]) == {known, other}
+        with pytest.raises(NotIdentified):
+            check_identified([known, known])
     with pytest.raises(NotIdentified):
-        check_identified([Question.CARD, Question.CARD])
+        check_identified([Question.CARD, Question.ADDRESS])
 
 
 def test_the_tries_of_suspended_sides_alone() -> None:

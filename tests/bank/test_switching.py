@@ -203,6 +203,20 @@ async def test_a_card_on_its_way(branch: Branch) -> None:
     assert await _counts(branch) == old_only(Reason.NOT_ACTIVATED)
     branch.change("UPDATE cards SET state = 'held' WHERE user_code = ?", VERA.user_code)
     assert await _counts(branch) == old_only(Reason.HELD)
+    # The first one was posted, and stolen; another one is made and not posted yet.
+    branch.change(
+        "INSERT INTO cards SELECT bucket, user_code, 2, kind, 'waiting', profile, sealed, last4, "
+        "0, 20, 0 FROM cards WHERE user_code = ?",
+        VERA.user_code,
+    )
+    branch.change(
+        "INSERT INTO dispatches (reference, bucket, user_code, kind, due_at) "
+        "VALUES ('second', ?, ?, 'reader', 20)",
+        *key,
+    )
+    assert await _counts(branch) == old_only(Reason.NOT_POSTED)
+    _dispatch(branch, VERA, "card", 21, None)
+    assert await _counts(branch) == old_only(Reason.READER_NOT_POSTED)
 
 
 def test_everybody_stands_somewhere() -> None:

@@ -15,8 +15,14 @@ from cryptography.hazmat.primitives.serialization import (
 from pypdf import PdfReader
 
 from sesame import app
+from sesame.bank.issuing import NoRoom, NoticeGone, PinGone
+from sesame.card.errors import NameUnprintable
+from sesame.catalogue import Language
 from sesame.cli import issuing
 from sesame.cli.main import main
+from sesame.cli.sentences import sentence
+from sesame.errors import SesameError
+from sesame.letters.errors import AddressTooLong, MalformedLetter, UnprintableText
 from sesame.store.schema import migrate
 from tests.bureaux import Works, bureau, open_works
 
@@ -230,3 +236,24 @@ def test_the_sheets_of_a_bank(
     assert "Activate it first" in _words(folder / "sheet-sesame-en-normal.pdf")
     assert main(named) == 1
     assert "there is something here already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "why",
+    [
+        NoRoom(2, 2),
+        NoticeGone(),
+        PinGone("7QK4-XM2P"),
+        AddressTooLong("7QK4-XM2P"),
+        UnprintableText("7QK4-XM2P"),
+        MalformedLetter("an address has 1 to 5 lines below the name, not 6"),
+        NameUnprintable(),
+    ],
+    ids=lambda why: type(why).__name__,
+)
+def test_what_is_left_out_is_said_in_the_catalogue(why: SesameError) -> None:
+    """In the reader's language; it sends nobody to a command that there is not."""
+    french, english = sentence(why, Language.FRENCH), sentence(why, Language.ENGLISH)
+    assert len({french, english, str(why)}) == 3
+    assert "{" not in french + english
+    assert not re.search("retirez|retire one|cancel", french + english)

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, insert, update
 
 from sesame.bank.approving import ask
 from sesame.bank.dossier import PAGE
+from sesame.bank.helping import HANDED_OVER
 from sesame.bank.looking import note_look
 from sesame.bank.moments import to_row
 from sesame.bank.notices import Event
@@ -101,9 +102,11 @@ def fill(connection: Connection, at: int) -> None:
         ("renewal", {"personalised_at": at}),
         ("pin", {"personalised_at": at, "activation_until": at, "sealed_pin": b"sealed"}),
         ("damaged", {}),
+        (HANDED_OVER, {}),
     ):
+        by = BANK_ITSELF if reason == "renewal" else "_K7P2M4X"
         number = insert_order(
-            connection, key, kind="sesame", reason=reason, replaces=None, by="_K7P2M4X", at=at
+            connection, key, kind="sesame", reason=reason, replaces=None, by=by, at=at
         )
         if states:
             mine = (ORDERS.c.user_code == key[1], ORDERS.c.order_number == number)
@@ -186,6 +189,8 @@ async def test_who_and_what(office: Office, browser: Browser) -> None:
         "Sessions ouvertes\xa0: 1. Navigateurs connus\xa0: 1.",
         "Carte Sésame, première carte, commandée",
         "par K7P2M4X",
+        "Carte Sésame, renouvellement, commandée à 14 h 17 par la banque elle-même",
+        "Carte Sésame, à remettre au guichet, commandée",
         "activée",
         "annulée",
         "faite, à activer",

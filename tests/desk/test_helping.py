@@ -127,11 +127,12 @@ async def test_a_suspension(office: Office, browser: Browser) -> None:
     vera = office.town.vera
     assert "n’est pas suspendu" in (await browser.get(_page(vera, "suspension"))).text
     await suspend(office, vera)
-    asked = {"asked-address": "1", "asked-card": "1"}
+    asked = {"asked-last-login": "1", "asked-card": "1"}
     for fields, wrong in (
         ({}, ["asked", "reason"]),
         (asked, ["reason"]),
-        ({"asked-card": "1", "reason": "reader"}, ["asked"]),
+        ({"asked-letter": "1", "reason": "reader"}, ["asked"]),
+        ({"asked-address": "1", "asked-card": "1", "reason": "reader"}, ["asked"]),
     ):
         response = await _send(browser, vera, "suspension", **fields)
         assert response.status_code == 422
@@ -312,7 +313,7 @@ async def test_a_right_that_is_gone_is_found_by_the_statement(
         "card-1": "1",
         "loss": "stolen",
         "asked-card": "1",
-        "asked-address": "1",
+        "asked-letter": "1",
         "reason": "reader",
         "code": code,
         "act": "order",

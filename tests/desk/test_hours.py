@@ -149,6 +149,8 @@ async def test_a_form_of_somebody_who_is_no_officer(office: Office, browser: Bro
         ({"kind": "open", "opens": "12:00", "closes": "9:00"}, "Entrez l’heure d’ouverture"),
         ({"kind": "open", "opens": "9:00", "closes": "24:30"}, "Entrez l’heure d’ouverture"),
         ({"reason": "x"}, "Dites pourquoi"),
+        ({"reason": "Fermée, appelez le 0612345678"}, "Tous les abonnés lisent"),
+        ({"reason": "Écrivez à aide@tilleul.example"}, "Tous les abonnés lisent"),
     ],
 )
 async def test_a_day_that_is_none(

@@ -10,6 +10,8 @@ from sqlalchemy import update
 from sesame.bank.approving import recent_requests
 from sesame.bank.issuing import CardRules, make_cards
 from sesame.bank.orders import wanting
+from sesame.bank.person import erase
+from sesame.desk import request_list
 from sesame.desk.routes import build
 from sesame.store.details import CUSTOMER_DETAILS
 from sesame.store.dispatches import DISPATCHES
@@ -21,6 +23,7 @@ from tests.portal.browser import Browser
 
 _HERE = "/guichet/emission"
 _PIN = "/guichet/demandes/code-secret"
+_LIST = "/guichet/demandes/liste"
 
 
 @pytest.fixture
@@ -102,9 +105,54 @@ async def test_ask_for_all(works: Works, browser: Browser) -> None:
     assert "liste de 1" in listed
     assert "Cartes à faire\u00a0: 1." in listed
     assert str(asked.payload["cards"]) not in listed
+    assert f"{_LIST}?demande={asked.id.hex()}" in listed
     await works.office.agree(works.office.paul, asked)
     assert await works.carry_out() == 1
     assert await wanting(works.bank) == {"sesame": 0, "bank": 0}
+
+
+async def test_whom_a_request_is_about(
+    works: Works, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names and user codes, page by page, for who decides and who asked; for no other."""
+    monkeypatch.setattr(request_list, "_PAGE", 2)
+    people = {
+        await works.new_customer(name): name for name in ("Nora Lebrun", "Ali Roy", "Eva Gil")
+    }
+    await _log_in(browser, works, works.issuers[0])
+    await _press(browser, _HERE, f"{_HERE}/demande", reason="Nouveaux clients")
+    (asked,) = [one for one in await recent_requests(works.bank) if one.kind == "issue"]
+    for who, looks in ((works.issuers[0], False), (works.office.paul, True)):
+        await _log_in(browser, works, who)
+        first = (await browser.get(f"{_LIST}?demande={asked.id.hex()}")).text
+        link = re.search(r'href="([^"]*)">Suite de la liste', first)
+        assert link is not None
+        second = (await browser.get(link[1].replace("&amp;", "&"))).text
+        assert "Suite de la liste" not in second
+        for code, name in people.items():
+            assert (name in first, code in first) in {(True, True), (False, False)}
+            assert (name in first) != (name in second)
+            assert (f'href="/guichet/client/{code}"' in first + second) == looks
+        assert str(asked.payload["digest"]) in first
+        assert 'start="3"' in second
+    for wrong in (f"demande={bytes(16).hex()}", f"demande={asked.id.hex()}&apres=x"):
+        assert (await browser.get(f"{_LIST}?{wrong}")).status_code == 404
+    assert (await browser.get(f"{_LIST}?demande=1")).status_code == 400
+    await erase(
+        works.bank.store,
+        next(iter(people)),
+        by="A. Aubry",
+        now=works.clock.time,
+        random_bytes=works.bank.random_bytes,
+    )
+    assert "Personne effacée depuis" in await _both(browser, asked.id.hex())
+    await _log_in(browser, works, works.office.ada)
+    assert (await browser.get(f"{_LIST}?demande={asked.id.hex()}")).status_code == 403
+
+
+async def _both(browser: Browser, request: str) -> str:
+    pages = [await browser.get(f"{_LIST}?demande={request}&apres={after}") for after in (0, 2)]
+    return "".join(page.text for page in pages)
 
 
 async def test_readers_and_returned_mail(works: Works, browser: Browser) -> None:

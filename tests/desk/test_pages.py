@@ -6,16 +6,21 @@ from dataclasses import replace
 
 import httpx
 import pytest
+from sqlalchemy import insert
 
 from sesame.bank.approvals import Asked, Kind, Wish
 from sesame.bank.approving import ask, recent_requests
+from sesame.bank.moments import to_row
 from sesame.bank.staff import Role
 from sesame.custody.custodian import KeyRef
 from sesame.desk.desk import Desk
 from sesame.desk.routes import build
 from sesame.portal.routes import build as build_portal
+from sesame.store.buckets import bucket_of
+from sesame.store.holds import HOLDS
 from sesame.web.guard import proof
 from sesame.web.institution import Institution
+from sesame.web.opening import PARIS
 from sesame.web.rendering import Site
 from tests.custody.keystores import chance
 from tests.desk.office import Office, Person, person
@@ -268,6 +273,41 @@ async def test_refused_to_who_asked_and_granted_by_another(
     assert "déjà décidé" in again.text
     access = await office.bank.store.read_access(office.town.vera.user_code)
     assert access.cards[0].state == "active"
+
+
+HELD = [
+    ("desk", "stolen", "Bloquée par Ada Lemoine ({ada}) le {day} : carte volée."),
+    ("desk", "Courrier revenu", "Bloquée par Ada Lemoine ({ada}) le {day} : Courrier revenu."),
+    ("owner", "", "Bloquée par son titulaire le {day}."),
+    (None, "", "La banque n’a pas noté qui l’a bloquée, ni pourquoi."),
+]
+
+
+@pytest.mark.parametrize(("by", "reason", "said"), HELD)
+async def test_whoever_lifts_reads_why_it_is_held(
+    office: Office, browser: Browser, by: str | None, reason: str, said: str
+) -> None:
+    """Who held the card, when and why, and the way to its customer's page."""
+    vera, at = office.town.vera.user_code, office.town.clock()
+    wish = await office.hold(vera)
+    if by is not None:
+        held = {
+            "bucket": bucket_of(vera),
+            "user_code": vera,
+            "card_number": 1,
+            "by": by,
+            "by_code": office.ada.user_code if by == "desk" else vera,
+            "reason": reason,
+            "at": to_row(at),
+        }
+        await office.bank.store.write(lambda c: c.execute(insert(HOLDS).values(held)))
+    await ask(office.bank, office.staff(office.ada), wish, address="192.0.2.7")
+    await _signed_in(browser, office, office.paul)
+    page = (await browser.get("/guichet/demandes")).text.replace("\xa0", " ")
+    day = f"{at.astimezone(PARIS):%d/%m/%Y}"
+    assert said.format(ada=office.ada.typed, day=day) in page
+    assert f'<a href="/guichet/client/{vera}">Voir la page de l’abonné' in page
+    assert (await browser.get(f"/guichet/client/{vera}")).status_code == 200
 
 
 async def test_a_new_member_of_staff(office: Office, browser: Browser) -> None:

@@ -222,7 +222,7 @@ async def test_what_the_help_line_does(cluster: Cluster, owned: str, office: Off
     bank, vera = office.bank, office.town.vera
     await office.agree(office.paul, await office.hire(office.ada))
     await suspend(office, vera)
-    two = (Question.ADDRESS, Question.CARD)
+    two = (Question.LETTER, Question.CARD)
     await lift_suspension(bank, call(office, vera), LiftReason.MISTYPED, two)
     codes = [Code(await office.town.code_of(vera)) for _ in range(4)]
     for answer in (

@@ -11,6 +11,7 @@ import pytest
 
 from sesame.bank.approvals import Kind, Verdict
 from sesame.bank.matching import Cause
+from sesame.bank.orders import Reason
 from sesame.bank.origin import Door
 from sesame.bank.sessions import Means
 from sesame.bank.timeline import UNREADABLE, Clause, Entry
@@ -121,9 +122,11 @@ def test_people_moments_and_kinds() -> None:
     assert speaker().sentence(verdict) == (
         "Accordé\xa0: levée du blocage d’une carte. Demandé par Ada Lemoine (K7P2M4X)."
     )
-    assert [speaker().person(one) for one in ("K7P2M4X", "VERA2345", "Maître Aubry")] == [
+    people = ("K7P2M4X", "VERA2345", "0000000", "Maître Aubry")
+    assert [speaker().person(one) for one in people] == [
         "Ada Lemoine (K7P2M4X)",
         "l’abonné",
+        "la banque elle-même",
         "Maître Aubry",
     ]
     until = (_NOW + timedelta(minutes=15)).isoformat(timespec="microseconds")
@@ -136,6 +139,10 @@ def test_what_values_stand_for() -> None:
     """Reasons, letters and kinds in words; what has none as the line has it."""
     ordered = Clause("card-ordered", {"reason": "stolen"})
     assert speaker().sentence(ordered) == "Carte commandée (carte volée)."
+    said = {
+        reason: speaker().sentence(Clause("card-ordered", {"reason": reason})) for reason in Reason
+    }
+    assert not [reason for reason, sentence in said.items() if f"({reason})" in sentence]
     assert speaker().sentence(Clause("card-ordered", {"reason": "x"})) == "Carte commandée (x)."
     opposed = Clause("opposition", {"reason": "lost"}, (1, 2))
     assert speaker().sentence(opposed).startswith("Opposition\xa0: carte ••••1234, carte n°\xa02")

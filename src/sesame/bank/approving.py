@@ -72,7 +72,7 @@ from sesame.store.staff import read_staff
 
 _BY_DESK = b'{"by":"desk"}'  # who let a card go
 _SHOWN_FOR = timedelta(days=30)
-_MOST_SHOWN = 100
+_MOST_SHOWN = 100  # of those that are over
 
 
 async def ask(bank: Bank, by: Staff, wish: Wish, *, address: str) -> Asked:
@@ -251,11 +251,17 @@ async def find_request(bank: Bank, approval: bytes) -> Asked | None:
     return None if row is None else asked_of(row)
 
 
-async def recent_requests(bank: Bank) -> list[Asked]:
-    """What was asked in the last thirty days, newest first, a hundred at most."""
-    since = to_row(bank.now() - _SHOWN_FOR)
+async def recent_requests(bank: Bank, by: UserCode | None = None) -> list[Asked]:
+    """What was asked in the last thirty days, or what *by* asked: the open ones before the others.
+
+    Newest first; of what is over, a hundred at most.
+    """
+    now = bank.now()
+    since = to_row(now - _SHOWN_FOR)
     rows = await bank.store.read(
-        lambda connection: list_approvals(connection, since=since, most=_MOST_SHOWN)
+        lambda connection: list_approvals(
+            connection, since=since, now=to_row(now), most=_MOST_SHOWN, by=by
+        )
     )
     return [asked_of(row) for row in rows]
 

@@ -32,6 +32,7 @@ BankError
  ├ PersonTaken         staff: somebody with this personnel number has an account
  ├ MalformedPersonnelNumber   what was typed is none
  ├ UnsuitableReason    approvals: a reason says something, in a line
+ ├ MisleadingReason    hours: a reason that customers read leads nowhere
  ├ Undecided           approvals: this person may not decide on it; says why
  ├ NothingToRelease    approvals: what was asked for is done already, or cannot be
  ├ NothingToSend       activation: no card waits for a new number
@@ -319,6 +320,13 @@ class UnsuitableReason(BankError):
         self.longest = longest
 
 
+class MisleadingReason(BankError):
+    """A reason that customers read holds a number to call, or an address."""
+
+    def __init__(self) -> None:
+        super().__init__("a reason that customers read holds no number to call and no address")
+
+
 class Undecided(BankError):
     """This person may not decide on the request; `why` is an `approvals.Barred`."""
 
@@ -528,7 +536,10 @@ class NotIdentified(BankError):
     """Too little was asked to know who calls."""
 
     def __init__(self, enough: int) -> None:
-        super().__init__(f"ask {enough} of the questions at least, and tick them")
+        super().__init__(
+            f"ask {enough} of the questions at least, one of them about the last login or the "
+            "last letter, and tick them"
+        )
         self.enough = enough
 
 

@@ -34,6 +34,10 @@ class Question(StrEnum):
     CARD = "card"  # its kind, and its last four digits
 
 
+# One at least is of these: address and card both stand in a stolen wallet.
+IN_NO_WALLET = frozenset({Question.LAST_LOGIN, Question.LETTER})
+
+
 @unique
 class LiftReason(StrEnum):
     """Why a suspension is lifted: from a list, so that no line names anybody."""
@@ -78,10 +82,10 @@ def check_identified(asked: Iterable[Question]) -> frozenset[Question]:
     """The questions that were *asked*, where they are enough.
 
     Raises:
-        NotIdentified: they are too few.
+        NotIdentified: they are too few, or a stolen wallet answers them all.
     """
     ticked = frozenset(asked)
-    if len(ticked) < ENOUGH_QUESTIONS:
+    if len(ticked) < ENOUGH_QUESTIONS or not ticked & IN_NO_WALLET:
         raise NotIdentified(ENOUGH_QUESTIONS)
     return ticked
 

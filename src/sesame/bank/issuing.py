@@ -63,6 +63,25 @@ class PinGone(BankError):
         self.reference = reference
 
 
+class NoRoom(BankError):
+    """A customer has as many cards as an attempt looks at."""
+
+    def __init__(self, living: int, most: int) -> None:
+        super().__init__(
+            f"has {living} cards, and an attempt looks at {most}: it is made once one is retired, "
+            "by the activation of what replaces it or at its end"
+        )
+        self.living = living
+        self.most = most
+
+
+class NoticeGone(BankError):
+    """There is no notice that a letter would tell."""
+
+    def __init__(self) -> None:
+        super().__init__("there is no notice that it would tell")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardRules:
     """How cards are numbered, and for how long they are good."""
@@ -84,7 +103,7 @@ class Refused:
 
     user_code: str
     order_number: int
-    why: str  # English
+    why: NoRoom | PersonalisationError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +156,7 @@ async def make_cards(  # noqa: PLR0913 -- with what, by whom, and by which rules
         try:
             cards.append(await _make(bank, maker, order, number, rules=rules, today=today))
         except PersonalisationError as error:
-            refused.append(_refused(order, str(error)))
+            refused.append(_refused(order, error))
     if not cards:
         return Making(batch="", cards=0, refused=refused)
     while taken := await _taken(bank, cards):
@@ -262,19 +281,13 @@ def _sift(
             for card in cards
         )
         if living >= bank.limits.cards:
-            refused.append(
-                _refused(
-                    order,
-                    f"has {living} cards, and an attempt looks at {bank.limits.cards}: retire one, "
-                    "or cancel the order",
-                )
-            )
+            refused.append(_refused(order, NoRoom(living, bank.limits.cards)))
             continue
         fit.append((order, max((card.card_number for card in cards), default=0) + 1))
     return fit, refused
 
 
-def _refused(order: ToMake, why: str) -> Refused:
+def _refused(order: ToMake, why: NoRoom | PersonalisationError) -> Refused:
     return Refused(user_code=order.user_code, order_number=order.order_number, why=why)
 
 

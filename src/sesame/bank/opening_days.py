@@ -13,7 +13,7 @@ from sesame.bank.bank import Bank
 from sesame.bank.errors import NotAllowed
 from sesame.bank.moments import from_row, to_row
 from sesame.bank.moves import plan_move, salt_of, until_taken
-from sesame.bank.reasons import check_reason
+from sesame.bank.reasons import check_told_reason
 from sesame.bank.staff import Role
 from sesame.bank.staffing import Staff
 from sesame.store.approvals import Move
@@ -60,10 +60,11 @@ async def set_day(  # noqa: PLR0913 -- who, which day, what, and from where
     Raises:
         NotAllowed: *by* is no security officer (any more).
         UnsuitableReason: the reason says nothing, or too much.
+        MisleadingReason: it holds a number to call or an address, for all customers to read.
         TooBusy, StoreUnavailable: it was perhaps not written.
     """
     _require_officer(by)
-    reason = check_reason(reason)
+    reason = check_told_reason(reason)
     opens, closes = hours or (None, None)
 
     async def attempt() -> None:

@@ -9,6 +9,7 @@ customer once (docs/decisions/0036).
 import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum, unique
 from functools import partial
@@ -27,6 +28,7 @@ from sesame.bank.user_code import UserCode
 from sesame.store.access import Access
 from sesame.store.buckets import bucket_of
 from sesame.store.cards import living_card
+from sesame.store.customer_view import names_of
 from sesame.store.dispatches import READER, WELCOME, DispatchRow
 from sesame.store.issuing import take_orders
 from sesame.store.orders import BANK, SESAME, Wanting, count_to_make, count_wanting, who_wants
@@ -52,7 +54,6 @@ class Reason(StrEnum):
     DAMAGED = "damaged"
     RETURNED = "returned"  # its letter came back, and the address was looked at again
     PIN = "pin"  # the PIN is forgotten: our cards take no script, so another card comes
-    COUNTER = "counter"  # handed over; neither made nor posted from here
 
 
 async def wanting(bank: Bank) -> Mapping[str, int]:
@@ -106,6 +107,34 @@ def counts_of(asked: Asked) -> tuple[int, int]:
     return cards, readers
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A customer of a request, and what they are to be sent: SESAME or BANK."""
+
+    user_code: UserCode
+    name: str = field(repr=False)  # empty once they are erased
+    kind: str
+
+
+async def listed(bank: Bank, asked: Asked, *, after: int, most: int) -> list[Listed]:
+    """Whom *asked* is about, as it stands in the request: *most* of them, *after* so many.
+
+    Raises:
+        StoreUnavailable: their names cannot be read now.
+    """
+    everybody = [
+        (code, kind) for name, kind in _LISTS.items() for code in _codes(str(asked.payload[name]))
+    ]
+    some = everybody[after : after + most]
+    keys = [(bucket_of(code), code) for code, _ in some]
+    names = await bank.store.read(lambda connection: names_of(connection, keys))
+    return [Listed(code, names.get(code, ""), kind) for code, kind in some]
+
+
+def _codes(written: str) -> list[UserCode]:
+    return [UserCode(written[at : at + _CODE]) for at in range(0, len(written), _CODE)]
+
+
 async def carry_out(bank: Bank, post: PostDays) -> int:
     """Order what was granted and is not ordered yet; how many orders that were.
 
@@ -120,8 +149,7 @@ async def carry_out(bank: Bank, post: PostDays) -> int:
     ordered = 0
     for asked in await granted_since(bank, Kind.ISSUE, bank.now() - GRANT_GOOD_FOR):
         for name, kind in _LISTS.items():
-            listed = str(asked.payload[name])
-            codes = [UserCode(listed[at : at + _CODE]) for at in range(0, len(listed), _CODE)]
+            codes = _codes(str(asked.payload[name]))
             for at in range(0, len(codes), _A_COMMIT):
                 ordered += await _order_some(bank, asked, kind, codes[at : at + _A_COMMIT], post)
     return ordered

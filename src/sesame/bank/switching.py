@@ -28,7 +28,6 @@ from sesame.store.switching import (
 )
 
 REMINDED_AGAIN = timedelta(days=30)
-MAY_SEE = frozenset(Role)
 MAY_REMIND = frozenset({Role.ISSUER})
 _PAGE = 100
 

@@ -46,7 +46,7 @@ from sesame.bank.errors import (
     TwoOnThatDay,
     UnsuitableReaders,
 )
-from sesame.bank.issuing import MOST_CARDS, CardRules
+from sesame.bank.issuing import MOST_CARDS, CardRules, NoRoom, NoticeGone, PinGone
 from sesame.bank.orders import carry_out
 from sesame.bank.post_days import PostDays
 from sesame.bank.returned_mail import record_returned, reprint_welcome, send_again
@@ -58,12 +58,18 @@ from sesame.cli.database import without_password
 from sesame.cli.inputs import Unusable
 from sesame.cli.language import say
 from sesame.cli.result_file import refused
-from sesame.cli.sentences import SENTENCES
+from sesame.cli.sentences import SENTENCES, sentence
 from sesame.custody.bureau_file import read_certificate
 from sesame.custody.hardening import harden
 from sesame.custody.issuing import CardMaker
 from sesame.custody.keystore_custodian import KeystoreIssuingCustodian
-from sesame.letters.errors import BatchError, BatchExists
+from sesame.letters.errors import (
+    AddressTooLong,
+    BatchError,
+    BatchExists,
+    MalformedLetter,
+    UnprintableText,
+)
 from sesame.settings import Settings, read_settings
 from sesame.store.approvals import Signer
 from sesame.store.dispatches import CARD, PIN, PRINTED, READER, WELCOME
@@ -113,6 +119,27 @@ SENTENCES.update(
             "Le code secret était imprimé\u00a0: une autre carte, avec un autre code secret, "
             "demande deux personnes. Demandez-la au guichet, «\u00a0Émission\u00a0», où un "
             "responsable de la sécurité décide."
+        ),
+        NoRoom: N_(
+            "Cette personne a déjà {living} cartes qui servent ou attendent : celle-ci se fait "
+            "quand l’une est retirée, par l’activation de sa remplaçante ou à sa date de fin."
+        ),
+        NoticeGone: N_("L’avis qu’elle annonce n’existe plus."),
+        PinGone: N_(
+            "Son code secret n’existe plus : «\u00a0Demander un nouveau code secret\u00a0», au "
+            "guichet, commande une autre carte."
+        ),
+        AddressTooLong: N_(
+            "Nom et adresse n’entrent pas dans la fenêtre de l’enveloppe : au guichet, "
+            "raccourcissez la ligne la plus longue de l’adresse, ou répartissez-la."
+        ),
+        MalformedLetter: N_(
+            "Le nom ou l’adresse ne font pas une lettre\u00a0: au guichet, écrivez l’adresse en "
+            "six lignes au plus, nom et pays compris."
+        ),
+        UnprintableText: N_(
+            "Nom ou adresse ont des caractères qui ne s’impriment pas : au guichet, écrivez "
+            "l’adresse en lettres latines, grecques ou cyrilliques."
         ),
         NoSuchReader: N_("Lecteur {serial}\u00a0: inconnu, ou pas là d’où il devrait partir."),
     }
@@ -223,8 +250,8 @@ def run_make(arguments: argparse.Namespace) -> int:
             return 0
         for one in made.refused[:_TOLD]:
             print(
-                say("Commande {order} de {user_code}\u00a0: pas de carte ({why}).").format(
-                    order=one.order_number, user_code=one.user_code, why=one.why
+                say("Commande {order} de {user_code}\u00a0: pas de carte. {why}").format(
+                    order=one.order_number, user_code=one.user_code, why=sentence(one.why)
                 )
             )
         if not made.cards:
@@ -373,8 +400,8 @@ def run_sheets(arguments: argparse.Namespace) -> int:
 def _tell_left_out(left_out: "Sequence[LeftOut]") -> None:
     for one in left_out[:_TOLD]:
         print(
-            say("{reference}\u00a0: pas imprimée ({why}).").format(
-                reference=one.reference, why=one.why
+            say("{reference}\u00a0: pas imprimée. {why}").format(
+                reference=one.reference, why=sentence(one.why)
             )
         )
     if len(left_out) > _TOLD:

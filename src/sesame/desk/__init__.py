@@ -18,6 +18,7 @@ __all__ = [
     "numbers",
     "opposition",
     "people",
+    "request_list",
     "request_words",
     "requests",
     "routes",

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from sesame.bank.errors import NotAllowed, UnsuitableReason
+from sesame.bank.errors import MisleadingReason, NotAllowed, UnsuitableReason
 from sesame.bank.opening_days import OpeningDay, days_to_come, set_day, take_day_back
 from sesame.bank.staff import Role, shown
 from sesame.bank.staffing import Staff, all_members
@@ -40,6 +40,10 @@ _FURTHEST = timedelta(days=731)  # ahead
 _CLOSED = N_("fermée toute la journée")
 _NO_DAY = N_("Entrez un jour qui existe, d’aujourd’hui à dans deux ans.")
 _NO_HOURS = N_("Entrez l’heure d’ouverture et celle de fermeture, plus tard le même jour.")
+_LEADS = N_(
+    "Tous les abonnés lisent cette raison\u00a0: sans numéro, sans adresse, sans quatre chiffres "
+    "de suite. Les numéros de la banque sont déjà sur la page."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,8 +112,8 @@ async def post_hours(desk: Desk, request: Request) -> Response:
             )
         except NotAllowed:
             return forbidden(desk, request)
-        except UnsuitableReason:
-            errors["reason"] = NO_REASON
+        except (UnsuitableReason, MisleadingReason) as wrong:
+            errors["reason"] = _LEADS if isinstance(wrong, MisleadingReason) else NO_REASON
         else:
             return RedirectResponse(HOURS, status_code=303)
     if Role.OFFICER not in staff.roles:

@@ -5,10 +5,15 @@ from dataclasses import dataclass
 
 from sesame.bank.approvals import Asked, Kind
 from sesame.bank.limits import Changeable, stands_for
+from sesame.bank.moments import from_row
 from sesame.bank.orders import counts_of
 from sesame.bank.staff import read_roles, shown
 from sesame.catalogue import N_
 from sesame.desk.guard import ROLE_NAMES
+from sesame.desk.timeline_words import REASONS
+from sesame.store.holds import HeldBy
+from sesame.web.formats import short_day
+from sesame.web.opening import PARIS
 
 Say = Callable[[str], str]
 
@@ -39,6 +44,23 @@ def _about_person(asked: Asked, _say: Say) -> str:
 
 def _card(asked: Asked, say: Say) -> Iterator[str]:
     yield say(_CARD).format(last4=asked.payload["last4"])
+
+
+def _hold(asked: Asked, say: Say) -> Iterator[str]:
+    yield from _card(asked, say)
+    held = asked.payload
+    if held.get("held_by") is None:
+        yield say(N_("La banque n’a pas noté qui l’a bloquée, ni pourquoi."))
+        return
+    day = short_day(from_row(int(held["hold"])).astimezone(PARIS).date())
+    if held["held_by"] == HeldBy.OWNER:  # who says no reason
+        yield say(N_("Bloquée par son titulaire le {day}.")).format(day=day)
+        return
+    name = f"{held['held_by_name']} ({shown(str(held['held_by_code']))})"
+    reason = REASONS.get(str(held["hold_reason"]), str(held["hold_reason"]))
+    yield say(N_("Bloquée par {name} le {day}\u00a0: {reason}.")).format(
+        name=name, day=day, reason=say(reason)
+    )
 
 
 def _new_staff(asked: Asked, say: Say) -> Iterator[str]:
@@ -114,7 +136,7 @@ class Worded:
 
 
 WORDED: Mapping[Kind, Worded] = {
-    Kind.LIFT_HOLD: Worded(title=N_("Lever le blocage d’une carte")),
+    Kind.LIFT_HOLD: Worded(title=N_("Lever le blocage d’une carte"), details=_hold),
     Kind.NEW_STAFF: Worded(title=N_("Ouvrir un compte d’agent"), details=_new_staff),
     Kind.SHOW_NUMBER: Worded(title=N_("Montrer le numéro d’une carte")),
     Kind.ADDRESS: Worded(

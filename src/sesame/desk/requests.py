@@ -4,6 +4,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -23,12 +24,13 @@ from sesame.bank.errors import (
 )
 from sesame.bank.lowering import still_falls
 from sesame.bank.moments import to_row
-from sesame.bank.staff import shown
+from sesame.bank.staff import is_staff_code, shown
 from sesame.bank.staffing import Staff, all_members
 from sesame.bank.user_code import UserCode, parse_user_code
 from sesame.catalogue import N_, Language, translator
 from sesame.desk.desk import Desk
 from sesame.desk.guard import (
+    CUSTOMER,
     REQUESTS,
     Purpose,
     SignedIn,
@@ -38,6 +40,7 @@ from sesame.desk.guard import (
     for_staff,
     frame,
     read_pressed,
+    sees_customers,
     sees_people,
 )
 from sesame.desk.request_words import WORDED
@@ -51,6 +54,7 @@ NUMBER = f"{REQUESTS}/numero"
 REPRINT = f"{REQUESTS}/code-secret"
 COUNTER = f"{REQUESTS}/compteur"
 DECIDE = f"{REQUESTS}/decider"
+LIST = f"{REQUESTS}/liste"
 ABOUT = "abonne"  # of whom a form that asks is, in its address
 # What is asked for by a form of its own that names a card.
 CARD_FORMS: tuple[tuple[Kind, str, str], ...] = (
@@ -113,6 +117,8 @@ class RequestLines:
     id: str
     title: str
     about: str  # name and code
+    listed: str = ""  # address of the list of all whom it is about
+    dossier: str = ""  # address of the customer's page, for who may look at it
     details: tuple[str, ...]  # sentences, as its kind has them
     address: tuple[str, ...] = field(
         default=(), repr=False
@@ -245,11 +251,7 @@ async def get_requests(desk: Desk, request: Request, staff: Staff) -> Response:
     """`GET /guichet/demandes`: officers and auditors see everybody's, others their own."""
     now = desk.bank.now()
     within = (await desk_limits(desk.bank)).number_shown_within
-    seen = [
-        asked
-        for asked in await recent_requests(desk.bank)
-        if sees_people(staff) or asked.requested_by == staff.user_code
-    ]
+    seen = await recent_requests(desk.bank, None if sees_people(staff) else staff.user_code)
     names: Mapping[str, str] = {
         member.user_code: member.name for member in await all_members(desk.bank)
     }
@@ -333,6 +335,8 @@ def _lines(  # noqa: PLR0913, PLR0917 -- what was asked, by whom it is read, and
         id=asked.id.hex(),
         title=say(worded.title),
         about=worded.about(asked, say),
+        listed=list_address(asked, 0) if asked.kind is Kind.ISSUE else "",
+        dossier=_dossier(asked, staff),
         details=tuple(worded.details(asked, say)),
         by=_named(names, asked.requested_by),
         at=when(asked.requested_at, language, now=now),
@@ -354,6 +358,17 @@ async def _as_it_stands(
         said = translator(language_of(request))(found)
         return replace(lines, details=(*lines.details, said))
     return lines
+
+
+def list_address(asked: Asked, after: int) -> str:
+    """Where the customers of a request about many stand, *after* so many."""
+    return f"{LIST}?{urlencode({'demande': asked.id.hex(), 'apres': after})}"
+
+
+def _dossier(asked: Asked, staff: Staff) -> str:
+    if not sees_customers(staff) or is_staff_code(asked.subject):
+        return ""
+    return CUSTOMER.format(user_code=asked.subject)
 
 
 async def _with_address(desk: Desk, asked: Asked, lines: RequestLines) -> RequestLines:

@@ -70,10 +70,12 @@ from sesame.desk.people import (
     post_first_access,
     post_new,
 )
+from sesame.desk.request_list import get_list
 from sesame.desk.requests import (
     COUNTER,
     DECIDE,
     LIFT,
+    LIST,
     NUMBER,
     REPRINT,
     get_lift,
@@ -115,6 +117,7 @@ def routes(desk: Desk) -> list[BaseRoute]:
         route(REQUESTS, GET=get_requests),
         route(LIFT, GET=get_lift, POST=post_lift),
         route(DECIDE, POST=post_decide),
+        route(LIST, GET=get_list),
         route(NUMBER, GET=get_number, POST=post_number),
         route(COUNTER, GET=get_lowering, POST=post_lowering),
         route(SHOW, GET=get_show, POST=post_show),

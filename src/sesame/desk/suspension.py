@@ -9,7 +9,7 @@ from starlette.responses import Response
 from sesame.bank.desk_limits import desk_limits
 from sesame.bank.errors import LiftedEnough, NotAllowed, NothingToLift, NotIdentified
 from sesame.bank.help_line import lift_suspension
-from sesame.bank.helping import ENOUGH_QUESTIONS, LiftReason, Question
+from sesame.bank.helping import ENOUGH_QUESTIONS, LiftReason, Question, check_identified
 from sesame.bank.tries import suspension_end
 from sesame.catalogue import N_, translator
 from sesame.desk.call import DonePage, Helper, HelpFrame, find_helper, help_frame, read_call
@@ -31,7 +31,10 @@ REASONS: Mapping[LiftReason, str] = {
     LiftReason.STRANGER: N_("Quelqu’un d’autre a essayé"),
     LiftReason.UNEXPLAINED: N_("La personne ne sait pas pourquoi"),
 }
-_TOO_FEW = N_("Posez au moins {enough} de ces questions et cochez-les.")
+_TOO_FEW = N_(
+    "Posez au moins {enough} de ces questions, dont la dernière connexion ou la référence d’une "
+    "lettre, et cochez-les\u00a0: l’adresse et la carte sont aussi dans un portefeuille volé."
+)
 _NO_REASON = N_("Choisissez une raison.")
 _NOTHING = N_("L’accès n’est pas suspendu : il n’y a rien à lever.")
 _ENOUGH = N_(
@@ -82,8 +85,10 @@ async def post_suspension(desk: Desk, request: Request) -> Response:
     say = translator(language_of(request))
     if fields.get("reason") not in set(LiftReason):
         errors = {"reason": say(_NO_REASON)}
-        if len(asked) < ENOUGH_QUESTIONS:
-            errors["asked"] = say(_TOO_FEW).format(enough=ENOUGH_QUESTIONS)
+        try:
+            check_identified(asked)
+        except NotIdentified as few:
+            errors["asked"] = say(_TOO_FEW).format(enough=few.enough)
         page = await _page(desk, request, helper, fields, errors)
         return desk.page(request, "suspension.html", page, 422)
     status = 422

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sesame.bank.approvals import Kind
+from sesame.bank.helping import HANDED_OVER
 from sesame.bank.origin import Door
+from sesame.bank.staff import BANK_ITSELF, shown
 from sesame.bank.timeline import UNREADABLE, Clause, Entry
 from sesame.catalogue import N_, Language, translator
 from sesame.web.formats import until, when
@@ -147,7 +149,7 @@ REASONS: Mapping[str, str] = {
     "damaged": N_("carte abîmée"),
     "returned": N_("courrier revenu"),
     "pin": N_("nouveau code secret"),
-    "counter": N_("remise au guichet"),
+    HANDED_OVER: N_("à remettre au guichet"),
     "mistyped": N_("codes mal recopiés"),
     "other-card": N_("autre carte utilisée"),
     "reader": N_("lecteur en cause"),
@@ -182,6 +184,7 @@ _CARD = N_("carte ••••{last4}")
 _CARD_GONE = N_("carte n° {number}")
 _NO_CARD = N_("aucune carte")
 _CUSTOMER = N_("l’abonné")
+_BANK = N_("la banque elle-même")  # no person: a program that runs every day
 _PEOPLE = frozenset({"by", "asked_by", "decided_by", "staff"})
 _MOMENTS = frozenset({"until", "expires", "suspended_until", "activation_until"})
 
@@ -227,9 +230,11 @@ class Speaker:
         return ", ".join(said) or say(_NO_CARD)
 
     def person(self, code: str) -> str:
-        """Who did it: staff by name and code, the customer as such, anybody else as written."""
+        """Who did it: staff by name and code, customer and bank as such, others as written."""
         if code == self.user_code:
             return translator(self.language)(_CUSTOMER)
+        if code == shown(BANK_ITSELF):
+            return translator(self.language)(_BANK)
         return f"{self.names[code]} ({code})" if code in self.names else code
 
     def door(self, entry: Entry) -> str:

@@ -37,7 +37,7 @@ from sesame.store.cards import CARDS, CardState, Key, Lowering, lower_atc, may_f
 from sesame.store.chains import as_bytes
 from sesame.store.customers import CUSTOMERS, NewCustomerRow, Refusal, insert_subjects
 from sesame.store.errors import EnrolledMeanwhile, StepLost
-from sesame.store.holds import delete_hold, held_since
+from sesame.store.holds import delete_hold, find_hold, held_since
 from sesame.store.limit_changes import add_limit_change
 from sesame.store.metadata import METADATA
 from sesame.store.notices import insert_notice
@@ -49,6 +49,7 @@ from sesame.store.staff import (
     count_proved,
     has_right,
     insert_staff,
+    read_staff,
     use_bootstrap,
 )
 
@@ -142,9 +143,25 @@ def describe_nobody(_connection: Connection, _key: Key, _card_number: int) -> De
 
 
 def describe_hold(connection: Connection, key: Key, card_number: int) -> Description | None:
-    """Whose that card is, how it ends, and since when it is held; None as `describe_card`."""
+    """Whose that card is, how it ends, who holds it, since when and why; None as `describe_card`.
+
+    Of a card that no list has as held: since 0, and no more.
+    """
     card = describe_card(connection, key, card_number)
-    return card and {**card, "hold": held_since(connection, key, card_number)}
+    if card is None:
+        return None
+    hold = find_hold(connection, key, card_number)
+    if hold is None:
+        return {**card, "hold": 0}
+    who = read_staff(connection, (bucket_of(hold.by_code), hold.by_code))
+    return {
+        **card,
+        "hold": hold.at,
+        "held_by": hold.by,
+        "held_by_code": hold.by_code,
+        "held_by_name": "" if who is None else who.name,
+        "hold_reason": hold.reason,
+    }
 
 
 def describe_card(connection: Connection, key: Key, card_number: int) -> Description | None:
@@ -456,11 +473,21 @@ def read_approvals(connection: Connection, *, after: bytes, most: int) -> list[A
     return [ApprovalRow(as_bytes(row[0]), *row[1:]) for row in connection.execute(query)]
 
 
-def list_approvals(connection: Connection, *, since: int, most: int) -> list[ApprovalRow]:
-    """The requests since a moment, newest first."""
+def list_approvals(
+    connection: Connection, *, since: int, now: int, most: int, by: str | None = None
+) -> list[ApprovalRow]:
+    """The requests since a moment: all that are open, then *most* of the others; newest first.
+
+    With *by*, those of that member of staff.
+    """
+    is_open = and_(APPROVALS.c.verdict.is_(None), APPROVALS.c.expires_at > now)
     query = select(*_COLUMNS).where(APPROVALS.c.requested_at >= since)
-    query = query.order_by(APPROVALS.c.requested_at.desc(), APPROVALS.c.id).limit(most)
-    return [ApprovalRow(*row) for row in connection.execute(query)]
+    if by is not None:
+        query = query.where(APPROVALS.c.requested_by == by)
+    query = query.order_by(APPROVALS.c.requested_at.desc(), APPROVALS.c.id)
+    # However many were decided meanwhile: what nobody sees nobody decides.
+    both = (query.where(is_open), query.where(~is_open).limit(most))
+    return [ApprovalRow(*row) for part in both for row in connection.execute(part)]
 
 
 def granted_approvals(connection: Connection, kind: str, *, since: int) -> list[ApprovalRow]:

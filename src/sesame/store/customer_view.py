@@ -1,9 +1,10 @@
 """What staff see of one customer, on one page. Nothing secret is read: no sealed card, no hash."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Table, and_, func, select
+from sqlalchemy import Connection, Table, and_, func, select, tuple_
 
 from sesame.store.access import ACCESS
 from sesame.store.audit import AUDIT_LINES
@@ -136,6 +137,13 @@ def read_view(
         sessions=_open_sessions(connection, key, seen_since, now),
         devices=_known_devices(connection, key, now),
     )
+
+
+def names_of(connection: Connection, keys: Sequence[Key]) -> dict[str, str]:
+    """The names of the customers at *keys*, by user code; none of who was erased."""
+    query = select(CUSTOMERS.c.user_code, CUSTOMERS.c.name)
+    query = query.where(tuple_(CUSTOMERS.c.bucket, CUSTOMERS.c.user_code).in_(keys))
+    return {row.user_code: row.name for row in connection.execute(query)}
 
 
 def read_lines_before(

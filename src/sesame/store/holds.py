@@ -61,6 +61,15 @@ class OwnHold(NamedTuple):
         return f"OwnHold({self.card_number})"
 
 
+class ListedHold(NamedTuple):
+    """Who holds a card, why, and since when."""
+
+    by: str  # owner or desk
+    by_code: str  # user code or staff code
+    reason: str
+    at: int
+
+
 def find_own_holds(connection: Connection, key: Key) -> list[OwnHold]:
     """The holds that the customer at *key* put on their own cards, by card.
 
@@ -142,6 +151,13 @@ def put_desk_hold(  # noqa: PLR0913 -- which card, by whom, why, when
     values = {"by": HeldBy.DESK, "by_code": by, "reason": reason, "at": at}
     place = {"bucket": key[0], "user_code": key[1], "card_number": card_number}
     connection.execute(insert(HOLDS).values(**place, **values))
+
+
+def find_hold(connection: Connection, key: Key, card_number: int) -> ListedHold | None:
+    """The hold of that card of the customer at *key*, as it is listed."""
+    columns = [HOLDS.c[name] for name in ListedHold._fields]
+    row = connection.execute(select(*columns).where(_of(key, card_number))).first()
+    return None if row is None else ListedHold(*row)
 
 
 def held_since(connection: Connection, key: Key, card_number: int) -> int:

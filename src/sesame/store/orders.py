@@ -31,7 +31,6 @@ from sesame.store.metadata import METADATA
 
 SESAME = "sesame"  # kind of an order: a card is made
 BANK = "bank"  # its customer has the card: only a reader and the user code are sent
-COUNTER = "counter"  # reason of an order: handed over, and never posted
 
 ORDERS = Table(
     "card_orders",
@@ -428,7 +427,6 @@ def _same(one: Table, other: Table) -> ColumnElement[bool]:
 
 _TO_MAKE = (
     ORDERS.c.kind == SESAME,
-    ORDERS.c.reason != COUNTER,
     ORDERS.c.card_number.is_(None),
     ORDERS.c.cancelled_at.is_(None),
 )

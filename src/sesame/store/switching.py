@@ -57,7 +57,7 @@ class Facts(NamedTuple):
     waiting: bool  # a card was made and waits for its activation
     held: bool
     ordered: bool  # a card is to be made
-    posted: bool  # the letter that carries a card left, and did not come back
+    posted: bool  # the letter that carries the card that waits left, and did not come back
     reader_due: bool  # a reader is to be sent still
     returned: bool  # a letter came back, and none was sent since
     tried: bool  # a code Sésame was typed, right or wrong: asked of who has both codes only
@@ -150,6 +150,11 @@ def _told() -> Select[Any]:
         sent.c.posted_at > DISPATCHES.c.returned_at,
     )
     away = (DISPATCHES.c.posted_at.is_not(None), DISPATCHES.c.returned_at.is_(None))
+    # The letter of a card before it left before this one was made, or was voided with it.
+    made_at = select(func.max(CARDS.c.created_at)).where(
+        *_same(CARDS), CARDS.c.state == CardState.WAITING
+    )
+    since_made = DISPATCHES.c.posted_at >= made_at.correlate(CUSTOMERS).scalar_subquery()
     to_post = (DISPATCHES.c.posted_at.is_(None), DISPATCHES.c.voided_at.is_(None))
     to_make = (
         ORDERS.c.kind == SESAME,
@@ -172,7 +177,7 @@ def _told() -> Select[Any]:
             _has(CARDS, CARDS.c.state == CardState.WAITING).label("waiting"),
             _has(CARDS, CARDS.c.state == CardState.HELD).label("held"),
             _has(ORDERS, *to_make).label("ordered"),
-            _has(DISPATCHES, DISPATCHES.c.kind == _CARD_LETTER, *away).label("posted"),
+            _has(DISPATCHES, DISPATCHES.c.kind == _CARD_LETTER, *away, since_made).label("posted"),
             _has(DISPATCHES, DISPATCHES.c.kind == _READER, *to_post).label("reader_due"),
             _has(DISPATCHES, DISPATCHES.c.returned_at.is_not(None), ~since).label("returned"),
             case((and_(old_code, active), tried), else_=false()).label("tried"),
