@@ -17,6 +17,7 @@ from sqlalchemy import select, update
 from sesame import posting
 from sesame.bank.activation import NumberUse, WithNumber, activation_hash, parse_number
 from sesame.bank.auditing import audit
+from sesame.bank.customer_file import FileFormat
 from sesame.bank.details import PostalAddress, WantedCard
 from sesame.bank.dispatching import (
     batches_to_do,
@@ -35,6 +36,8 @@ from sesame.bank.helping import HANDED_OVER
 from sesame.bank.issuing import CardRules, make_cards
 from sesame.bank.moments import from_row, to_row
 from sesame.bank.new_number import send_new_number
+from sesame.bank.old_code import OldCode
+from sesame.bank.returned_mail import reprint_welcome
 from sesame.bank.stock import balances, take_in
 from sesame.bank.user_code import UserCode
 from sesame.bank.verification import Accepted, Refused, verify_login
@@ -60,13 +63,16 @@ from sesame.store.dispatches import (
     WELCOME,
     DispatchRow,
     insert_dispatch,
+    list_dispatches,
 )
 from sesame.store.limit_changes import add_limit_change
 from sesame.store.orders import ORDERS, list_orders
 from sesame.store.schema import erase, migrate
 from sesame.web.institution import Institution
 from tests.bank.branch import attempt
+from tests.bank.importer import an_import
 from tests.bureaux import Works, bureau, open_works, sealed_pins
+from tests.desk.office import ADDRESS
 from tests.places import Place
 
 _OTHERS = {CARD: 0, PIN: 1, READER: 2, WELCOME: 0}  # who prints which
@@ -507,6 +513,47 @@ async def test_a_bank_card_gets_a_reader_and_the_user_code(works: Works, tmp_pat
     works.next_day()
     assert (await print_kind(works, WELCOME, tmp_path / "welcome")).letters == 1
     assert not (await print_kind(works, CARD, tmp_path / "card")).letters
+
+
+_FIELDS = "reference,name,line_4,postcode,city,old_code_hash,card_kind"
+
+
+async def test_a_user_code_that_an_import_gave(works: Works, tmp_path: Path) -> None:
+    """Its letter is due at once to who has an old code, says what for, and is the only one.
+
+    The card that is ordered for them later has a day of its own.
+    """
+    hashed = works.bank.old_codes.hash(OldCode("tilleul-1971"))
+    row = f'R-1,Nora Lebrun,3 rue des Lilas,75011,PARIS,"{hashed}",sesame'
+    importing = an_import(works.bank, [])
+    for _ in range(2):
+        await importing.read(BytesIO(f"{_FIELDS}\n{row}\n".encode()), FileFormat.CSV)
+    assert (importing.counts.enrolled, importing.counts.there) == (1, 1)
+    assert await works.order_all() == 1
+    assert await make(works, tmp_path / "bureau.cms") == 1
+    printed = await print_kind(works, WELCOME, tmp_path / "welcome")
+    assert printed.letters == 1
+    (words,) = (" ".join(text.split()) for text in _texts(tmp_path / "welcome").values())
+    assert "Il sert dès maintenant avec votre ancien code confidentiel" in words
+    assert not (await print_kind(works, CARD, tmp_path / "card")).letters
+    await record_posted(works.bank, printed.batch, works.by(0), None, works.post)
+    assert not (await print_kind(works, CARD, tmp_path / "card")).letters
+    works.next_day()
+    assert (await print_kind(works, CARD, tmp_path / "card")).letters == 1
+    works.next_day(30)
+    assert not (await print_kind(works, WELCOME, tmp_path / "welcome-2")).letters
+
+
+async def test_nobody_with_a_reader_to_come_is_told_twice(works: Works, tmp_path: Path) -> None:
+    """Who was sent their user code by hand already gets the reader alone."""
+    user_code = await works.new_customer("Omar Said", WantedCard.BANK)
+    await reprint_welcome(works.bank, user_code, works.by(0), address=ADDRESS)
+    assert await works.order_all() == 1
+    works.next_day(30)
+    assert (await print_kind(works, WELCOME, tmp_path / "welcome")).letters == 1
+    key = (bucket_of(user_code), user_code)
+    rows = await works.bank.store.read(lambda c: list_dispatches(c, key))
+    assert sorted(row.kind for row in rows) == [READER, WELCOME]
 
 
 async def _make_nothing(works: Works, file: Path) -> bool:

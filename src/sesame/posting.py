@@ -312,7 +312,14 @@ class _Run:
                 activation=letter.activation,
                 activate_by=None if letter.activation is None else self._activate_by,
             )
-        return WelcomeLetter(to=to, reference=reference, on=on, salt=salt, user_code=row.user_code)
+        return WelcomeLetter(
+            to=to,
+            reference=reference,
+            on=on,
+            salt=salt,
+            user_code=row.user_code,
+            old_code=row.old_code,
+        )
 
 
 def _addressee(name: str, language: str, details: DetailsRow) -> Addressee:

@@ -19,6 +19,7 @@ from sesame.bank.auditing import audit
 from sesame.bank.customer_file import FileFormat, Problem, Trouble
 from sesame.bank.errors import TooBusy, UnreadableCustomers
 from sesame.bank.importing import BATCH, Counts
+from sesame.bank.moments import to_row
 from sesame.bank.old_code import OldCode
 from sesame.bank.person import erase
 from sesame.bank.user_code import UserCode, generate_user_code
@@ -68,7 +69,11 @@ def _rows(number: int, first: int = 0) -> Iterator[Row]:
             | {"name": f"Nº {place}"}
             | (
                 user_code | {"pan": payload + luhn_digit(payload)},
-                {**_NO_CARD, "reference": f"R{place}", "old_code_hash": "will-be-set"},
+                {
+                    **_NO_CARD,
+                    "reference": f"R{place}",
+                    "old_code_hash": _HASH if place % 2 else "will-be-set",
+                },
                 user_code | _NO_CARD | {"card_kind": "none"},
             )[place % 3]
         )
@@ -101,6 +106,12 @@ def _all_whole(branch: Branch, imported: int) -> None:
             f"(SELECT 1 FROM {other} AS other WHERE other.user_code = one.user_code)"
         )
         assert branch.rows(missing) == [(0,)], other
+    to_be_told = (
+        "SELECT user_code FROM customer_details WHERE reference LIKE 'R%' "
+        "AND reference NOT LIKE 'R-%' AND NOT old_code_to_come ORDER BY user_code"
+    )
+    letters = branch.rows("SELECT user_code FROM dispatches ORDER BY user_code")
+    assert letters == branch.rows(to_be_told)
 
 
 async def test_a_customer_is_imported_whole(branch: Branch) -> None:
@@ -122,6 +133,41 @@ async def test_a_customer_is_imported_whole(branch: Branch) -> None:
     assert (city, reference) == ("PARIS", "R-7")
     assert isinstance(await branch.login(person, OldCode("tilleul-1971")), Accepted)
     assert isinstance(await branch.login(person, _OTHER.code(3)), Accepted)
+    assert (await audit(branch.bank.store, None)).findings == []
+
+
+async def test_to_whom_a_user_code_is_written(branch: Branch) -> None:
+    """Who was given one here, and has an old code to use it with: one letter, due at once.
+
+    Not who has known theirs, nor who can do nothing yet: an order tells them. None by a rehearsal,
+    and none again by the same file.
+    """
+    rows = [
+        _PLAIN | {"reference": "bank"},
+        _PLAIN | _NO_CARD | {"reference": "sesame"},
+        _PLAIN | _NO_CARD | {"reference": "none", "card_kind": "none"},
+        _PLAIN | _NO_CARD | {"reference": "known", "user_code": "ZOEP2345"},
+        _PLAIN | _NO_CARD | {"reference": "new", "old_code_hash": "none"},
+        _PLAIN | _NO_CARD | {"reference": "later", "old_code_hash": "will-be-set"},
+    ]
+    found = (
+        "SELECT customer_details.reference, dispatches.kind, dispatches.reference, due_at, "
+        "order_number FROM dispatches JOIN customer_details "
+        "ON customer_details.user_code = dispatches.user_code ORDER BY customer_details.reference"
+    )
+    assert await _import(branch, rows, keep=False) == (Counts(enrolled=6), [])
+    assert branch.rows(found) == []
+    assert await _import(branch, rows) == (Counts(enrolled=6), [])
+    letters = branch.rows(found)
+    assert [(who, kind, due, order) for who, kind, _, due, order in letters] == [
+        (who, "welcome", to_row(branch.clock()), None) for who in ("bank", "none", "sesame")
+    ]
+    branch.clock.forward(days=1)
+    assert await _import(branch, rows) == (Counts(there=6), [])
+    assert branch.rows(found) == letters
+    ((code,),) = branch.rows("SELECT user_code FROM customer_details WHERE reference = 'none'")
+    ((_, line, _),), _ = await branch.chain(Person(UserCode(str(code)), "Zoé Petit", ()))
+    assert json.loads(line)["welcome"] == letters[1][2]
     assert (await audit(branch.bank.store, None)).findings == []
 
 

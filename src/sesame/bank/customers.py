@@ -19,6 +19,7 @@ from sesame.bank.errors import (
     UnsuitableOldCode,
     UserCodeTaken,
 )
+from sesame.bank.moments import to_row
 from sesame.bank.user_code import UserCode
 from sesame.catalogue import Language
 from sesame.custody.custodian import CardRecord, Registered
@@ -26,6 +27,7 @@ from sesame.store.access import NO_ATTEMPT, NO_HEAD
 from sesame.store.buckets import bucket_of
 from sesame.store.cards import NewCardRow, seal_context
 from sesame.store.customers import NewCustomerRow, Refusal, insert_customers, read_versions
+from sesame.store.dispatches import WELCOME, DispatchRow
 from sesame.store.errors import EnrolledMeanwhile
 
 _NO_ADDRESS = ""  # an enrolment comes from the institution itself
@@ -59,6 +61,9 @@ class NewCustomer:
     cards: Sequence[NewCard]
     details: Details | None = None
     import_digest: bytes | None = field(default=None, repr=False)  # 32 bytes
+    # The reference of a letter with their user code, which is due with the enrolment: of those
+    # with details, who live somewhere.
+    welcome: str | None = None
 
 
 async def enrol(bank: Bank, customer: NewCustomer) -> None:
@@ -162,11 +167,13 @@ def _row(
         facts={
             "cards": [[row.card_number, row.profile, row.last_atc] for row in cards],
             **({} if by is None else {"by": by}),
+            **({} if customer.welcome is None else {"welcome": customer.welcome}),
         },
     )
+    key = (bucket_of(customer.user_code), customer.user_code)
     return NewCustomerRow(
-        bucket=bucket_of(customer.user_code),
-        user_code=customer.user_code,
+        bucket=key[0],
+        user_code=key[1],
         name=customer.name,
         language=customer.language,
         old_code=customer.old_code,
@@ -174,6 +181,9 @@ def _row(
         line=audit_row(record, prev=NO_HEAD, salt=bank.random_bytes(SALT_LENGTH), mac=None),
         details=None if customer.details is None else customer.details.row(),
         import_digest=customer.import_digest,
+        welcome=None
+        if customer.welcome is None
+        else DispatchRow(customer.welcome, *key, WELCOME, None, to_row(record.at)),
     )
 
 

@@ -44,6 +44,7 @@ from sesame.store.dispatches import (
     open_batches,
     read_batch,
     voided_in,
+    welcomed,
 )
 from sesame.store.errors import LettersMoved
 from sesame.store.issuing import (
@@ -313,6 +314,13 @@ async def written(bank: Bank, change: Callable[..., Answer]) -> Answer:
 def is_new(access: Access) -> bool:
     """Whether somebody is to be told their user code: no old code opens with it, nor did a card."""
     return access.state.old_code is None and access.state.signed_in_at is None
+
+
+async def to_be_told(bank: Bank, accesses: Sequence[Access]) -> list[bool]:
+    """Whether each of the customers is new, and was not told their user code yet."""
+    keys = [(access.bucket, access.user_code) for access in accesses]
+    told = await bank.store.read(partial(welcomed, keys=keys))
+    return [is_new(access) and key not in told for access, key in zip(accesses, keys, strict=True)]
 
 
 def plan_dispatches(  # noqa: PLR0913 -- whose, of which order, which kinds, from which day

@@ -21,6 +21,7 @@ from sesame.bank.bank import Bank
 from sesame.bank.customer_file import Fields, FileFormat, Problem, Trouble, read_fields
 from sesame.bank.customer_row import Row, Rules, read_row
 from sesame.bank.customers import NewCustomer, enrol_all, register_cards
+from sesame.bank.dispatching import new_references
 from sesame.bank.errors import NotEnrolled, TooBusy
 from sesame.bank.user_code import generate_user_code
 from sesame.custody.custodian import KeyRef, Registered
@@ -216,7 +217,7 @@ class Import:
             try:
                 await enrol_all(
                     self.bank,
-                    [one.customer for one in candidates],
+                    await self._told(candidates),
                     registered=[card for one in candidates for card in one.registered],
                     by=self.by,
                 )
@@ -230,6 +231,21 @@ class Import:
         self.counts.enrolled += len(candidates)
         for one in candidates:
             self._tell_generated(one.row, one.customer.user_code)
+
+    async def _told(self, candidates: Sequence[_Candidate]) -> list[NewCustomer]:
+        """Their customers; to each whose old code opens with a user code of ours, it is written.
+
+        Whoever has no old code is told theirs with the card or reader that opens anything
+        (`sesame.bank.dispatching.is_new`).
+        """
+        wanted = [
+            one.row.user_code is None and one.customer.old_code is not None for one in candidates
+        ]
+        references = iter(await new_references(self.bank, sum(wanted)))
+        return [
+            replace(one.customer, welcome=next(references)) if wants else one.customer
+            for one, wants in zip(candidates, wanted, strict=True)
+        ]
 
     def _tell_generated(self, row: Row, user_code: str) -> None:
         reference = row.details.reference

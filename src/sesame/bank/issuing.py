@@ -15,11 +15,11 @@ from functools import partial
 from sesame.bank.bank import Bank
 from sesame.bank.dispatching import (
     ToPrint,
-    is_new,
     new_reference,
     new_references,
     own_move,
     plan_dispatches,
+    to_be_told,
     written,
 )
 from sesame.bank.errors import BankError
@@ -45,7 +45,6 @@ from sesame.store.dispatches import (
     WELCOME,
     BatchRow,
     find_batch,
-    welcomed,
 )
 from sesame.store.issuing import MadeRow, settle_made
 from sesame.store.orders import SESAME, ToMake, orders_to_make
@@ -146,9 +145,10 @@ async def make_cards(  # noqa: PLR0913 -- with what, by whom, and by which rules
             old = cards[place]
             cards[place] = await _make(bank, maker, old.order, old.number, rules=rules, today=today)
     batch = new_reference(bank.random_bytes)
+    told = await to_be_told(bank, [accesses[card.order.user_code] for card in cards])
     kinds = {
         card.order.key: [CARD, PIN, READER, *([WELCOME] if tell else [])]
-        for card, tell in zip(cards, await _to_be_told(bank, cards, accesses), strict=True)
+        for card, tell in zip(cards, told, strict=True)
     }
     references = iter(await new_references(bank, sum(map(len, kinds.values()))))
     own = {key: [next(references) for _ in own_kinds] for key, own_kinds in kinds.items()}
@@ -308,15 +308,6 @@ async def _taken(bank: Bank, cards: Sequence[_Card]) -> set[int]:
         for place, pan_hash in enumerate(hashes)
         if pan_hash in known or pan_hash in hashes[:place]
     }
-
-
-async def _to_be_told(
-    bank: Bank, cards: Sequence[_Card], accesses: dict[str, Access]
-) -> list[bool]:
-    """Whether each of the customers is new, and was not told their user code yet."""
-    keys = [card.order.key for card in cards]
-    told = await bank.store.read(lambda connection: welcomed(connection, keys))
-    return [is_new(accesses[key[1]]) and key not in told for key in keys]
 
 
 def _row(card: _Card) -> NewCardRow:

@@ -16,7 +16,7 @@ from functools import partial
 from sesame.bank.approvals import Asked, Kind, Wish
 from sesame.bank.approving import ask, granted_since
 from sesame.bank.bank import Bank
-from sesame.bank.dispatching import is_new, new_references, plan_dispatches
+from sesame.bank.dispatching import new_references, plan_dispatches, to_be_told
 from sesame.bank.errors import NothingToOrder
 from sesame.bank.moments import to_row
 from sesame.bank.moves import plan_move, salt_of, until_taken
@@ -148,16 +148,18 @@ async def _order_some(
             "request": asked.id.hex(),
             "by": shown(asked.requested_by),
         }
+        ordered = [one for one in accesses if (one.bucket, one.user_code) in left]
         moves = [
             plan_move(access, ORDERED, facts, now=now, salt=salt_of(bank), address=_NO_ADDRESS)
-            for access in accesses
-            if (access.bucket, access.user_code) in left
+            for access in ordered
         ]
-        planned = [
-            await _planned(bank, access, post) if kind == BANK else []
-            for access in accesses
-            if (access.bucket, access.user_code) in left
-        ]
+        planned: list[list[DispatchRow]] = [[] for _ in ordered]
+        if kind == BANK:
+            told = await to_be_told(bank, ordered)
+            planned = [
+                await _planned(bank, access, post, tell=tell)
+                for access, tell in zip(ordered, told, strict=True)
+            ]
         write = partial(
             take_orders,
             moves=moves,
@@ -172,9 +174,9 @@ async def _order_some(
     return await until_taken(bank.limits.lost_swaps, attempt)
 
 
-async def _planned(bank: Bank, access: Access, post: PostDays) -> list[DispatchRow]:
-    """What is posted to somebody who has the card: a reader, and their user code if it is new."""
-    kinds = [READER, WELCOME] if is_new(access) else [READER]
+async def _planned(bank: Bank, access: Access, post: PostDays, *, tell: bool) -> list[DispatchRow]:
+    """What is posted to somebody who has the card: a reader; their user code, where to *tell*."""
+    kinds = [READER, WELCOME] if tell else [READER]
     return plan_dispatches(
         access,
         None,

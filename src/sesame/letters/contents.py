@@ -265,6 +265,18 @@ def _(posted: WelcomeLetter, institution: Institution) -> tuple[str, list[Part]]
                 "Majuscules ou minuscules, les deux conviennent."
             )
         ),
+        *(
+            [
+                paragraph(
+                    say(
+                        "Il sert dès maintenant avec votre ancien code confidentiel, pour "
+                        "consulter vos comptes, jusqu’à votre premier code Sésame."
+                    )
+                )
+            ]
+            if posted.old_code
+            else []
+        ),
         paragraph(
             say(
                 "À lui seul, il n’ouvre rien : il faut aussi un code Sésame, que font ensemble "

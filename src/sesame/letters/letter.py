@@ -156,6 +156,7 @@ class WelcomeLetter(Letter):
     """Opens the access: the user code."""
 
     user_code: str = field(repr=False)  # 8 of A–Z and 0–9
+    old_code: bool = False  # it opens their space with an old code, until the first code Sésame
 
     def __post_init__(self) -> None:
         """Refuse what is no user code.

@@ -19,6 +19,7 @@ from sesame.store.audit import AUDIT_LINES, AUDIT_PERSONAL, AuditRow
 from sesame.store.bulk import find_rows, insert_rows
 from sesame.store.cards import PAN_INDEX, Key, NewCardRow, insert_cards
 from sesame.store.details import DetailsRow, find_references, insert_details
+from sesame.store.dispatches import DispatchRow, insert_dispatches
 from sesame.store.errors import EnrolledMeanwhile
 from sesame.store.metadata import METADATA
 from sesame.store.names import insert_words
@@ -48,6 +49,7 @@ class NewCustomerRow:
     line: AuditRow  # the first of the customer's chain
     details: DetailsRow | None = None
     import_digest: bytes | None = None  # 32 bytes, of the row that was imported
+    welcome: DispatchRow | None = None  # the letter with their user code
 
     @property
     def key(self) -> Key:
@@ -104,6 +106,7 @@ def insert_customers(
                     if row.details is not None
                 ],
             )
+            insert_dispatches(connection, [row.welcome for row in rows if row.welcome is not None])
     return refused
 
 

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, and_, select
 
+from sesame.store.access import ACCESS
 from sesame.store.addresses import address_is_confirmed
 from sesame.store.bulk import there_is
 from sesame.store.cards import CARDS, CardState, Key
@@ -28,6 +29,7 @@ class LetterRow(NamedTuple):
     sealed_pin: bytes | None  # for a PIN letter alone
     has_reader: bool
     signs_in: bool  # with a card of theirs
+    old_code: bool  # it serves still
     reason: str | None  # of the order
     details: DetailsRow
 
@@ -63,6 +65,11 @@ def letters_to_print(
         CARDS.c.user_code == DISPATCHES.c.user_code,
         CARDS.c.state == CardState.ACTIVE,
     )
+    old_code = there_is(
+        ACCESS.c.bucket == DISPATCHES.c.bucket,
+        ACCESS.c.user_code == DISPATCHES.c.user_code,
+        ACCESS.c.old_code.is_not(None),
+    )
     columns = [
         DISPATCHES.c.reference,
         DISPATCHES.c.bucket,
@@ -75,6 +82,7 @@ def letters_to_print(
         *([ORDERS.c.sealed_pin] if kind == PIN else []),
         has_reader.label("has_reader"),
         signs_in.label("signs_in"),
+        old_code.label("old_code"),
         ORDERS.c.reason,
     ]
     customer, details, order = (
@@ -102,9 +110,8 @@ def letters_to_print(
 
 def _row(found: tuple[object, ...], *, with_pin: bool) -> LetterRow:
     own, details = found[: -len(DetailsRow._fields)], found[-len(DetailsRow._fields) :]
-    *first, has_reader, signs_in, reason = own
+    *first, has_reader, signs_in, old_code, reason = own
     if not with_pin:
         first.append(None)
-    return LetterRow._make(
-        (*first, bool(has_reader), bool(signs_in), reason, DetailsRow._make(details))
-    )
+    facts = (bool(has_reader), bool(signs_in), bool(old_code))
+    return LetterRow._make((*first, *facts, reason, DetailsRow._make(details)))
