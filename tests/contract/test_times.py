@@ -37,16 +37,19 @@ from urllib.parse import urlencode
 
 import pytest
 
+from sesame.bank.activation import activation_hash, release_hash
 from sesame.bank.customers import CardKind, NewCard, NewCustomer, enrol
 from sesame.bank.user_code import ALPHABET, UserCode
 from sesame.cap.profiles import BANK_CARD, SESAME_CARD
 from sesame.catalogue import Language
+from sesame.store.buckets import bucket_of
 from sesame.web.tickets import FormTicket
 from tests.bank.branch import OLD_CODE, Card, open_bank, quick_old_codes
 from tests.bank.folders import IN_MEMORY
+from tests.bank.waiting import NUMBER, WRONG_NUMBER
 from tests.contract.running import free_port, wait_for
 from tests.contract.timed import DATABASE, DELAY, TOOK
-from tests.portal.besieged import JSON, KEY, SESAME, TWO_CODES
+from tests.portal.besieged import ACTIVATION, ALL_DOORS, JSON, KEY, RELEASE, SESAME, TWO_CODES
 from tests.portal.besieged import OLD_CODE as OLD
 from tests.portal.town import empty_database
 from tests.ranks import Compared, compare, holm
@@ -55,7 +58,18 @@ pytestmark = [pytest.mark.soak, pytest.mark.timeout(1800)]
 
 _PEOPLE = 30  # user codes for each cause
 _LAST = 20  # the last accepted ATC of every card
-_ROUNDS = {SESAME: 1200, TWO_CODES: 500, OLD: 1200, JSON: 2500, f"{JSON} ": 500}
+_ACTIVATION_TWO, _RELEASE_TWO = f"{ACTIVATION}/deux-codes", f"{RELEASE}/deux-codes"
+_ROUNDS = {
+    SESAME: 1200,
+    TWO_CODES: 500,
+    OLD: 1200,
+    JSON: 2500,
+    f"{JSON} ": 500,
+    ACTIVATION: 1200,
+    _ACTIVATION_TWO: 500,
+    RELEASE: 1200,
+    _RELEASE_TWO: 500,
+}
 _TURNED_AWAY = 500  # rounds
 _WARMING_UP = 60  # rounds: twice each user code
 _ALPHA = 0.01
@@ -82,6 +96,8 @@ class Population:
     targets: dict[str, dict[str, list[Target]]] = field(default_factory=dict)
     customers: list[NewCustomer] = field(default_factory=list)
     held: list[str] = field(default_factory=list)
+    waiting: dict[str, int] = field(default_factory=dict)  # until when, microseconds since 1970
+    holding: list[str] = field(default_factory=list)  # their own cards
 
     def fill(self) -> None:
         """Every cause of every door, each with people of its own."""
@@ -122,11 +138,36 @@ class Population:
             )
         }
 
-    def _with_codes(self, who: str, atcs: Sequence[int]) -> Target:
+        self._fill_numbered()
+
+    def _fill_numbered(self) -> None:
+        """Likewise of the doors with a number: whether it, the code, both or nothing is right."""
+        for door, states in (
+            (ACTIVATION, ("waiting", "too late", "one card")),
+            (RELEASE, ("own hold", "held", "one card")),
+        ):
+            opens, shut, plain = states
+            right, wrong = NUMBER, WRONG_NUMBER
+            for variant, codes in (("", 1), ("/deux-codes", 2)):
+                ahead = [_LAST + 1 + at for at in range(codes)]
+                bad = [-atc for atc in ahead]
+                self.targets[f"{door}{variant}"] = {
+                    cause: [self._with_codes(who, atcs, number) for _ in range(_PEOPLE)]
+                    for cause, who, atcs, number in (
+                        ("number wrong", opens, ahead, wrong),
+                        ("code wrong", opens, bad, right),
+                        ("both wrong", opens, bad, wrong),
+                        (shut, shut, ahead, right),
+                        ("nothing to open", plain, ahead, right),
+                        ("nobody's user code", "nobody", ahead, right),
+                    )
+                }
+
+    def _with_codes(self, who: str, atcs: Sequence[int], *number: str) -> Target:
         """Somebody, and the codes of their first card at *atcs*; wrong ones where negative."""
         user_code, card = self._person(who)
         codes = [card.code(atc) if atc > 0 else card.wrong_code(-atc) for atc in atcs]
-        return Target(user_code, tuple(code.digits for code in codes))
+        return Target(user_code, (*number, *(code.digits for code in codes)))
 
     def _person(self, who: str) -> tuple[str, Card]:
         user_code = UserCode("".join(_chance.choices(ALPHABET, k=8)))
@@ -146,8 +187,12 @@ class Population:
                     ],
                 )
             )
-        if who == "held":
+        if who in {"held", "own hold"}:
             self.held.append(user_code)
+        if who == "own hold":
+            self.holding.append(user_code)
+        if who in {"waiting", "too late"}:
+            self.waiting[user_code] = 1 if who == "too late" else time.time_ns() // 1000 + 10**12
         return user_code, cards[0]
 
 
@@ -165,8 +210,8 @@ class Client:
 
     def refusal(self, door: str, target: Target, *, answer: str = "refused") -> int:
         """How long the server took to refuse, nanoseconds; *answer* is what it is to say."""
-        names = ("old_code",) if door == OLD else ("code", "next_code")
-        fields = {"user_code": target.user_code, **dict(zip(names, target.typed, strict=False))}
+        typed = dict(zip(ALL_DOORS[door], target.typed, strict=True))
+        fields = {"user_code": target.user_code, **typed}
         if door.strip() == JSON:
             body = json.dumps(fields)
             headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
@@ -234,10 +279,18 @@ def _turn_away(path: Path, how: str) -> None:
 
 
 def _enrol(path: Path, population: Population) -> None:
+    orders, holds = [], []
+
     async def fill() -> None:
         bank = open_bank(path, name="enrolment")
         for customer in population.customers:
             await enrol(bank, customer)
+        for user_code, until in population.waiting.items():
+            key = (bucket_of(user_code), user_code)
+            orders.append((*key, await activation_hash(bank, key, 1, NUMBER), until))
+        for user_code in population.holding:
+            key = (bucket_of(user_code), user_code)
+            holds.append((*key, user_code, await release_hash(bank, key, NUMBER)))
         await bank.store.close()
 
     asyncio.run(fill())
@@ -246,6 +299,21 @@ def _enrol(path: Path, population: Population) -> None:
         connection.executemany(
             "UPDATE cards SET state = 'held' WHERE user_code = ?",
             [(user_code,) for user_code in population.held],
+        )
+        connection.executemany(
+            "UPDATE cards SET state = 'waiting' WHERE user_code = ?",
+            [(user_code,) for user_code in population.waiting],
+        )
+        connection.executemany(
+            "INSERT INTO card_orders (bucket, user_code, order_number, kind, reason, ordered_at, "
+            "ordered_by, card_number, activation_hash, activation_until) "
+            "VALUES (?, ?, 1, 'sesame', 'first', 0, 'STAFF222', 1, ?, ?)",
+            orders,
+        )
+        connection.executemany(
+            'INSERT INTO holds (bucket, user_code, card_number, "by", by_code, reason, at, '
+            "release_hash) VALUES (?, ?, 1, 'owner', ?, '', 1, ?)",
+            holds,
         )
     connection.close()
 
@@ -318,12 +386,12 @@ def test_nobody_is_turned_away_sooner(how: str) -> None:
     found: dict[tuple[str, str, str], Compared] = {}
     with _server_and_file(population) as (port, path):
         client = Client(port)
-        for door in (SESAME, JSON):  # so that nobody's have a row too
+        for door in (SESAME, JSON, ACTIVATION):  # so that nobody's have a row too
             for targets in population.targets[door].values():
                 for target in targets:
                     client.refusal(door, target)
         _turn_away(path, how)
-        for door in (SESAME, JSON):
+        for door in (SESAME, JSON, ACTIVATION):
             took = _measure(client, door, population.targets[door], _TURNED_AWAY, answer=how)
             pairs = _compared(took)
             _report(f"{door}, {how}", pairs)
@@ -332,7 +400,7 @@ def test_nobody_is_turned_away_sooner(how: str) -> None:
     _check_alike(found)
 
 
-@pytest.mark.parametrize("door", [JSON, SESAME, OLD])
+@pytest.mark.parametrize("door", [JSON, SESAME, OLD, RELEASE])
 def test_a_delay_would_be_found(door: str) -> None:
     """200 µs more for user codes that nobody has: in every comparison with them, and no other."""
     population = Population()

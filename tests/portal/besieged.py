@@ -17,7 +17,10 @@ from starlette.types import ASGIApp
 
 from sesame.bank import matching
 from sesame.bank.bank import Bank
+from sesame.cap.mode import LOGIN, Inputs, Mode
 from sesame.cap.verification import candidates, pair_candidates
+from sesame.custody.custodian import KeyUsage
+from sesame.custody.keystore_custodian import KeystoreCustodian
 from sesame.portal.portal import Portal
 from sesame.portal.routes import build
 from sesame.rest.routes import routes as rest_routes
@@ -32,6 +35,7 @@ Planned = TypeVar("Planned")
 KEY = "the key of the desk"
 SESAME, TWO_CODES, OLD_CODE = "/acces/sesame", "/acces/deux-codes", "/acces/ancien-code"
 JSON = "/api/v1/verifications"
+CHALLENGE, ACTIVATION, RELEASE = "/acces/repondre", "/activation", "/deblocage"
 DOORS: Mapping[str, tuple[str, ...]] = {  # and what is typed there besides the user code
     SESAME: ("code",),
     TWO_CODES: ("code", "next_code"),
@@ -39,6 +43,22 @@ DOORS: Mapping[str, tuple[str, ...]] = {  # and what is typed there besides the 
     JSON: ("code",),
     f"{JSON} ": ("code", "next_code"),
 }
+_NUMBERED = {  # the ways in with a number beside the code
+    f"{way}{variant}": ("number", *codes)
+    for way in (ACTIVATION, RELEASE)
+    for variant, codes in (
+        ("", ("code",)),
+        ("/deux-codes", ("code", "next_code")),
+        ("/repondre", ("code", "next_code")),
+    )
+}
+ALL_DOORS: Mapping[str, tuple[str, ...]] = {
+    **DOORS,
+    CHALLENGE: ("code", "next_code"),
+    **_NUMBERED,
+}
+_ACTION = re.compile(r'<form [^>]*action="(/(?:acces/|activation|deblocage)[\w/-]*)"')
+_ASKED = re.compile(r'(<output class="challenge"[^>]*>)(\d{4})&nbsp;(\d{4})')
 
 
 @dataclass(frozen=True)
@@ -65,17 +85,23 @@ class Outsider:
     def __init__(self, bank: Bank) -> None:
         self.browser = Browser(doors_of(bank))
         self._forms: dict[str, dict[str, str]] = {}
+        self._asked: dict[str, Inputs] = {}
         self._last: tuple[str, dict[str, str]] | None = None
 
     async def form(self, door: str) -> dict[str, str]:
         """The form of *door* that stands on the screen, or a new one."""
         if door not in self._forms:
-            self._forms[door] = hidden_fields((await self.browser.get(door)).text)
+            self._keep(door, (await self.browser.get(door)).text)
         return self._forms[door]
+
+    async def asked(self, door: str) -> Inputs:
+        """What the form of *door* asks to type into the reader: its challenge, where it has one."""
+        await self.form(door)
+        return self._asked.get(door, LOGIN)
 
     async def knock(self, door: str, user_code: str, typed: tuple[str, ...]) -> Seen:
         """Type it all in and send it."""
-        fields = {"user_code": user_code, **dict(zip(DOORS[door], typed, strict=True))}
+        fields = {"user_code": user_code, **dict(zip(ALL_DOORS[door], typed, strict=True))}
         if door.strip() == JSON:
             headers = {"authorization": f"Bearer {KEY}"}
             answer = await self.browser.post(JSON, json=fields, headers=headers)
@@ -90,14 +116,20 @@ class Outsider:
         answer = await self.browser.post(door, data=fields)
         self._forms.pop(door, None)
         # A refusal shows the next form, which may be another door's.
-        action = re.search(r'action="(/acces/[\w-]+)"', answer.text)
+        action = _ACTION.search(answer.text)
         if action:
-            self._forms[action[1]] = hidden_fields(answer.text)
+            self._keep(action[1], answer.text)
         return _seen(answer, user_code)
+
+    def _keep(self, door: str, page: str) -> None:
+        self._forms[door] = hidden_fields(page)
+        if asked := _ASKED.search(page):
+            self._asked[door] = Inputs(mode=Mode.M3, challenge=asked[2] + asked[3])
 
 
 def _seen(answer: httpx.Response, user_code: str) -> Seen:
     text = without_chance(answer.text).replace(user_code, "--------")
+    text = _ASKED.sub(r"\1", re.sub(r'name="challenge" value="[0-9a-f]+"', "", text))
     return Seen(answer.status_code, tuple(sorted(answer.headers.items())), text)
 
 
@@ -108,6 +140,7 @@ class Work:
     cryptograms: int = 0  # ciphers set up
     argon2: int = 0
     planned: int = 0  # cards whose ATCs the bank worked out
+    macs: int = 0  # asked of custody: of numbers of activation and release, say
     statements: Counter[str] = field(default_factory=Counter)
 
 
@@ -120,6 +153,7 @@ _SAME = {"stranger_lines": "audit_lines", "stranger_personal": "audit_personal"}
 def metered(patched: pytest.MonkeyPatch) -> Iterator[list[Work]]:
     """Count what is done; the last of the list is what is being counted."""
     works = [Work()]
+    mac = KeystoreCustodian.mac
     encryptor, verify, set_up = Cipher.encryptor, PasswordHasher.verify, sqlite._set_up  # noqa: SLF001 -- every connection passes there
 
     def count_cipher(cipher: Cipher[Any]) -> CipherContext:
@@ -130,6 +164,10 @@ def metered(patched: pytest.MonkeyPatch) -> Iterator[list[Work]]:
     def count_argon2(hasher: PasswordHasher, *typed: str) -> bool:
         works[-1].argon2 += 1
         return bool(verify(hasher, *typed))
+
+    async def count_mac(custodian: KeystoreCustodian, usage: KeyUsage, data: bytes) -> bytes:
+        works[-1].macs += 1
+        return await mac(custodian, usage, data)
 
     def listen(connection: sqlite3.Connection, *, writes: bool) -> None:
         set_up(connection, writes=writes)
@@ -148,6 +186,7 @@ def metered(patched: pytest.MonkeyPatch) -> Iterator[list[Work]]:
     patched.setattr(matching, "pair_candidates", count_plans(pair_candidates))
     patched.setattr(Cipher, "encryptor", count_cipher)
     patched.setattr(PasswordHasher, "verify", count_argon2)
+    patched.setattr(KeystoreCustodian, "mac", count_mac)
     patched.setattr(sqlite, "_set_up", listen)
     yield works
 

@@ -5,7 +5,8 @@ measured apart (`tests/contract/test_times.py`, in `make soak`).
 """
 
 import random
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +15,8 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from sesame.bank import tries, verification
+from sesame.bank import activation, tries, verification
+from sesame.bank.activation import Openings, release_hash
 from sesame.bank.bank import Bank
 from sesame.bank.limits import Limits
 from sesame.bank.matching import Matches
@@ -23,9 +25,12 @@ from sesame.bank.old_code import OldCode, OldCodes
 from sesame.bank.turned_away import note_turned_away
 from sesame.bank.user_code import UserCode
 from sesame.bank.verification import Reading
+from sesame.cap.mode import LOGIN, Inputs
 from sesame.cap.profiles import BANK_CARD, SESAME_CARD
 from sesame.cap.token import Code
 from sesame.store.access import Access, State
+from sesame.store.buckets import bucket_of
+from sesame.store.cards import Key
 from tests.bank.branch import (
     DORA,
     NOBODY,
@@ -38,8 +43,21 @@ from tests.bank.branch import (
     open_bank,
 )
 from tests.bank.folders import IN_MEMORY
+from tests.bank.waiting import NUMBER, WRONG_NUMBER, have_wait
 from tests.portal import besieged
-from tests.portal.besieged import DOORS, JSON, SESAME, TWO_CODES, Outsider, Seen, Work, metered
+from tests.portal.besieged import (
+    ACTIVATION,
+    ALL_DOORS,
+    DOORS,
+    JSON,
+    RELEASE,
+    SESAME,
+    TWO_CODES,
+    Outsider,
+    Seen,
+    Work,
+    metered,
+)
 from tests.portal.town import empty_database
 
 _ELSE = UserCode("NEMO4444")
@@ -120,6 +138,102 @@ _OLD: dict[str, tuple[UserCode, Typed]] = {
     "never there": (OMAR.user_code, (OLD_CODE.typed,)),
     "nobody's user code": (NOBODY, (OLD_CODE.typed,)),
 }
+Answer = Callable[[Inputs], Typed]  # what is typed, by what the form asks for
+
+
+@dataclass(frozen=True)
+class _Numbered:
+    """A form with a number beside the codes, and what had happened before."""
+
+    user_code: UserCode
+    number: str
+    codes: Answer
+    before: str = ""
+
+
+def _made(person: Person, first: int, number: int) -> Answer:
+    """So many codes of the person's first card from ATC *first* on; wrong ones where negative."""
+    card, wrong = person.card, first < 0
+    atcs = range(abs(first), abs(first) + number)
+
+    def make(asked: Inputs) -> Typed:
+        inputs = [asked, *[LOGIN] * (number - 1)]
+        codes = [card.code(atc, said) for atc, said in zip(atcs, inputs, strict=True)]
+        return tuple(f"{code.token ^ wrong:08d}" for code in codes)
+
+    return make
+
+
+_STATE = "UPDATE cards SET state = '{}' WHERE user_code = '{}'"
+# Véra's card waits, and Dora holds hers.
+_AS_BEFORE = (
+    _STATE.format("waiting", VERA.user_code),
+    _STATE.format("held", DORA.user_code),
+    "UPDATE cards SET generation = 0, last_atc = 10 WHERE user_code <> 'OMAR6789'",
+    "UPDATE card_orders SET cancelled_at = NULL, activated_at = NULL",
+    "UPDATE holds SET \"by\" = 'owner'",
+    # So many failures in a row would have two codes be asked for.
+    "UPDATE access SET open_failures = 0, open_suspensions = 0, open_failed_at = x''",
+)
+
+
+def _activations(codes: int, *, asked: bool = False) -> dict[str, _Numbered]:
+    """Every cause for which an activation by so many codes is refused."""
+    vera, right = VERA.user_code, _made(VERA, 11, codes)
+    cases = {
+        "number wrong": _Numbered(vera, WRONG_NUMBER, right),
+        "code wrong": _Numbered(vera, NUMBER, _made(VERA, -11, codes)),
+        "both wrong": _Numbered(vera, WRONG_NUMBER, _made(VERA, -11, codes)),
+        "overtaken": _Numbered(vera, NUMBER, _made(VERA, 7, codes)),
+        "somebody else's": _Numbered(vera, NUMBER, _made(DORA, 11, codes)),
+        "cancelled": _Numbered(vera, NUMBER, right, "UPDATE card_orders SET cancelled_at = 1"),
+        "done": _Numbered(vera, NUMBER, right, "UPDATE card_orders SET activated_at = 1"),
+        "held": _Numbered(vera, NUMBER, right, _STATE.format("held", vera)),
+        "retired": _Numbered(vera, NUMBER, right, _STATE.format("retired", vera)),
+        "active": _Numbered(vera, NUMBER, right, _STATE.format("active", vera)),
+        "two cards, none waits": _Numbered(DORA.user_code, NUMBER, _made(DORA, 11, codes)),
+        "nobody's user code": _Numbered(NOBODY, NUMBER, right),
+        "nobody's user code, wrong": _Numbered(_ELSE, WRONG_NUMBER, _made(VERA, -11, codes)),
+        "too late": _Numbered(vera, NUMBER, right, "UPDATE card_orders SET activation_until = 1"),
+    }
+    if not asked:
+        unsure = "UPDATE cards SET generation = -1"
+        cases["used"] = _Numbered(vera, NUMBER, _made(VERA, 11 - codes, codes))
+        cases["unsure"] = _Numbered(vera, NUMBER, right, unsure)
+        cases["unsure and active"] = _Numbered(OMAR.user_code, NUMBER, _made(OMAR, 11, codes))
+    return cases
+
+
+def _releases(codes: int, *, asked: bool = False) -> dict[str, _Numbered]:
+    """Every cause for which a release by so many codes is refused."""
+    dora, right = DORA.user_code, _made(DORA, 11, codes)
+    cases = {
+        "number wrong": _Numbered(dora, WRONG_NUMBER, right),
+        "code wrong": _Numbered(dora, NUMBER, _made(DORA, -11, codes)),
+        "both wrong": _Numbered(dora, WRONG_NUMBER, _made(DORA, -11, codes)),
+        "overtaken": _Numbered(dora, NUMBER, _made(DORA, 7, codes)),
+        "by the desk": _Numbered(dora, NUMBER, right, "UPDATE holds SET \"by\" = 'desk'"),
+        "active": _Numbered(dora, NUMBER, right, _STATE.format("active", dora)),
+        "retired": _Numbered(dora, NUMBER, right, _STATE.format("retired", dora)),
+        "waiting": _Numbered(VERA.user_code, NUMBER, _made(VERA, 11, codes)),
+        "nobody's user code": _Numbered(NOBODY, NUMBER, right),
+        "nobody's user code, wrong": _Numbered(_ELSE, WRONG_NUMBER, _made(VERA, -11, codes)),
+    }
+    if not asked:
+        unsure = "UPDATE cards SET generation = -1"
+        cases["used"] = _Numbered(dora, NUMBER, _made(DORA, 11 - codes, codes))
+        cases["unsure"] = _Numbered(dora, NUMBER, right, unsure)
+    return cases
+
+
+_NUMBERS = {
+    ACTIVATION: _activations(1),
+    f"{ACTIVATION}/deux-codes": _activations(2),
+    f"{ACTIVATION}/repondre": _activations(2, asked=True),
+    RELEASE: _releases(1),
+    f"{RELEASE}/deux-codes": _releases(2),
+    f"{RELEASE}/repondre": _releases(2, asked=True),
+}
 _CAUSES = {
     SESAME: _SINGLE,
     TWO_CODES: _DOUBLE,
@@ -170,12 +284,67 @@ def _check_cost(door: str, work: Work) -> None:
     assert work.statements["COMMIT "] >= 1
 
 
+async def _let_wait_and_hold(branch: Branch) -> None:
+    """Let Véra's card wait for its activation, and Dora hold hers, each by `NUMBER`."""
+    await have_wait(branch, VERA)
+    key = (bucket_of(DORA.user_code), DORA.user_code)
+    kept = await release_hash(branch.bank, key, NUMBER)
+    for number in (1, 2):
+        branch.change(
+            'INSERT INTO holds (bucket, user_code, card_number, "by", by_code, reason, at, '
+            "release_hash) VALUES (?, ?, ?, 'owner', ?, '', 1, ?)",
+            *key,
+            number,
+            key[1],
+            kept,
+        )
+
+
+@pytest.mark.parametrize("door", _NUMBERS)
+async def test_every_refusal_beside_a_number_reads_and_costs_the_same(
+    branch: Branch, monkeypatch: pytest.MonkeyPatch, door: str
+) -> None:
+    """Likewise of an activation and a release: whether number, code, both or none is right."""
+    await _let_wait_and_hold(branch)
+    until = branch.rows("SELECT activation_until FROM card_orders")
+    answers: dict[str, Seen] = {}
+    costs: dict[str, Work] = {}
+    with metered(monkeypatch) as works:
+        bank = open_bank(branch.path, name="metered")
+        object.__setattr__(bank, "now", branch.clock)
+        for cause, one in _NUMBERS[door].items():
+            for statement in _AS_BEFORE:
+                branch.change(statement)
+            branch.change("UPDATE card_orders SET activation_until = ?", *until[0])
+            branch.clock.forward(hours=5)
+            works.append(Work())  # a form with a challenge looks at the database too
+            outsider = Outsider(bank)
+            typed = one.codes(await outsider.asked(door))
+            if one.before:
+                branch.change(one.before)
+            works.append(Work())
+            answers[cause] = await outsider.knock(door, one.user_code, (one.number, *typed))
+            costs[cause] = works[-1]
+        await bank.store.close()
+    (first, *others) = answers
+    assert answers[first].status == 422
+    assert "refusé" in answers[first].text
+    for other in others:
+        assert answers[other] == answers[first], other
+        assert costs[other] == costs[first], other
+    work = costs[first]
+    assert work.planned == 2
+    assert (work.cryptograms > 200) is (door not in {ACTIVATION, RELEASE})
+    assert work.macs == (2 if door.startswith(ACTIVATION) else 1)
+    assert work.statements["INSERT audit_lines"] == 1
+
+
 class _Script:
     """What an attacker does, step by step, the same against any user code."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, doors: Mapping[str, int]) -> None:
         self.chance = random.Random(seed)  # noqa: S311 -- a test that repeats
-        self.doors = self.chance.choices(list(DOORS), [6, 2, 2, 2, 1], k=_STEPS)
+        self.doors = self.chance.choices(list(doors), list(doors.values()), k=_STEPS)
         # Some are in a hurry, some have months.
         patient = self.chance.random()
         self.waits = [self._wait(patient) for _ in range(_STEPS)]
@@ -202,14 +371,17 @@ class _Script:
         """Guesses; and codes of Véra's that were overheard and are used."""
         if door == besieged.OLD_CODE:
             return (self.chance.choice(["azerty", "tilleul-1972", "été", "x" * 128]),)
+        number: Typed = ()
+        if "number" in (fields := ALL_DOORS[door]):  # that of the letter, which was stolen, or none
+            number = (self.chance.choice([NUMBER, WRONG_NUMBER, "00000000"]),)
+        codes = len(fields) - len(number)
         if self.chance.random() < 0.2:
-            return (*one_code(VERA, 9), *one_code(VERA, 10))[: len(DOORS[door])]
+            return (*number, *(*one_code(VERA, 9), *one_code(VERA, 10))[:codes])
         profile = self.chance.choice([SESAME_CARD, BANK_CARD])
         guesses = [
-            profile.constant | self.chance.getrandbits(profile.bits - 1)
-            for _ in range(len(DOORS[door]))
+            profile.constant | self.chance.getrandbits(profile.bits - 1) for _ in range(codes)
         ]
-        return tuple(f"{guess:08d}" for guess in guesses)
+        return (*number, *(f"{guess:08d}" for guess in guesses))
 
 
 @pytest.mark.parametrize("seed", range(_SCRIPTS))
@@ -225,9 +397,35 @@ async def test_no_script_tells_a_user_code_from_none(
     assert {answer.status for answer in seen} <= {200, 422, 429}
 
 
-async def _besiege(branch: Branch, monkeypatch: pytest.MonkeyPatch, seed: int) -> list[Seen]:
+@pytest.mark.parametrize("seed", range(_SCRIPTS // 2))
+async def test_no_script_with_numbers_tells_one_either(
+    branch: Branch, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """Through the doors of activation and release too, by who perhaps has the letter's number."""
+    await _let_wait_and_hold(branch)
+    seen = await _besiege(branch, monkeypatch, seed, _WITH_NUMBERS)
+    assert {answer.status for answer in seen} <= {200, 422, 429}
+
+
+_LOGINS = dict(zip(DOORS, (6, 2, 2, 2, 1), strict=True))  # how often each is tried
+_WITH_NUMBERS = {
+    SESAME: 2,
+    JSON: 1,
+    besieged.CHALLENGE: 1,
+    **dict.fromkeys((ACTIVATION, RELEASE), 4),
+    **dict.fromkeys((door for door in _NUMBERS if door.endswith("/deux-codes")), 2),
+    **dict.fromkeys((door for door in _NUMBERS if door.endswith("/repondre")), 1),
+}
+
+
+async def _besiege(
+    branch: Branch,
+    monkeypatch: pytest.MonkeyPatch,
+    seed: int,
+    doors: Mapping[str, int] = _LOGINS,
+) -> list[Seen]:
     """Make sure that nothing differs in script *seed*; what was answered."""
-    script = _Script(seed)
+    script = _Script(seed, doors)
     user_code = (VERA, OMAR, DORA)[seed % 3].user_code
     seen = []
     with metered(monkeypatch) as works:
@@ -248,6 +446,7 @@ async def _besiege(branch: Branch, monkeypatch: pytest.MonkeyPatch, seed: int) -
                 await bank.recovery.asked(bank.store, bank.limits, branch.clock())
                 answers, costs = [], []
                 for target, outsider in outsiders.items():
+                    works.append(Work())  # a form with a challenge looks at the database too
                     if door.strip() != JSON:
                         await outsider.form(door)
                     works.append(Work())
@@ -329,6 +528,39 @@ def _nobody_is_forgotten_sooner(patched: pytest.MonkeyPatch) -> None:
         return right(young, *others)
 
     patched.setattr(verification, "after_failure", after_failure)
+
+
+def _nobodys_number_is_not_looked_up(patched: pytest.MonkeyPatch) -> None:
+    right = activation.find_openings
+
+    async def find(bank: Bank, access: Access, *others: Any) -> Openings:  # noqa: ANN401 -- handed on
+        return await right(bank, access, *others) if access.enrolled else Openings()
+
+    patched.setattr(verification, "find_openings", find)
+
+
+def _no_order_is_no_hash(patched: pytest.MonkeyPatch) -> None:
+    right = activation.activation_hash
+
+    async def hashed(bank: Bank, key: Key, order_number: int, number: str) -> bytes:
+        return await right(bank, key, order_number, number) if order_number else bytes(32)
+
+    patched.setattr(activation, "activation_hash", hashed)
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [_nobodys_number_is_not_looked_up, _no_order_is_no_hash],
+    ids=lambda plant: plant.__name__,
+)
+async def test_a_planted_difference_beside_a_number_is_found(
+    branch: Branch, monkeypatch: pytest.MonkeyPatch, plant: Callable[[pytest.MonkeyPatch], None]
+) -> None:
+    """By one of the scripts with numbers, against Véra, whose card waits."""
+    await _let_wait_and_hold(branch)
+    plant(monkeypatch)
+    with pytest.raises(AssertionError):
+        await _besiege(branch, monkeypatch, 0, _WITH_NUMBERS)
 
 
 @pytest.mark.parametrize(

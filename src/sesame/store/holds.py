@@ -19,6 +19,7 @@ from sqlalchemy import (
     select,
 )
 
+from sesame.store.bulk import at_least_a_row
 from sesame.store.metadata import METADATA
 
 Key = tuple[int, str]  # bucket and user code
@@ -58,14 +59,20 @@ class OwnHold(NamedTuple):
 
 
 def find_own_holds(connection: Connection, key: Key) -> list[OwnHold]:
-    """The holds that the customer at *key* put on their own cards, by card."""
-    query = select(HOLDS.c.card_number, HOLDS.c.release_hash).where(
+    """The holds that the customer at *key* put on their own cards, by card.
+
+    Where there are none the database answers a row all the same, as for one: `at_least_a_row`.
+    """
+    tables = at_least_a_row(
+        HOLDS,
         HOLDS.c.bucket == key[0],
         HOLDS.c.user_code == key[1],
         HOLDS.c.by == HeldBy.OWNER,
         HOLDS.c.release_hash.is_not(None),
     )
-    return [OwnHold(*row) for row in connection.execute(query.order_by(HOLDS.c.card_number))]
+    query = select(HOLDS.c.card_number, HOLDS.c.release_hash).select_from(tables)
+    rows = connection.execute(query.order_by(HOLDS.c.card_number))
+    return [OwnHold(*row) for row in rows if row.card_number is not None]
 
 
 def has_own_hold(connection: Connection, key: Key, release_hash: bytes) -> bool:

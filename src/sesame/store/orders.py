@@ -22,7 +22,7 @@ from sqlalchemy import (
     update,
 )
 
-from sesame.store.bulk import there_is
+from sesame.store.bulk import at_least_a_row, there_is
 from sesame.store.cards import CARDS, CardState, Key
 from sesame.store.customers import CUSTOMERS
 from sesame.store.details import CUSTOMER_DETAILS
@@ -127,9 +127,13 @@ def list_orders(connection: Connection, key: Key) -> list[OrderRow]:
 
 
 def find_activations(connection: Connection, key: Key) -> list[ActivationRow]:
-    """The orders of the customer at *key* whose card is still to be activated, oldest first."""
+    """The orders of the customer at *key* whose card is still to be activated, oldest first.
+
+    Where there are none the database answers a row all the same, as for one: `at_least_a_row`.
+    """
     columns = [ORDERS.c[name] for name in ActivationRow._fields]
-    query = select(*columns).where(
+    tables = at_least_a_row(
+        ORDERS,
         ORDERS.c.bucket == key[0],
         ORDERS.c.user_code == key[1],
         ORDERS.c.card_number.is_not(None),
@@ -138,8 +142,8 @@ def find_activations(connection: Connection, key: Key) -> list[ActivationRow]:
         ORDERS.c.activated_at.is_(None),
         ORDERS.c.cancelled_at.is_(None),
     )
-    rows = connection.execute(query.order_by(ORDERS.c.order_number))
-    return [ActivationRow(*row) for row in rows]
+    rows = connection.execute(select(*columns).select_from(tables).order_by(ORDERS.c.order_number))
+    return [ActivationRow(*row) for row in rows if row.order_number is not None]
 
 
 def activate_order(
