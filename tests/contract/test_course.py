@@ -23,7 +23,6 @@ from starlette.types import ASGIApp
 from sesame import app
 from sesame.bank.dispatching import record_posted
 from sesame.bank.old_code import OldCode
-from sesame.bank.returned_mail import reprint_welcome
 from sesame.bank.stock import take_in
 from sesame.bank.user_code import UserCode
 from sesame.cap.token import Code
@@ -132,7 +131,6 @@ async def test_from_a_row_to_a_second_card(
         await _old_code(home, user_code)
         await town.see(home, "Nora Lebrun")  # in by the old code, until a first success
         await _ask_and_agree(town)
-        await reprint_welcome(works.bank, user_code, works.by(0), address="")  # she had it before
         card, number = await _make_and_post(works, tmp_path / "first", [CARD, PIN, READER, WELCOME])
         await _activate(town, home, user_code, number, card)
         await town.see(home, "Nora Lebrun")
