@@ -15,7 +15,6 @@ from sqlalchemy import (
     SmallInteger,
     String,
     Table,
-    delete,
     literal,
     select,
     text,
@@ -255,17 +254,3 @@ def card_ending(connection: Connection, key: Key, last4: str) -> int | None:
     row = row.where(CARDS.c.last4 == last4).order_by(CARDS.c.card_number.desc())
     number: int | None = connection.execute(row).scalar()
     return number
-
-
-def replace_card(connection: Connection, key: Key, card: NewCardRow, at: int) -> None:
-    """Put a new card in the place of the one with its number, whose PAN stays taken.
-
-    Raises:
-        EnrolledMeanwhile: the new PAN with its PSN is somebody's already.
-    """
-    connection.execute(
-        delete(CARDS)
-        .where(CARDS.c.bucket == key[0], CARDS.c.user_code == key[1])
-        .where(CARDS.c.card_number == card.card_number)
-    )
-    insert_cards(connection, [(key, card)], at)
