@@ -139,7 +139,7 @@ def _unsure_too(patch: pytest.MonkeyPatch) -> None:
 
 
 def _no_recovery(patch: pytest.MonkeyPatch) -> None:
-    """Neither the stream nor the desk's cards come again."""
+    """The stream is not replayed: what was held signs in, and what was used is not known."""
 
     async def work_off(*_: object) -> Replayed:
         return Replayed()
@@ -243,7 +243,7 @@ _FAULTS = [
     pytest.param(
         _no_recovery,
         replace(_RESTORED, habits=replace(_RESTORED.habits, lost=40)),
-        Rule.COST,
+        Rule.NOT_ENDED,
         6,
         id="a restore is not worked off",
     ),

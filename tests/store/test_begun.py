@@ -20,7 +20,6 @@ from sesame.store.cards import (
     lower_atc,
     may_fall,
     raise_atc,
-    replace_card,
     set_card_state,
 )
 from sesame.store.errors import StatementFailed
@@ -59,15 +58,6 @@ def test_a_card_of_an_earlier_life_began_with_nothing_known(place: Place) -> Non
     place.write(lambda c: insert_cards(c, [(_KEY, card(1, last_atc=9812))], 99, unsure_for=10))
     assert _begun(place) == []
     assert not _lower(place, 9812, 812, unsure=True)
-
-
-def test_a_card_in_another_ones_place_begins_by_itself(place: Place) -> None:
-    """What the other one began with says nothing of it."""
-    enrol(place)
-    place.write(lambda c: replace_card(c, _KEY, card(1, "another number", last_atc=0), 3_000))
-    assert _begun(place) == [(2, 10)]
-    place.write(lambda c: replace_card(c, _KEY, card(2, "a third number", last_atc=7), 3_000))
-    assert _begun(place) == [(2, 7)]
 
 
 def test_both_fall_or_none(place: Place) -> None:

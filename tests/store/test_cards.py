@@ -17,7 +17,6 @@ from sesame.store.cards import (
     any_card,
     insert_cards,
     raise_atc,
-    replace_card,
     seal_context,
     set_card_state,
 )
@@ -136,17 +135,6 @@ def test_an_atc_is_taken_upwards_only_and_of_a_sure_card(place: Place) -> None:
     place.execute("UPDATE incarnation SET generation = generation + 1")
     assert not place.write(lambda c: raise_atc(c, key, 1, begun + 20))
     assert last() == [begun + 9]
-
-
-def test_a_card_takes_another_ones_place(place: Place) -> None:
-    """With an ATC of its own; what was somebody's is nobody else's."""
-    enrol(place)
-    place.write(lambda c: replace_card(c, _KEY, card(1, "another number", last_atc=0), 3_000))
-    (access,) = place.read_group([AccessQuestion(USER_CODE)])
-    assert [(row.card_number, row.last_atc) for row in access.cards] == [(1, 0), (2, 10)]
-    with pytest.raises(EnrolledMeanwhile):
-        place.write(lambda c: replace_card(c, _KEY, card(1), 4_000))
-    assert place.last_atcs(USER_CODE) == [0, 10]
 
 
 _KEY = (bucket_of(USER_CODE), USER_CODE)

@@ -8,7 +8,7 @@ import pytest
 from sesame.store.access import AccessQuestion
 from sesame.store.audit import read_lines
 from sesame.store.buckets import bucket_of
-from sesame.store.cards import replace_card
+from sesame.store.cards import insert_cards
 from sesame.store.customers import insert_customers
 from sesame.store.engine import Database, Store
 from sesame.store.memory import MemoryDatabase
@@ -66,7 +66,7 @@ async def memory() -> AsyncIterator[MemoryDatabase]:
 async def test_what_reads_writes_nothing(memory: MemoryDatabase) -> None:
     """And what comes after may write again."""
     with pytest.raises(Exception, match="readonly"):
-        await memory.read(lambda connection: replace_card(connection, KEY, card(1), 1))
+        await memory.read(lambda connection: insert_cards(connection, [(KEY, card(3))], 1))
     assert await memory.swap_alone(step()) is Fate.WON
 
 

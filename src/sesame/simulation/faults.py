@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from sesame.store.access import Access, AccessQuestion
@@ -31,7 +32,6 @@ class WatchedDatabase:
         self.fault: Fault | None = None
         self.taken: list[Step] = []  # since somebody looked
         self.heads: dict[str, bytes] = {}  # of the audit chains, as they were read last
-        self.shipped: list[Step] | None = None  # of customers, for another host, since a backup
         self._gone = False
 
     def awake(self) -> None:
@@ -51,10 +51,7 @@ class WatchedDatabase:
             self._fail(fault)
         fates = await self.database.swap_group(steps)
         won = zip(steps, fates, strict=True)
-        taken = [step for step, fate in won if fate is Fate.WON]
-        self.taken += taken
-        if self.shipped is not None:
-            self.shipped += [step for step in taken if step.enrolled]
+        self.taken += [step for step, fate in won if fate is Fate.WON]
         if fault is not None:
             self._fail(fault)
         return fates
@@ -72,7 +69,11 @@ class WatchedDatabase:
         """See `sesame.store.engine.Database`."""
         if self._gone:
             raise StoreUnavailable(_GONE)
-        return await self.database.write(change)
+        answer = await self.database.write(change)
+        step = change.keywords.get("step") if isinstance(change, partial) else None
+        if isinstance(step, Step):  # one that lets a card sign in, in a transaction of its own
+            self.taken.append(step)
+        return answer
 
     def connections(self) -> Mapping[str, tuple[int, int]]:
         """See `sesame.store.engine.Database`."""

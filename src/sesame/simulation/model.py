@@ -69,6 +69,8 @@ class CardView:
     active: bool = True
     known_atc: int = 0  # the highest that the bank still knows of
     unsure: bool = False  # since a restore
+    waits: bool = False  # for its activation
+    over: bool = False  # retired, or of a number that the bank does not know any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ class Asked:
     attempt: bytes
     codes: Sequence[tuple[How, Fit | None]]  # one or two; no fit where no card of theirs made it
     challenge: Challenged | None = None
+    opens: int | None = None  # a card that waits, whose number came with it
     known: bool = False
     makes_known: bool = False
     brings_device: bool = False  # known or not: one that it was known by once
@@ -246,6 +249,8 @@ class Past:
                 card = self.cards[fit.card]
                 card.last_atc = card.known_atc = fit.atc
                 card.unsure = False
+                if card.waits:
+                    card.active, card.waits = True, False
             if asked.makes_known and not asked.known:
                 self.devices[asked.attempt] = at + _KNOWN
             return
@@ -306,7 +311,7 @@ class Past:
         if first is None or last is None or first.card != last.card:
             return
         card = self.cards.get(first.card)
-        if card is None or not card.active:
+        if card is None or not (card.active or (card.waits and asked.opens == first.card)):
             return
         if card.unsure and asked.challenge is None:
             return

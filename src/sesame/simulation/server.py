@@ -14,10 +14,10 @@ from random import Random
 
 import msgspec
 
+from sesame.bank.activation import NumberUse, WithNumber
 from sesame.bank.audit import unsealed
 from sesame.bank.bank import Bank
 from sesame.bank.challenges import Challenge, ChallengeResponse
-from sesame.bank.customers import CardKind
 from sesame.bank.errors import ChallengeOver, TooBusy
 from sesame.bank.housekeeping import share_sources
 from sesame.bank.matching import TwoCodes
@@ -47,7 +47,6 @@ from sesame.simulation.faults import Fault, WatchedDatabase
 from sesame.simulation.model import Asked, Broken, Challenged, Fit, Judged, Past, Repeated, Rule
 from sesame.simulation.plan import HOUR, SECOND, START, Plan
 from sesame.simulation.pressure import Failures
-from sesame.simulation.recovery import Shipped
 from sesame.simulation.refusals import Asks, Refusals
 from sesame.simulation.refusals import Refused as RefusedThere
 from sesame.simulation.wallet import Card, How, Made, answer, make_code
@@ -99,7 +98,6 @@ class Person:
     user_code: UserCode
     home: Browser
     phone: Browser
-    kinds: tuple[CardKind, ...] = ()
     cards: dict[int, Card] = field(default_factory=dict)
     generation: int = 0  # of cards that were made in the place of others
     given: list[Made] = field(default_factory=list)  # codes that strangers got
@@ -127,6 +125,7 @@ class _Form:
     device: bytes | None  # that the browser had when it got the form
     stranger: bool = False
     posed: Posed | None = None  # where the codes answer a challenge
+    opens: Card | None = None  # one that waits, whose number goes with them
 
 
 class Server:
@@ -148,7 +147,7 @@ class Server:
         self._failures = Failures()
         self._refusals = Refusals()
         self._of_others: Counter[RefusedThere] = Counter()  # heard, and not yet in the database
-        self._shipped: Shipped | None = None  # since a backup that will be put back
+        self._forgot: set[UserCode] | None = None  # their devices, since a backup
 
     def now(self) -> datetime:
         """The bank's clock."""
@@ -169,7 +168,7 @@ class Server:
 
     # ── One request ──────────────────────────────────────────────────────────────────────────────
 
-    def _form(
+    def _form(  # noqa: PLR0913 -- what is typed, where, by whom, and what goes with it
         self,
         person: Person,
         codes: tuple[Made, ...],
@@ -177,6 +176,7 @@ class Server:
         *,
         stranger: bool = False,
         posed: Posed | None = None,
+        opens: Card | None = None,
     ) -> _Form:
         secret = browser.secret
         typed: Code | TwoCodes | ChallengeResponse = codes[0].code
@@ -184,17 +184,19 @@ class Server:
             typed = TwoCodes(codes[0].code, codes[1].code)
             if posed is not None:
                 typed = ChallengeResponse(posed.challenge, typed)
+        number = None if opens is None or opens.opening is None else opens.opening.number
+        whole = typed if number is None else WithNumber(NumberUse.ACTIVATION, number, typed)
         name = next(self._attempts)
         address = source_address(addresses.host(browser.line, name))  # as a door takes it
         attempt = Attempt(
             id=self._number.to_bytes(4) + name.to_bytes(12),
             user_code=person.user_code,
-            code=typed,
+            code=whole,
             origin=Origin(Door.PORTAL, address, () if secret is None else (secret,)),
             session_seed=self._chance.randbytes(32),
             device_seed=None if browser.shared else self._chance.randbytes(32),
         )
-        return _Form(person, codes, browser, attempt, browser.device, stranger, posed)
+        return _Form(person, codes, browser, attempt, browser.device, stranger, posed, opens)
 
     async def _submit(self, form: _Form, *, fault: Fault | None = None) -> Told:
         """Send it, and hold what comes of it against the model."""
@@ -205,6 +207,7 @@ class Server:
             attempt=form.attempt.id,
             codes=[(made.how, _fit(person, made)) for made in form.codes],
             challenge=_challenged(form),
+            opens=None if form.opens is None else form.opens.number,
             known=past.knows(form.device, at),
             makes_known=not form.browser.shared,
             brings_device=bool(form.attempt.origin.devices),
@@ -320,6 +323,10 @@ class Server:
     async def _check_line(self, form: _Form, asked: Asked, judged: Judged, step: Step) -> None:
         """Whether the audit line says just that, behind the line before it."""
         person = form.person
+        opening = None if form.opens is None else form.opens.opening
+        replaces = None if opening is None else opening.replaces
+        if replaces is not None and person.past.cards[replaces].over:
+            replaces = None
         truth = Truth(
             asked=asked,
             judged=judged,
@@ -329,6 +336,8 @@ class Server:
             means=form.attempt.means,
             prev=self._database.heads[person.user_code],
             profiles={number: card.profile.name for number, card in person.cards.items()},
+            order=None if opening is None else opening.order,
+            replaces=replaces,
         )
         if (name := wrong_field(step, truth)) is not None:
             raise Broken(Rule.LINE, name)
@@ -358,8 +367,9 @@ class Server:
             view = person.past.cards[number]
             if atc <= view.last_atc:
                 raise Broken(Rule.ATC_AGAIN, f"{number}: {atc}")
-            if not view.active or (view.unsure and form.posed is None):
-                rule = Rule.UNSURE if view.active else Rule.NOT_ENDED
+            opens = view.active or (form.opens is person.cards[number] and view.waits)
+            if not opens or (view.unsure and form.posed is None):
+                rule = Rule.UNSURE if opens else Rule.NOT_ENDED
                 raise Broken(rule, f"{number}: {atc}")
             if Fit(number, atc) in promised:
                 continue
@@ -410,9 +420,6 @@ class Server:
             count(Count.SUSPENDED_BY_OWNER if own else Count.SUSPENDED_BY_STRANGER, at)
         if judged.accepted:
             count(Count.LOGINS, at)
-            atcs = tuple((fit.card, fit.atc) for fit in judged.advance)
-            if self._shipped is not None:
-                self._shipped.note_accepted(form.person.user_code, atcs)
         elif not asked.known and asked.source is Asks.ONE_CODE:
             self._failures.count(at)
         self._count_codes(form, judged)

@@ -14,7 +14,7 @@ from random import Random
 
 from argon2 import PasswordHasher
 
-from sesame.bank.activation import NumberUse, WithNumber, activation_hash, make_number, parse_number
+from sesame.bank.activation import NumberUse, WithNumber
 from sesame.bank.bank import Bank
 from sesame.bank.customers import CardKind, NewCustomer, enrol_all
 from sesame.bank.dispatching import new_reference
@@ -28,7 +28,7 @@ from sesame.bank.verification import Accepted, Attempt, Outcome, Refused, verify
 from sesame.cap.token import Code
 from sesame.catalogue import Language
 from sesame.custody.keystore_custodian import KeystoreIssuingCustodian
-from sesame.simulation.desk import Issued, issue
+from sesame.simulation.desk import Issued, enter_waiting, give_number, issue
 from sesame.simulation.plan import DAY, HOUR, MINUTE, SECOND, START
 from sesame.simulation.server import keys_of
 from sesame.simulation.wallet import Card, make_code
@@ -36,20 +36,14 @@ from sesame.store.buckets import bucket_of
 from sesame.store.cards import (
     CardState,
     Key,
-    NewCardRow,
-    insert_cards,
-    seal_context,
     set_card_state,
 )
 from sesame.store.dispatches import DispatchRow, insert_dispatch, mark_returned
 from sesame.store.engine import Store
 from sesame.store.memory import MemoryDatabase
 from sesame.store.orders import (
-    Activation,
     insert_order,
     list_orders,
-    mark_made,
-    set_activations,
 )
 
 _OFFICE = "_0000000"  # nobody's own doing
@@ -291,21 +285,6 @@ class _Town:
         orders = await self._store.read(lambda connection: list_orders(connection, key))
         number = len(orders) + 1
         issued = await self._issue(customer, number)
-        record = issued.new.record
-        context = seal_context(customer.user_code, number)
-        (registered,) = await self._custodian.register_all([(record, context)])
-        row = NewCardRow(
-            card_number=number,
-            kind=customer.kind,
-            profile=record.profile,
-            sealed=registered.sealed,
-            last4=record.pan.last4,
-            pan_hash=registered.pan_hash,
-            psn=record.psn,
-            last_atc=0,
-            state=CardState.WAITING,
-        )
-
         reason = "returned" if orders else "first"
         order = await self._store.write(
             lambda connection: insert_order(
@@ -318,18 +297,7 @@ class _Town:
                 at=at,
             )
         )
-        await self._store.write(lambda connection: insert_cards(connection, [(key, row)], at))
-        await self._store.write(
-            lambda connection: mark_made(
-                connection,
-                key,
-                order,
-                card_number=number,
-                at=at,
-                expires_on=_EXPIRES,
-                sealed_pin=b"",  # no letter of it is read: who holds the card knows it
-            )
-        )
+        await enter_waiting(self._bank, customer.user_code, order, issued)
         customer.card, customer.order = issued.card, order
 
     async def _post(self, customer: _Customer, work: _Work, day: int) -> None:
@@ -352,11 +320,10 @@ class _Town:
 
     async def _give_number(self, customer: _Customer, order: int, day: int) -> None:
         """The activation number that goes with the reader; another one once it is too old."""
-        number = make_number(customer.chance.randbytes)
-        hashed = await activation_hash(self._bank, customer.key, order, number)
-        opened = Activation(*customer.key, order, hashed, self._at + _ACTIVATION * DAY)
-        await self._store.write(lambda connection: set_activations(connection, [opened]))
-        customer.activation = parse_number(number)
+        until = self._at + _ACTIVATION * DAY
+        customer.activation = await give_number(
+            self._bank, customer.user_code, order, customer.chance.randbytes, until=until
+        )
         customer.works.setdefault(day + _ACTIVATION, []).append(_Work.NUMBER)
 
     async def _take_back(self, customer: _Customer) -> None:

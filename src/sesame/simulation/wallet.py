@@ -54,15 +54,27 @@ class Made(msgspec.Struct, frozen=True):
     challenge: Code | None = None  # that it answers, where it was of eight digits
 
 
+class Opening(msgspec.Struct, frozen=True):
+    """What activates a card: eight digits, and the order that they are of."""
+
+    number: str
+    order: int
+    replaces: int | None  # a card, by its number
+
+    def __repr__(self) -> str:
+        return f"Opening({self.order})"
+
+
 class Card:
     """A card: as a slot it takes itself in."""
 
     def __init__(self, number: int, profile: Profile, image: CardImage, counters: Counters) -> None:
-        self.number = number  # 1 or 2, of its customer
+        self.number = number  # 1, 2 … of its customer
         self.profile = profile
         self.counters = counters
         self.usable = True  # by its owner
         self.back_at: int | None = None  # when a new one comes in its place
+        self.opening: Opening | None = None  # of one that came by post
         self._image = image
         self._chip: Chip | None = None
 

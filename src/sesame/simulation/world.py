@@ -24,7 +24,7 @@ from typing import ClassVar, NamedTuple
 import msgspec
 
 from sesame.bank.challenges import make_challenge
-from sesame.bank.customers import NewCustomer, enrol_all
+from sesame.bank.customers import CardKind, NewCustomer, enrol_all
 from sesame.bank.housekeeping import tidy
 from sesame.bank.moments import to_row
 from sesame.bank.recovery import Asked as Page
@@ -35,6 +35,7 @@ from sesame.bank.sessions import (
     forget_known_devices,
     read_session,
 )
+from sesame.bank.staffing import Staff
 from sesame.bank.user_code import UserCode
 from sesame.bank.verification import (
     Accepted,
@@ -47,13 +48,21 @@ from sesame.cap.token import Code
 from sesame.catalogue import N_, Language
 from sesame.simulation import addresses
 from sesame.simulation.book import Count
-from sesame.simulation.desk import hold, issue, renew
+from sesame.simulation.desk import (
+    enter_waiting,
+    give_number,
+    hire,
+    issue,
+    oppose_card,
+    order_card,
+    order_to_make,
+)
 from sesame.simulation.events import OF_CUSTOMER, UNMARKED, WITHOUT_STREAM, Event, Kind
 from sesame.simulation.faults import Fault
 from sesame.simulation.lives import Portrait, portrait, user_code_of
 from sesame.simulation.model import Broken, CardView, Rule
 from sesame.simulation.plan import DAY, HOUR, MINUTE, SECOND, START, Plan
-from sesame.simulation.recovery import Shipped, work_off
+from sesame.simulation.recovery import ship, work_off
 from sesame.simulation.refusals import Told
 from sesame.simulation.server import (
     Browser,
@@ -69,12 +78,14 @@ from sesame.simulation.wallet import (
     Card,
     How,
     Made,
+    Opening,
     answer,
     make_code,
     make_code_without_pin,
     sign,
 )
 from sesame.store.buckets import BUCKETS, bucket_of
+from sesame.store.cards import CardState
 from sesame.store.failures import add_failures
 from sesame.store.memory import Backup
 
@@ -86,6 +97,8 @@ _FOUND_CLOSED = {
     Suspended: Count.OWNER_TURNED_AWAY,
     SourceClosed: Count.OWNER_ADDRESS_CLOSED,
 }
+_MADE_AGAIN = 3 * DAY  # until a card is there once more that a backup does not know
+_ACTIVATION = 10_000 * DAY  # for which a number is good: nobody is too late here
 _TURNS = 4  # how often somebody tries before they call the desk
 
 Play = AsyncIterator[int]  # microseconds until it goes on
@@ -136,6 +149,7 @@ class World(Server):
         self._order = count()
         self._reported: dict[int, int] = {}
         self._seen: Seen | None = None  # by the heartbeat, outside the database
+        self._adviser: Staff
 
     # ── Before it begins ─────────────────────────────────────────────────────────────────────────
 
@@ -156,6 +170,7 @@ class World(Server):
                 await enrol_all(self.bank, new)
                 new = []
         await enrol_all(self.bank, new)
+        self._adviser = await hire(self.bank, self.custodian)
 
     def begin(self, lives: Iterable[Iterator[Event]], bank: Iterable[Event] = ()) -> None:
         """Let *lives* run, each one event after the other, beside what happens to the bank."""
@@ -255,26 +270,29 @@ class World(Server):
         await self._share()
         failures, refusals = self._failures.copy(), self._refusals.copy()
         await self._beat()
-        self._shipped, self._database.shipped = Shipped(), []
+        self._forgot = set()
         marked = not event.luck & UNMARKED
         with closing(self._database.database.backup(marked=marked)) as backup:
             yield event.n
             await self._beat()
+            codes = [person.user_code for person in self._people.values()]
+            stream = await ship(self.bank, [*codes, self._adviser.user_code])
             self._put_back(event, backup)
-        shipped, stream = self._shipped, self._database.shipped
-        self._shipped = self._database.shipped = None
+        forgot, self._forgot = self._forgot, None
         replayed = not event.luck & WITHOUT_STREAM
         for number, past in pasts.items():
             person = self._people[number]
             person.past = person.past.put_back(past, replayed=replayed)
-            if replayed and person.user_code in shipped.forgot_devices:
+            if replayed and person.user_code in forgot:
                 person.past.devices.clear()
         self._failures, self._refusals = failures, refusals
         self._of_others.clear()
         self._reported = dict(self._failures.here)
         self.bank = self._open()
-        done = await work_off(self.bank, shipped, stream if replayed else None)
+        done = await work_off(self.bank, stream if replayed else None)
         self._check_whole(done.forked | done.missing)
+        for person in self._people.values():
+            await self._recover(person, replayed=replayed)
         await self._beat()
         self.book.count(Count.REPLAYED, self.at, done.taken)
         if self._number == 0:
@@ -289,6 +307,41 @@ class World(Server):
         for person in self._people.values():
             if person.user_code in others:
                 raise Violation(Rule.OTHERWISE, "replay", who=person.number, at=self.at)
+
+    async def _recover(self, person: Person, *, replayed: bool) -> None:
+        """What the desk does again for *person*, and what it makes of cards that came since.
+
+        Raises:
+            Violation: a card that was held signs in, or one that signed in does not, although a
+                stream said so.
+        """
+        access = await self.bank.store.read_access(person.user_code)
+        states = {card.card_number: card.state for card in access.cards}
+        wanted = any(card.back_at is not None for card in person.cards.values())
+        for number, card in person.cards.items():
+            view, state = person.past.cards[number], states.get(number)
+            view.over = state in {None, CardState.RETIRED}
+            if state is None:  # it was made since: nobody knows it any more
+                if view.active or view.waits:
+                    card.back_at, wanted = self.at + _MADE_AGAIN, True
+                view.active = view.waits = card.usable = False
+            elif replayed and (state == CardState.ACTIVE) != view.active:
+                rule = Rule.COST if view.active else Rule.NOT_ENDED
+                raise Violation(rule, "replay", who=person.number, at=self.at)
+            elif state == CardState.WAITING and view.active:
+                view.active, view.waits, card.usable = False, True, False
+            elif state == CardState.ACTIVE and not view.active:
+                await self._oppose(person, card)  # the desk knows what it was called for
+        if wanted:
+            await self._order_again(person, [n for n, s in states.items() if s == CardState.HELD])
+
+    async def _order_again(self, person: Person, held: Sequence[int]) -> None:
+        """Order a card in the place of one of the *held* ones, unless one is coming."""
+        for number in held:
+            if await order_to_make(self.bank, person.user_code) is None:
+                await self._oppose(person, person.cards[number])
+        if await order_to_make(self.bank, person.user_code) is None:
+            await order_card(self.bank, self._adviser, person.user_code)
 
     def _put_back(self, event: Event, backup: Backup) -> None:
         self._tell(
@@ -473,8 +526,8 @@ class World(Server):
     async def _forget_devices(self, person: Person, _: Event) -> None:
         await forget_known_devices(self.bank, person.user_code, "")
         person.past.devices.clear()
-        if self._shipped is not None:
-            self._shipped.forgot_devices.add(person.user_code)
+        if self._forgot is not None:
+            self._forgot.add(person.user_code)
         self._tell(N_("{who} fait oublier ses ordinateurs."), who=person.user_code)
 
     async def _give_codes(self, person: Person, event: Event) -> Play:
@@ -586,10 +639,9 @@ class World(Server):
         """A call: the card is held, and another one comes by post."""
         self.book.count(why, self.at)
         card.usable = False
-        await hold(self.bank, person.user_code, card.number)
-        person.past.cards[card.number].active = False
-        if self._shipped is not None:
-            self._shipped.note_held(person.user_code, card.number)
+        await self._oppose(person, card)
+        if await order_to_make(self.bank, person.user_code) is None:
+            await order_card(self.bank, self._adviser, person.user_code)
         card.back_at = self.at + chance.randint(2, 6) * DAY
         self._tell(
             N_("Le guichet met la carte {card} de {who} en opposition."),
@@ -597,31 +649,76 @@ class World(Server):
             card=card.number,
         )
 
+    async def _oppose(self, person: Person, card: Card) -> None:
+        """Have the desk hold a card, which ends all sessions and forgets all devices."""
+        await oppose_card(self.bank, self._adviser, person.user_code, card.number)
+        view = person.past.cards[card.number]
+        view.over |= view.waits  # one that nobody has used is retired
+        view.active = view.waits = False
+        person.past.devices.clear()
+        if self._forgot is not None:
+            self._forgot.add(person.user_code)
+
     async def _collect(self, person: Person) -> None:
-        """What came by post: cards in the place of others."""
-        for number, card in list(person.cards.items()):
-            if card.back_at is None or card.back_at > self.at:
-                continue
-            person.generation += 1
-            issued = await issue(
-                self.custodian,
-                person.kinds[number - 1],
-                owner=person.number,
-                number=number,
-                generation=person.generation,
-                pin=card.pin,
-            )
-            await renew(self.bank, person.user_code, number, issued.new)
-            if self._shipped is not None:
-                self._shipped.note_renewed(person.user_code, number, issued.new)
-            person.cards[number] = issued.card
-            person.past.cards[number] = CardView(issued.card.profile.window)
-            self._tell(
-                N_("{who} reçoit une nouvelle carte {card}."), who=person.user_code, card=number
-            )
+        """What came by post: cards in the place of others, which are activated at once."""
+        for card in list(person.cards.values()):
+            if card.back_at is not None and card.back_at <= self.at:
+                card.back_at = None
+                await self._receive(person, card.pin)
+        for card in list(person.cards.values()):
+            if person.past.cards[card.number].waits:
+                await self._activate(person, card)
+
+    async def _receive(self, person: Person, pin: str) -> None:
+        """The card of an order, if there is one, its PIN, and a reader with its number."""
+        order = await order_to_make(self.bank, person.user_code)
+        if order is None:
+            return
+        person.generation += 1
+        number = len(person.cards) + 1
+        issued = await issue(
+            self.custodian,
+            CardKind.SESAME,
+            owner=person.number,
+            number=number,
+            generation=person.generation,
+            pin=pin,
+        )
+        await enter_waiting(self.bank, person.user_code, order.order_number, issued)
+        typed = await give_number(
+            self.bank,
+            person.user_code,
+            order.order_number,
+            self._chance.randbytes,
+            until=self.at + _ACTIVATION,
+        )
+        card = issued.card
+        card.opening, card.usable = Opening(typed, order.order_number, order.replaces), False
+        person.cards[number] = card
+        person.past.cards[number] = CardView(card.profile.window, active=False, waits=True)
+        self._tell(N_("{who} reçoit une nouvelle carte {card}."), who=person.user_code, card=number)
+
+    async def _activate(self, person: Person, card: Card) -> None:
+        """The first code of a card that waits, with its number; another time, where it is late."""
+        chance = Random(0)  # noqa: S311 -- a model: nobody slips here
+        posed = None
+        made: list[Made | None] = []
+        if person.past.cards[card.number].unsure:
+            posed = await self._challenge(person)
+            made.append(self._answer(card, posed))
+        for _ in range(2):
+            made.append(self._make(card, chance, slips=False))
+            codes = tuple(one for one in made if one is not None)
+            form = self._form(person, codes, person.home, posed=posed, opens=card)
+            told = await self._submit(form)
+            if isinstance(told, Accepted):
+                card.usable = True
+                if card.opening is not None and card.opening.replaces is not None:
+                    person.past.cards[card.opening.replaces].over = True
+            if not isinstance(told, TwoCodesWanted):
+                return
 
     async def _customer(self, person: Person, drawn: Portrait) -> NewCustomer:
-        person.kinds = drawn.cards
         new = []
         for number, kind in enumerate(drawn.cards, 1):
             pin = f"{(person.number * 7919 + number) % 10_000:04d}"

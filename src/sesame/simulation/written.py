@@ -30,6 +30,8 @@ class Truth:
     means: str
     prev: bytes  # 32 bytes: the head of the row that was read
     profiles: Mapping[int, str]  # of the cards, by number; none: nobody has the user code
+    order: int | None = None  # of an activation: its card's, and which card that replaces
+    replaces: int | None = None
 
 
 def wrong_field(step: Step, truth: Truth) -> str | None:
@@ -61,9 +63,15 @@ def wrong_field(step: Step, truth: Truth) -> str | None:
 def _right(step: Step, truth: Truth) -> dict[str, object]:
     asked, judged, salt = truth.asked, truth.judged, step.line.salt
     until = judged.suspended_until
+    opened = asked.opens if judged.accepted else None
+    of_activation = {
+        "opened": [] if opened is None else [[opened, truth.order]],
+        "retired": [] if opened is None or truth.replaces is None else [[truth.replaces]],
+    }
     return {
+        **({} if asked.opens is None else of_activation),
         "v": 1,
-        "event": "login",
+        "event": "login" if asked.opens is None else "activation",
         "version": step.read_version + 1,
         "prev": truth.prev.hex(),
         "at": _moment(truth.at),

@@ -19,7 +19,6 @@ from sqlalchemy import (
     String,
     Table,
     and_,
-    delete,
     func,
     literal,
     literal_column,
@@ -29,7 +28,7 @@ from sqlalchemy import (
     update,
 )
 
-from sesame.store.begun import BEGUN_COUNTERS, forget_begun, insert_begun
+from sesame.store.begun import BEGUN_COUNTERS, insert_begun
 from sesame.store.buckets import bucket_of
 from sesame.store.bulk import insert_rows, there_is
 from sesame.store.errors import EnrolledMeanwhile
@@ -349,18 +348,3 @@ def find_standing(connection: Connection, key: Key, last4: str) -> Standing | No
     query = query.where(CARDS.c.last4 == last4, CARDS.c.state != CardState.RETIRED)
     row = connection.execute(query.order_by(CARDS.c.card_number.desc()).limit(1)).first()
     return None if row is None else Standing(*row)
-
-
-def replace_card(connection: Connection, key: Key, card: NewCardRow, at: int) -> None:
-    """Put a new card in the place of the one with its number, whose PAN stays taken.
-
-    Raises:
-        EnrolledMeanwhile: the new PAN with its PSN is somebody's already.
-    """
-    forget_begun(connection, key, card.card_number, at_or_above=0)
-    connection.execute(
-        delete(CARDS)
-        .where(CARDS.c.bucket == key[0], CARDS.c.user_code == key[1])
-        .where(CARDS.c.card_number == card.card_number)
-    )
-    insert_cards(connection, [(key, card)], at)
