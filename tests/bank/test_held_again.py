@@ -130,12 +130,14 @@ async def retired_by_age(branch: Branch, desk: Desk) -> None:
 
 
 async def posted(branch: Branch, desk: Desk) -> None:
-    """A reader's parcel to each."""
+    """A reader's parcel to each, with the card that they sign in with."""
     del desk
     for person in (VERA, DORA):
+        await have_wait(branch, person)
         key = (bucket_of(person.user_code), person.user_code)
-        row = DispatchRow(f"ref {person.user_code}", *key, READER, None, 0)
+        row = DispatchRow(f"ref {person.user_code}", *key, READER, 1, 0)
         await branch.bank.store.write(partial(insert_dispatch, row=row))
+    branch.change("UPDATE cards SET state = 'active'")
     branch.change("UPDATE dispatches SET printed_at = 1, posted_at = 2")
 
 
@@ -176,7 +178,7 @@ async def put_back(
         (held_by_its_owner, opposed, ["held", "held", "held"]),
         (opposed, nothing, ["held", "held", "active"]),
         (expiring, retired_by_age, ["retired", "retired", "active"]),
-        (posted, returned, ["held", "held", "held"]),
+        (posted, returned, ["held", "held", "active"]),
     ],
     ids=lambda one: one.__name__ if callable(one) else "",
 )

@@ -76,7 +76,7 @@ async def _notices(office: Office) -> list[tuple[str, str]]:
             connection.execute(select(NOTICES.c.user_code, NOTICES.c.event).order_by(NOTICES.c.at))
         )
     )
-    return [(code, event) for code, event in rows]
+    return [(code, event) for code, event in rows if event != "old-code"]  # of the first login
 
 
 async def _state(office: Office, who: Customer) -> str:
