@@ -39,6 +39,7 @@ from sesame.store.orders import ORDERS
 from sesame.web.opening import OpeningHours
 from tests.custody.keystores import chance, quick_keystore
 from tests.desk.office import ADDRESS, Office, Person, person
+from tests.places import UNHURRIED
 from tests.portal.town import Clock, Town
 
 MONDAY = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -172,7 +173,7 @@ async def open_works(url: str, folder: Path) -> Works:
     revealing = KeystoreRevealingCustodian(keys, random=chance("desk"))
     clock = Clock(MONDAY)
     bank = Bank(
-        store=open_store(url),
+        store=open_store(url, UNHURRIED),
         custodian=custodian,
         now=clock,
         random_bytes=chance(f"works {next(_banks)}"),

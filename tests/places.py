@@ -8,6 +8,7 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,6 +23,8 @@ from sesame.store.steps import Fate, Step
 Answer = TypeVar("Answer")
 Row = tuple[Any, ...]
 Where = Path | str  # a file of SQLite, or a URL
+# A machine under load is slow for a while; tests of times that run out bring their own.
+UNHURRIED = StoreOptions(connect_timeout=60, statement_timeout=60, lock_timeout=60)
 
 
 def url_of(where: Where) -> str:
@@ -34,7 +37,7 @@ class Place:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._database = open_database(url, StoreOptions(pool_size=8))
+        self._database = open_database(url, replace(UNHURRIED, pool_size=8))
 
     @property
     def kind(self) -> str:

@@ -35,7 +35,7 @@ from sesame.store.engine import open_store
 from tests.bank.stranger import Lines
 from tests.custody.codes import make_code
 from tests.custody.keystores import QUICK, chance
-from tests.places import Place, Row, Where, url_of
+from tests.places import UNHURRIED, Place, Row, Where, url_of
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
 ADDRESS = "192.0.2.77"
@@ -147,7 +147,7 @@ PEOPLE = (VERA, OMAR, DORA)
 def open_bank(where: Where, *, name: str = "bank", limits: Limits | None = None) -> Bank:
     """A bank on the database *where*; two of them want two names, or their chance is one."""
     return Bank(
-        store=open_store(url_of(where)),
+        store=open_store(url_of(where), UNHURRIED),
         custodian=custodian(),
         now=Clock(),
         random_bytes=chance(name),

@@ -29,6 +29,7 @@ from sesame.web.rendering import Site
 from tests.bank.branch import quick_old_codes
 from tests.custody.codes import make_code
 from tests.custody.keystores import chance, quick_keystore
+from tests.places import UNHURRIED
 
 SIMULATOR = "http://127.0.0.1:8001/"
 
@@ -154,7 +155,7 @@ async def open_town(folder: Path) -> Town:
         quick_keystore(folder / "keys"), random=chance("custodian")
     )
     bank = Bank(
-        store=open_store(url),
+        store=open_store(url, UNHURRIED),
         custodian=custodian,
         now=clock,
         random_bytes=chance("bank"),
