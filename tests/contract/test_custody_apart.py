@@ -5,6 +5,7 @@ and has these tests skipped where they end.
 """
 
 import hashlib
+import mmap
 import os
 import re
 import shutil
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -145,14 +146,13 @@ def memory(pid: int) -> Iterator[bytes]:
             start, end, rights = re.match(r"(\w+)-(\w+) (\S+)", line).groups()  # type: ignore[union-attr]  # proc(5)
             if not rights.startswith("rw"):
                 continue
-            file.seek(int(start, 16))
-            left = int(end, 16) - int(start, 16)
-            while left:
-                read = file.read(left)  # less where pages were never touched
-                if not read:
-                    break
+            at, behind = int(start, 16), int(end, 16)
+            while at < behind:
+                read = b""  # where pages were given back meanwhile, or lie behind the end of a file
+                with suppress(OSError):
+                    read = os.pread(file.fileno(), behind - at, at)
                 yield read
-                left -= len(read)
+                at += len(read) or mmap.PAGESIZE
 
 
 def found_in(pid: int, secrets: Iterable[bytes]) -> set[bytes]:
