@@ -12,7 +12,7 @@ import shutil
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -42,6 +42,7 @@ from sesame.monitoring.readiness import Readiness
 from sesame.store.access import Access
 from sesame.store.audit import read_lines
 from sesame.store.buckets import bucket_of
+from sesame.store.engine import open_store
 from sesame.store.errors import StatementFailed, StoreUnavailable
 from sesame.store.incarnation import Incarnation, Known, mark_as_backup, read_incarnation
 from sesame.store.steps import Fate
@@ -603,8 +604,10 @@ async def test_a_transaction_that_was_left_open_keeps_a_life_from_beginning_and_
         try:
             await left_open.execute("BEGIN")
             await left_open.execute("LOCK TABLE access IN ROW EXCLUSIVE MODE")
+            store = open_store(url_of(vault.where))
             with pytest.raises(StoreUnavailable, match="lock timeout"):
-                await heartbeat.take(branch.bank)
+                await heartbeat.take(replace(branch.bank, store=store))
+            await store.close()
             await _nobody_comes_in(branch)
         finally:
             await left_open.close()

@@ -1,5 +1,6 @@
 """`/guichet/limites`: officers ask for another value, another officer decides."""
 
+import re
 from collections.abc import AsyncIterator
 
 import httpx
@@ -45,7 +46,7 @@ async def test_a_limit_is_changed_by_two(office: Office, browser: Browser) -> No
     assert LIMITS in (await browser.get("/guichet")).text
     before = await _read(browser, LIMITS)
     assert "Suspensions levées pour un même abonné, en 24 heures : 2" in before
-    assert "De 7 à 90. Celle du programme" in " ".join(before.split())
+    assert re.search(r"De \d+ à \d+\. Celle du programme", " ".join(before.split()))
     assert (await _ask(browser)).headers["location"] == REQUESTS
     page = await _read(browser, REQUESTS)
     for said in (
