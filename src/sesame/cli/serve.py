@@ -40,6 +40,9 @@ _BACKLOG = 2048
 # commit after the other: a longer queue would serve nobody, and memory has an end.
 _CONNECTIONS = 1000
 _KEEP_ALIVE = 5  # seconds that an idle connection may hold one of those places
+# Seconds without a word after which a worker is taken for dead and killed, with the logins that it
+# is about to answer; on a machine under load five, as uvicorn has it, are over soon.
+_PULSE = 30
 
 
 class PortBusy(SesameError):
@@ -202,6 +205,7 @@ def _config(settings: Settings, worker: Worker, *, workers: int = 1) -> uvicorn.
         ssl_keyfile=settings.tls_key,
         limit_concurrency=_CONNECTIONS,
         timeout_keep_alive=_KEEP_ALIVE,
+        timeout_worker_healthcheck=_PULSE,
     )
 
 
