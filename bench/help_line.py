@@ -14,18 +14,15 @@ import asyncio
 import json
 import random
 import statistics
-import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 
 from sqlalchemy import Connection
 
+from bench.places import STORES, premises_on
 from bench.population import Premises, found, open_population_bank
-from bench.postgres import cluster
 from sesame.bank.bank import Bank
 from sesame.bank.callers import MOST_PAGES, likely_callers
 from sesame.bank.dossier import read_dossier, read_timeline
@@ -41,8 +38,6 @@ from sesame.store.customers import CUSTOMERS
 from sesame.store.names import insert_words
 
 _CUSTOMERS = 200_000
-_STORES = ("sqlite", "postgresql")
-_DATABASE = "helped"
 _LINES = 5  # of each customer
 _OF_THE_HOUR = 20  # one customer of so many has one in the last hour
 _REFUSED = 8  # one of so many of these is a refusal
@@ -55,10 +50,10 @@ def main() -> None:
     """Measure, and print a line a figure."""
     parser = argparse.ArgumentParser(prog="python -m bench.help_line")
     parser.add_argument("--customers", type=int, default=_CUSTOMERS)
-    parser.add_argument("--store", choices=_STORES, action="append")
+    parser.add_argument("--store", choices=STORES, action="append")
     asked = parser.parse_args()
     figures: dict[str, float] = {}
-    for store in asked.store or _STORES:
+    for store in asked.store or STORES:
         for name, value in measure(store, asked.customers).items():
             figures[f"{store}_{name}"] = value
             print(f"{store} {name:32} {value:10.2f}", flush=True)
@@ -67,13 +62,7 @@ def main() -> None:
 
 def measure(store: str, customers: int) -> dict[str, float]:
     """The least milliseconds of each question."""
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sesame bench ")))
-        premises = Premises.on_sqlite(folder)
-        if store == "postgresql":
-            server = stack.enter_context(cluster(folder))
-            server.create(_DATABASE)
-            premises = Premises(folder, server.url(_DATABASE, "postgresql+asyncpg"))
+    with premises_on(store) as premises:
         return asyncio.run(_measure(premises, customers))
 
 

@@ -18,23 +18,19 @@ import os
 import resource
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
+from bench.places import STORES, premises_on
 from bench.population import Premises, found, new_customer, open_population_bank, settings_file
-from bench.postgres import cluster
 from sesame.bank.auditing import audit
 from sesame.bank.customer_file import FIELDS
 from sesame.bank.old_code import OldCode, OldCodes
 
 _ROWS = 200_000
-_STORES = ("sqlite", "postgresql")
 _LOOK = 0.1  # seconds between two looks at the memory
 _PORT = 1  # of the settings, which nobody listens on
-_DATABASE = "imported"
 
 
 class NotMeasured(RuntimeError):
@@ -45,10 +41,10 @@ def main() -> None:
     """Measure, and print a line a figure."""
     parser = argparse.ArgumentParser(prog="python -m bench.imports")
     parser.add_argument("--rows", type=int, default=_ROWS)
-    parser.add_argument("--store", choices=_STORES, action="append")
+    parser.add_argument("--store", choices=STORES, action="append")
     asked = parser.parse_args()
     figures: dict[str, float] = {}
-    for store in asked.store or _STORES:
+    for store in asked.store or STORES:
         for name, value in measure(store, asked.rows).items():
             figures[f"{store}_{name}"] = value
             print(f"{store} {name:32} {value:12,.1f}", flush=True)
@@ -57,13 +53,8 @@ def main() -> None:
 
 def measure(store: str, rows: int) -> dict[str, float]:
     """The rates in rows a second, processor time a row, and the memory in MB."""
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sesame bench ")))
-        premises = Premises.on_sqlite(folder)
-        if store == "postgresql":
-            server = stack.enter_context(cluster(folder))
-            server.create(_DATABASE)
-            premises = Premises(folder, server.url(_DATABASE, "postgresql+asyncpg"))
+    with premises_on(store) as premises:
+        folder = premises.folder
         asyncio.run(found(premises))
         settings = settings_file(premises, port=_PORT, largest_group=64)
         file = folder / "customers.csv"
