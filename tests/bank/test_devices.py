@@ -21,7 +21,7 @@ from sesame.bank.sessions import forget_known_devices, read_session
 from sesame.bank.user_code import UserCode
 from sesame.bank.verification import Accepted
 from sesame.store.access import Access
-from sesame.store.steps import Fate
+from sesame.store.errors import StepLost
 from tests.bank.branch import ADDRESS, NINE, OMAR, VERA, Branch, Person
 from tests.bank.stranger import chain_is_whole
 
@@ -75,8 +75,11 @@ async def test_a_browser_is_known_for_thirteen_months(branch: Branch) -> None:
     assert await known_devices(bank, VERA.user_code) == 0
     clock.forward(days=-1)
     assert await known_devices(bank, VERA.user_code) == 1
+    told = "SELECT user_code, event FROM notices WHERE event = 'devices-forgotten'"
+    assert branch.rows(told) == []
     await forget_known_devices(bank, VERA.user_code, ADDRESS)
     assert await known_devices(bank, VERA.user_code) == 0
+    assert branch.rows(told) == [(VERA.user_code, "devices-forgotten")]
 
 
 async def _log_in(branch: Branch, person: Person, atc: int, device: bytes) -> Accepted:
@@ -122,11 +125,11 @@ async def test_nothing_is_forgotten_while_others_are_faster(branch: Branch) -> N
     """And whoever asked is told so."""
     await _log_in(branch, VERA, 1, _HOME)
 
-    async def lose(_step: object) -> Fate:
-        return Fate.LOST
+    async def lose(_change: object) -> None:
+        raise StepLost
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(branch.bank.store, "swap_access", lose)
+        patched.setattr(branch.bank.store, "write", lose)
         with pytest.raises(TooBusy):
             await forget_known_devices(branch.bank, VERA.user_code, ADDRESS)
     assert await known_devices(branch.bank, VERA.user_code) == 1

@@ -9,7 +9,7 @@ import pytest
 from sesame.bank.devices import known_devices
 from sesame.bank.sessions import open_sessions
 from sesame.portal.routes import build
-from sesame.store.errors import StoreUnavailable
+from sesame.store.errors import StepLost, StoreUnavailable
 from sesame.store.steps import Fate
 from sesame.web.headers import CSP, CSP_WITH_SCRIPT
 from tests.portal.browser import Browser, fields_of
@@ -197,6 +197,10 @@ async def _others_are_faster(_step: object) -> Fate:
     return Fate.LOST
 
 
+async def _others_wrote_first(_change: object) -> None:
+    raise StepLost
+
+
 @pytest.mark.parametrize("button", [_END_ALL, _FORGET])
 async def test_others_are_faster(
     town: Town, here: Browser, monkeypatch: pytest.MonkeyPatch, button: str
@@ -205,6 +209,7 @@ async def test_others_are_faster(
     fields = fields_of((await here.get(_PAGE)).text, button)
     with monkeypatch.context() as patched:
         patched.setattr(town.bank.store, "swap_access", _others_are_faster)
+        patched.setattr(town.bank.store, "write", _others_wrote_first)
         answer = await here.post(button, data=fields)
     _is_unavailable(answer, "2")
     assert await is_open(here)

@@ -442,7 +442,7 @@ async def test_a_server_has_customers_told_of_their_own_doing_alone(
     with pytest.raises(refusal):
         await connection.execute(statement)
     assert owner.everything() == before
-    for event in ("hold", "release", "activation", "old-code"):
+    for event in ("hold", "release", "activation", "old-code", "devices-forgotten"):
         await connection.execute(_notice(event))
         owner.execute("DELETE FROM notices")
     await connection.close()

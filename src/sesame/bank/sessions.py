@@ -33,10 +33,12 @@ from sesame.store.sessions import (
     touch_session,
 )
 from sesame.store.steps import Fate
+from sesame.store.telling import Telling
 
 _TOKEN = re.compile(r"[0-6][0-9][A-Za-z0-9_-]{43}")
 # A page every few seconds needs no write each.
 _TOUCHED = timedelta(seconds=15)
+_NOTICE_LENGTH = 16  # bytes
 
 
 @unique
@@ -218,6 +220,8 @@ async def end_all_sessions(bank: Bank, user_code: UserCode, address: str) -> Non
 async def forget_known_devices(bank: Bank, user_code: UserCode, address: str) -> None:
     """Have no device known any more: the reserved tries are for nobody until the next login.
 
+    The customer is told, as of whatever changes their access.
+
     Raises:
         TooBusy: others moved the access first; nothing was forgotten.
     """
@@ -245,6 +249,9 @@ async def _take(  # noqa: PLR0913 -- an event and its two effects
                 facts={},
                 address=address,
                 forgets_devices=forgets_devices,
+                tells=Telling(event=event, notice=bank.random_bytes(_NOTICE_LENGTH))
+                if forgets_devices
+                else None,
             )
             if await settle(bank, access, change, now) is Fate.WON:
                 return

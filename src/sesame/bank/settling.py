@@ -24,6 +24,7 @@ from sesame.store.opening import Opening, take_opening
 from sesame.store.own_hold import OwnHolding, take_own_holding
 from sesame.store.sessions import SessionRow
 from sesame.store.steps import Fate, Step
+from sesame.store.telling import Telling, take_told
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +45,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     failed_hour: int | None = None
     # What it does to cards' states: a transaction of its own then.
     cards: Opening | OwnHolding | None = None
+    tells: Telling | None = None  # of what no card's state comes with: likewise
 
     def __repr__(self) -> str:
         return f"Change({self.event})"
@@ -91,6 +93,9 @@ async def settle(bank: Bank, access: Access, change: Change, now: datetime) -> F
     )
     try:
         match change.cards:
+            case None if change.tells is not None:
+                told = partial(take_told, step=step, telling=change.tells)
+                return await bank.store.write(told)
             case None:
                 return await bank.store.swap_access(step)
             case Opening() as opening:

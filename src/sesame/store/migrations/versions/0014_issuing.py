@@ -135,7 +135,7 @@ END $$
 """
 _NOTICES_TRIGGER = """
 CREATE TRIGGER notices_guarded BEFORE INSERT ON notices FOR EACH ROW
-WHEN ((NEW.event NOT IN ('hold', 'release', 'activation', 'old-code')
+WHEN ((NEW.event NOT IN ('hold', 'release', 'activation', 'old-code', 'devices-forgotten')
         OR NEW.email_state <> 'new' OR NEW.tries <> 0)
     AND NOT has_table_privilege(current_user, 'public.notices', 'SELECT'))
 EXECUTE FUNCTION sesame_guards_notices()
