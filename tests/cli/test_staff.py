@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,9 @@ from sesame.emv.keys import DesKey
 from sesame.emv.pan import Pan
 from sesame.emv.pin import Pin
 from sesame.reader.code import make_code
+from sesame.reader.slot import Clock
 from sesame.reader.virtual_slot import VirtualSlot
+from sesame.web.opening import PARIS
 from tests.bank.test_staffing import token_of
 from tests.bureaux import bureau
 from tests.custody import codes
@@ -98,7 +100,11 @@ def _cards(desk: Path, *names: str) -> int:
 
 
 def test_cards_for_two(desk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each card makes, with its own page's PIN, the code that its own page's number makes."""
+    """Each card makes, with its own page's PIN, the code that its own page's number makes.
+
+    It does so at once: this runs at midnight in Paris as well, where a reader's day is another.
+    """
+    yesterday = int(f"{datetime.now(PARIS) - timedelta(days=1):%Y%m%d}")
     assert _cards(desk, "Odile Ferrand", "Paul Nogaret") == 0
     said = capsys.readouterr().out
     pages = said.split("DESK ")[1:]
@@ -112,7 +118,7 @@ def test_cards_for_two(desk: Path, tmp_path: Path, capsys: pytest.CaptureFixture
         create(tmp_path / f"{card.reference}.card", image, counters)
         (pin,) = re.findall(r"^PIN: ([0-9]{4})$", page, re.MULTILINE)
         with VirtualSlot(tmp_path / f"{card.reference}.card") as slot:
-            made = make_code(slot, Pin(pin))
+            made = make_code(slot, Pin(pin), Clock(today=lambda: yesterday))
         assert isinstance(made, Code)
         assert made.digits == codes.make_code(own, SESAME_CARD, atc=1, dki=1).digits
 

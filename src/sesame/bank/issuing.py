@@ -9,7 +9,7 @@ import it.
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import partial
 
 from sesame.bank.bank import Bank
@@ -89,9 +89,13 @@ class CardRules:
     prefix: str = SESAME_PREFIX
     years: int = 4
 
-    def expiry(self, effective: date) -> date:
+    def effective(self, made: date) -> date:
+        """The eve: where the card is read first, the day may not have begun yet."""
+        return made - timedelta(days=1)
+
+    def expiry(self, made: date) -> date:
         """The last day of the month, so many years on: a card shows month and year."""
-        year, month = effective.year + self.years, effective.month
+        year, month = made.year + self.years, made.month
         if month == _DECEMBER:
             return date(year, month, 31)
         return date.fromordinal(date(year, month + 1, 1).toordinal() - 1)
@@ -301,7 +305,7 @@ async def _make(  # noqa: PLR0913 -- for which order, with what, by which rules
             psn=_PSN,
             name=order.name,
             language=Language(order.language),
-            effective=today,
+            effective=rules.effective(today),
             expiry=expiry,
             context=seal_context(order.user_code, number),
         )

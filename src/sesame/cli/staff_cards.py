@@ -125,14 +125,15 @@ async def _make(settings: Settings, names: Sequence[str]) -> list[_Page]:
 
 async def _make_one(settings: Settings, maker: CardMaker, name: str) -> _Page:
     issuing = settings.issuing
+    rules = CardRules(prefix=issuing.card_prefix, years=issuing.card_years)
     today = utc_now().astimezone(PARIS).date()
     order = CardOrder(
-        pan=draw_number(issuing.card_prefix, secrets.token_bytes),
+        pan=draw_number(rules.prefix, secrets.token_bytes),
         psn=_PSN,
         name=name,
         language=Language.FRENCH,
-        effective=today,
-        expiry=CardRules(prefix=issuing.card_prefix, years=issuing.card_years).expiry(today),
+        effective=rules.effective(today),
+        expiry=rules.expiry(today),
         context=_NO_ROW,
     )
     try:
