@@ -25,7 +25,7 @@ from pathlib import Path
 from bench.places import STORES, premises_on
 from bench.population import Premises, found, new_customer, open_population_bank, settings_file
 from sesame.bank.auditing import audit
-from sesame.bank.customer_file import FIELDS
+from sesame.bank.customer_file import CUSTOMERS
 from sesame.bank.old_code import OldCode, OldCodes
 
 _ROWS = 200_000
@@ -80,7 +80,7 @@ def write_rows(path: Path, number: int) -> None:
     """A file of so many customers, of three kinds in turn."""
     old_code = OldCodes().hash(OldCode("tilleul-1971"))  # one for all: it is not computed again
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, FIELDS, restval="")
+        writer = csv.DictWriter(file, CUSTOMERS.fields, restval="")
         writer.writeheader()
         for place in range(number):
             customer = new_customer(place)

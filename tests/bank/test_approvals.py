@@ -15,6 +15,7 @@ from sesame.bank.approvals import (
     Verdict,
     barred,
     content_hash,
+    file_of,
     may_ask,
     unseen,
     write_payload,
@@ -68,6 +69,7 @@ def test_who_may_ask(kind: Kind, role: Role) -> None:
         Kind.SHOW_NUMBER: {Role.ADVISER, Role.ISSUER},
         Kind.LIMITS: {Role.OFFICER},
         Kind.COUNTER: {Role.ADVISER, Role.OFFICER},
+        Kind.BANK_CARDS: {Role.ISSUER},
     }
     assert may_ask(kind, frozenset({role})) == (role in wanted[kind])
 
@@ -126,6 +128,26 @@ def test_a_counter_that_falls() -> None:
     unsure = CardRow(2, CardState.ACTIVE, SESAME_CARD.name, b"", 7, sure=False)
     with pytest.raises(NothingToRelease):
         release(fall, Access("VERA2345", version=3, enrolled=True, cards=(unsure,)))
+
+
+def test_a_file_of_bank_cards() -> None:
+    """A yes does nothing by itself; only a whole SHA-256 and a number of rows name a file."""
+    digest = "0123456789abcdef" * 4
+    named: dict[str, str | int] = {"sha256": digest, "count": 1_200}
+    assert file_of(named) == (digest, 1_200)
+    assert RULES[Kind.BANK_CARDS].release(named, _access()) == Release()
+    for change in (
+        {"sha256": digest[1:]},
+        {"sha256": digest + "0"},
+        {"sha256": digest.upper()},
+        {"sha256": digest[1:] + "\n"},
+        {"sha256": 7},
+        {"count": 0},
+        {"count": "1200"},
+    ):
+        assert file_of(named | change) is None
+        with pytest.raises(NothingToRelease):
+            RULES[Kind.BANK_CARDS].release(named | change, _access())
 
 
 def test_no_other_pin_for_a_bank_card_or_a_retired_one() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sesame.bank.customer_file import (
-    FIELDS,
+    CUSTOMERS,
     LONGEST_LINE,
     FileFormat,
     Problem,
@@ -150,4 +150,4 @@ def test_any_bytes(content: bytes, kind: FileFormat) -> None:
         if isinstance(fields, Problem):
             assert fields.line == line
         else:
-            assert set(fields) <= set(FIELDS)
+            assert set(fields) <= set(CUSTOMERS.fields)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sesame.bank.customer_file import FIELDS, Problem, Trouble
+from sesame.bank.customer_file import CUSTOMERS, Problem, Trouble
 from sesame.bank.customer_row import LENGTHS, Row, Rules, read_row
 from sesame.bank.details import WantedCard
 from sesame.bank.importing import countries
@@ -299,7 +299,7 @@ def test_every_country() -> None:
     assert {"FR", "BE", "RE", "XK"} < countries()
 
 
-@given(st.dictionaries(st.sampled_from(FIELDS), st.text(max_size=60)))
+@given(st.dictionaries(st.sampled_from(CUSTOMERS.fields), st.text(max_size=60)))
 def test_any_text(changes: dict[str, str]) -> None:
     """A row that fits its columns, or problems of its line; and nothing else."""
     row = read_row(7, _ZOE | changes, _RULES)

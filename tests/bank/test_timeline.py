@@ -109,6 +109,25 @@ def test_an_enrolment() -> None:
     assert clauses("enrolment", cards=[[1, "sesame-1", 0]]) == (Clause("enrolment", {}, (1,)),)
 
 
+def test_a_bank_card() -> None:
+    """The one that was given, and the one in whose place it comes, if it does; by who asked."""
+    said = {"event": "bank-card-given", "cards": [[3, "bank-card-1", 12]], "asked_by": "K7P2M4X"}
+    given, replaced = (
+        entry(Line(9, _AT, json.dumps(said | {"retired": retired}).encode()))
+        for retired in ([], [[2]])
+    )
+    assert given.clauses == (Clause("bank-card-given", {}, (3,)),)
+    assert replaced.clauses == (
+        Clause("bank-card-given", {}, (3,)),
+        Clause("bank-card-replaced", {}, (2,)),
+    )
+    assert replaced.by == "K7P2M4X"
+    ended = clauses("card-retired", card=2, why="card-service", request="00", asked_by="K7P2M4X")
+    assert [(one.name, one.places["why"], one.cards) for one in ended] == [
+        ("card-retired", "card-service", (2,))
+    ]
+
+
 @pytest.mark.parametrize(
     ("named", "cards"),
     [
@@ -206,6 +225,8 @@ def test_whatever_a_line_is(line: bytes) -> None:
         b'{"event":"login"}',
         b'{"event":"login","outcome":"accepted","means":"code","cards":[[1]]}',
         b'{"event":"turned-away","causes":1}',
+        b'{"event":"bank-card-given","cards":[[3]],"retired":[]}',
+        b'{"event":"bank-card-given","cards":[[3,"bank-card-1",12]]}',
     ],
 )
 def test_a_line_that_cannot_be_read(line: bytes) -> None:

@@ -490,10 +490,11 @@ async def test_axe_finds_nothing_for_an_issuer(corridor: Corridor) -> None:
         for address, button in (
             ("/guichet/emission", "Noter le retour"),
             ("/guichet/demandes/code-secret", "Demander"),
+            ("/guichet/demandes/cartes-bancaires", "Demander"),
         ):
             await page.goto(address)
             await axe(page)
-            for field in ("#reference", "#user_code", "#last4", "#reason"):
+            for field in ("#reference", "#user_code", "#last4", "#sha256", "#count", "#reason"):
                 if await page.locator(field).count():
                     await page.fill(field, "faux")
             await follow(page, f"form button:text-is('{button}')")

@@ -194,7 +194,8 @@ ROLES_AND_PAGES = [
         },
     ),
 ]
-_ALL_PAGES = {address for _, pages in ROLES_AND_PAGES for address in pages}
+_OF_ISSUERS = {"/guichet/emission", "/guichet/demandes/cartes-bancaires"}
+_ALL_PAGES = {address for _, pages in ROLES_AND_PAGES for address in pages} | _OF_ISSUERS
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,7 @@ def expected() -> set[str]:
         *(f"turned-away-{cause}" for cause in _UNJUDGED),
         *(f"approval-{verdict}" for verdict in Verdict),
         *("replacement", "replacement-ordered"),  # beside an opposition, or in place of it
+        "bank-card-replaced",  # beside one that was given
         UNREADABLE,
     }
 
@@ -147,6 +148,20 @@ def test_what_values_stand_for() -> None:
     opposed = Clause("opposition", {"reason": "lost"}, (1, 2))
     assert speaker().sentence(opposed).startswith("Opposition\xa0: carte ••••1234, carte n°\xa02")
     assert "aucune carte" in speaker().sentence(Clause("opposition", {"reason": "lost"}))
+
+
+def test_bank_cards() -> None:
+    """Each card by its own last digits, and on whose word one ended."""
+    said = speaker().sentence
+    assert said(Clause("bank-card-given", {}, (1,))) == (
+        "Carte bancaire ajoutée (carte ••••1234), d’après le service des cartes."
+    )
+    assert said(Clause("bank-card-replaced", {}, (1,))) == (
+        "Carte retirée (carte ••••1234)\xa0: la carte bancaire ajoutée la remplace."
+    )
+    assert said(Clause("card-retired", {"why": "card-service"}, (1,))) == (
+        "Carte retirée (carte ••••1234)\xa0: d’après le service des cartes."
+    )
 
 
 def test_an_event_of_a_later_version() -> None:

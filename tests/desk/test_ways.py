@@ -8,6 +8,7 @@ import pytest
 
 from sesame.bank.approvals import may_ask
 from sesame.bank.staff import Role
+from sesame.desk.bank_cards import BANK_CARDS
 from sesame.desk.requests import CARD_FORMS
 from sesame.desk.routes import build
 from tests.desk.office import Office, person
@@ -21,7 +22,7 @@ _VERA = "/guichet/client/VERA2345"
 _CAMPAIGN = "/guichet/passage"
 _ALONE = {
     Role.ADVISER: {f"{_VERA}/opposition", f"{_VERA}/adresse", f"{_VERA}/activation"},
-    Role.ISSUER: {"/guichet/emission"},
+    Role.ISSUER: {"/guichet/emission", BANK_CARDS},
     Role.OFFICER: {"/guichet/personnel/nouveau", "/guichet/horaires"},
     Role.AUDITOR: {"/guichet/personnel", "/guichet/horaires"},
 }

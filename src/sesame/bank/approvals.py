@@ -5,6 +5,7 @@ adding both, and its words to `sesame.desk.request_words`: nothing else has to k
 """
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -22,6 +23,7 @@ from sesame.store.cards import CardState, Lowering
 
 ID_LENGTH = 16  # bytes
 _DOMAIN = b"sesame-approval-1\x00"
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 _WITH_A_PIN_OF_OURS = frozenset({SESAME_CARD_1.name, SESAME_CARD.name})  # profiles
 
@@ -42,6 +44,7 @@ class Kind(StrEnum):
     SHOW_NUMBER = "show-number"  # whoever asked sees the number of a card, once
     LIMITS = "limits"  # a limit that the desk keeps is another
     COUNTER = "lower-counter"  # less is expected of a counter that never moved
+    BANK_CARDS = "bank-cards"  # customers are given the bank cards of a file
 
 
 @unique
@@ -202,6 +205,21 @@ def _lower_counter(payload: Payload, access: Access) -> Release:
     raise NothingToRelease
 
 
+def _bank_cards(payload: Payload, _access: Access) -> Release:
+    """Nothing in this commit: `sesame.bank.bank_cards` does it, where the file is."""
+    if file_of(payload) is None:
+        raise NothingToRelease
+    return Release()
+
+
+def file_of(payload: Payload) -> tuple[str, int] | None:
+    """The file of bank cards that was asked for, by its SHA-256 (hex) and its rows; None: none."""
+    digest, rows = payload.get("sha256"), payload.get("count")
+    if not (isinstance(digest, str) and _SHA256.fullmatch(digest)):
+        return None
+    return (digest, rows) if isinstance(rows, int) and rows >= 1 else None
+
+
 def _held_card(payload: Payload, access: Access) -> int:
     """The number of the card that *payload* names.
 
@@ -255,6 +273,11 @@ RULES: Mapping[Kind, Rule] = {
         asked_by=frozenset({Role.ADVISER, Role.OFFICER}),
         decided_by=frozenset({Role.OFFICER}),
         release=_lower_counter,
+    ),
+    Kind.BANK_CARDS: Rule(
+        asked_by=frozenset({Role.ISSUER}),
+        decided_by=frozenset({Role.OFFICER}),
+        release=_bank_cards,
     ),
 }
 

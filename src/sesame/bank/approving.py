@@ -275,6 +275,7 @@ _DESCRIBES: Mapping[Kind, Describe] = {
     Kind.SHOW_NUMBER: describe_card,
     Kind.LIMITS: describe_nobody,
     Kind.COUNTER: describe_card,
+    Kind.BANK_CARDS: describe_nobody,
 }
 
 

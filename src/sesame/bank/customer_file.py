@@ -1,7 +1,7 @@
-"""The file of customers that are to be imported: bytes become named values, line by line.
+"""A file of customers, or of their bank cards: bytes become named values, line by line.
 
 CSV (RFC 4180, a row a line) or JSON lines, in UTF-8. docs/reference/customer-import.md describes
-it. A line that cannot be read is a `Problem`, and the next one is read; what is wrong with the
+both. A line that cannot be read is a `Problem`, and the next one is read; what is wrong with the
 file as a whole is an error. No problem holds anything of what stands in the file.
 """
 
@@ -16,29 +16,43 @@ from sesame.bank.errors import UnreadableCustomers
 
 LONGEST_LINE = 16_384  # bytes
 
-FIELDS = (
-    "user_code",
-    "reference",
-    "name",
-    "language",
-    "line_2",
-    "line_3",
-    "line_4",
-    "line_5",
-    "postcode",
-    "city",
-    "country",
-    "letter_format",
-    "email",
-    "old_code_hash",
-    "card_kind",
-    "pan",
-    "psn",
-    "profile",
-    "dki",
-    "last_atc",
+
+class Columns(NamedTuple):
+    """The fields that rows of a file may have, and those that a CSV's header must."""
+
+    fields: tuple[str, ...]
+    required: tuple[str, ...]
+
+
+CUSTOMERS = Columns(
+    fields=(
+        "user_code",
+        "reference",
+        "name",
+        "language",
+        "line_2",
+        "line_3",
+        "line_4",
+        "line_5",
+        "postcode",
+        "city",
+        "country",
+        "letter_format",
+        "email",
+        "old_code_hash",
+        "card_kind",
+        "pan",
+        "psn",
+        "profile",
+        "dki",
+        "last_atc",
+    ),
+    required=("name", "city", "old_code_hash", "card_kind"),
 )
-REQUIRED = ("name", "city", "old_code_hash", "card_kind")
+BANK_CARDS = Columns(
+    fields=("user_code", "reference", "name", "pan", "psn", "profile", "dki", "last_atc", "ends"),
+    required=("name", "pan", "psn", "dki"),
+)
 
 _BOM = b"\xef\xbb\xbf"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
@@ -101,12 +115,19 @@ class Trouble(StrEnum):
     PROFILE = "profile"
     DKI = "dki"
     LAST_ATC = "last-atc"
+    ENDS = "ends"
+    WHO = "who"
     # Beside others.
     TWICE = "twice"
     USER_CODE_TAKEN = "user-code-taken"
     DIFFERS = "differs"
     CARD_TAKEN = "card-taken"
     REFERENCE_TAKEN = "reference-taken"
+    NO_CUSTOMER = "no-such-customer"
+    ANOTHER_NAME = "another-name"
+    NO_SUCH_CARD = "no-such-card"
+    SEVERAL_CARDS = "several-cards"
+    NO_ROOM = "no-room"
 
 
 class Problem(NamedTuple):
@@ -126,7 +147,7 @@ Fields = Mapping[str, str]
 
 
 def read_fields(
-    file: BinaryIO, kind: FileFormat, *, delimiter: str = ","
+    file: BinaryIO, kind: FileFormat, columns: Columns = CUSTOMERS, *, delimiter: str = ","
 ) -> Iterator[tuple[int, Fields | Problem]]:
     """The named values of each row of *file*, which is open at its start, with its line.
 
@@ -138,8 +159,8 @@ def read_fields(
     """
     lines = _lines(file)
     if kind is FileFormat.CSV:
-        return _csv(lines, delimiter)
-    return _json(lines)
+        return _csv(lines, columns, delimiter)
+    return _json(lines, columns)
 
 
 def _lines(file: BinaryIO) -> Iterator[tuple[int, str | Problem]]:
@@ -169,9 +190,9 @@ def _lines(file: BinaryIO) -> Iterator[tuple[int, str | Problem]]:
 
 
 def _csv(
-    lines: Iterator[tuple[int, str | Problem]], delimiter: str
+    lines: Iterator[tuple[int, str | Problem]], columns: Columns, delimiter: str
 ) -> Iterator[tuple[int, Fields | Problem]]:
-    names = _header(next(lines, (0, ""))[1], delimiter)
+    names = _header(next(lines, (0, ""))[1], columns, delimiter)
     for number, line in lines:
         if isinstance(line, Problem):
             yield number, line
@@ -185,7 +206,7 @@ def _csv(
             yield number, dict(zip(names, cells, strict=True))
 
 
-def _header(line: str | Problem, delimiter: str) -> Sequence[str]:
+def _header(line: str | Problem, columns: Columns, delimiter: str) -> Sequence[str]:
     if isinstance(line, Problem):
         raise UnreadableCustomers(line.trouble)
     cells = _cells(line, delimiter)
@@ -198,11 +219,11 @@ def _header(line: str | Problem, delimiter: str) -> Sequence[str]:
         raise UnreadableCustomers(Trouble.SEMICOLONS)
     for place, name in enumerate(names):
         # Not by its name: where there is no header it is somebody's.
-        if name not in FIELDS:
+        if name not in columns.fields:
             raise UnreadableCustomers(Trouble.UNKNOWN_COLUMN, column=str(place + 1))
         if name in names[:place]:
             raise UnreadableCustomers(Trouble.DOUBLE_COLUMN, column=name)
-    for name in REQUIRED:
+    for name in columns.required:
         if name not in names:
             raise UnreadableCustomers(Trouble.MISSING_COLUMN, column=name)
     return names
@@ -222,24 +243,24 @@ _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 def _json(
-    lines: Iterator[tuple[int, str | Problem]],
+    lines: Iterator[tuple[int, str | Problem]], columns: Columns
 ) -> Iterator[tuple[int, Fields | Problem]]:
     empty = True
     for number, line in lines:
         empty = False
-        yield number, line if isinstance(line, Problem) else _object(number, line)
+        yield number, line if isinstance(line, Problem) else _object(number, line, columns)
     if empty:
         raise UnreadableCustomers(Trouble.EMPTY)
 
 
-def _object(number: int, line: str) -> Fields | Problem:
+def _object(number: int, line: str, columns: Columns) -> Fields | Problem:
     try:
         values = _decode(line)
     except (msgspec.DecodeError, RecursionError):
         return Problem(number, "", Trouble.NOT_JSON)
     fields = {}
     for name, value in values.items():
-        if name not in FIELDS:
+        if name not in columns.fields:
             return Problem(number, "", Trouble.UNKNOWN_FIELD)
         if value is not None and not isinstance(value, str):
             return Problem(number, name, Trouble.NOT_TEXT)

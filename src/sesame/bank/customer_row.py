@@ -1,4 +1,4 @@
-"""One row of an import: named values become a customer to be enrolled, or all that is wrong.
+"""One row of a file: a customer to be enrolled, a bank card to be given, or all that is wrong.
 
 No I/O: which countries and keys there are comes in with `Rules`. What a row holds is printed
 nowhere, and no problem repeats any of it.
@@ -56,6 +56,7 @@ _REFERENCE = re.compile(r"[A-Za-z0-9._/][A-Za-z0-9 ._/-]*")
 _DKI = re.compile(r"[0-9A-Fa-f]{2}")
 _PSN = re.compile(r"[0-9]{2}")
 _ATC = re.compile(r"[0-9]{1,5}")
+_LAST4 = re.compile(r"[0-9]{4}")
 # Text in UTF-8 that was read as Latin-1 or Windows-1252 and written once more: an é became an Ã and
 # a ©, an É an Ã and a ‰, a ’ three characters.
 _HIGH = "\u0080-\u00bf" + re.escape(bytes(range(0x80, 0xC0)).decode("cp1252", "ignore"))
@@ -108,6 +109,21 @@ class Row:
         return f"Row({self.line})"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class CardRow:
+    """A bank card of somebody who is a customer, as a line of a file has it; it prints its line."""
+
+    line: int
+    user_code: UserCode | None  # one of the two says whose it is, or both
+    reference: str | None
+    name: str  # of its owner, so that no slip gives it to somebody else
+    card: NewCard
+    ends: str | None  # the last four digits of the bank card that it replaces
+
+    def __repr__(self) -> str:
+        return f"CardRow({self.line})"
+
+
 class _KeyOfCard(TypedDict):
     """The part of a `CardRecord` that the DKI decides."""
 
@@ -136,6 +152,20 @@ def read_row(line: int, fields: Fields, rules: Rules) -> Row | list[Problem]:
     if reader.wrong:
         return [Problem(line, one.field, one.trouble, one.number) for one in reader.wrong]
     return row
+
+
+def read_card_row(line: int, fields: Fields, keys: Mapping[int, KeyRef]) -> CardRow | list[Problem]:
+    """The bank card on *line*, or everything that is wrong with it; *keys* are issuer keys by DKI.
+
+    One problem a field at most, and none that is not of the line by itself.
+    """
+    problems = [*_check_text(line, fields)]
+    if problems:
+        return problems
+    rules = Rules(countries=(), keys=keys, check_hash=lambda _: None)
+    reader = _Reader({name: _text(value) for name, value in fields.items()}, rules)
+    row = reader.read_card(line)
+    return row or [Problem(line, one.field, one.trouble, one.number) for one in reader.wrong]
 
 
 def read_address(fields: Fields, countries: Collection[str]) -> PostalAddress | list[Problem]:
@@ -210,9 +240,7 @@ class _Reader:
     def read(self, line: int) -> Row:
         """The row; of worth only where nothing was wrong."""
         user_code = self._user_code()
-        reference = self._values.get("reference") or None
-        if reference is not None and not _REFERENCE.fullmatch(reference):
-            self._note("reference", Trouble.REFERENCE)
+        reference = self._reference()
         if not self._values.get("user_code"):
             if not self._rules.may_generate:
                 self._note("user_code", Trouble.NOT_GENERATED)
@@ -240,6 +268,21 @@ class _Reader:
                 reference=reference,
             ),
             card=self._card(kind),
+        )
+
+    def read_card(self, line: int) -> CardRow | None:
+        """The card that is given; None where something was wrong."""
+        user_code, reference = self._user_code(), self._reference()
+        if not (self._values.get("user_code") or reference):
+            self._note("user_code", Trouble.WHO)
+        name, card = self._required("name"), self._card(WantedCard.BANK)
+        ends = self._values.get("ends") or None
+        if ends is not None and not _LAST4.fullmatch(ends):
+            self._note("ends", Trouble.ENDS)
+        if card is None or self.wrong:
+            return None
+        return CardRow(
+            line=line, user_code=user_code, reference=reference, name=name, card=card, ends=ends
         )
 
     def _note(self, field: str, trouble: Trouble, number: int = 0) -> None:
@@ -273,6 +316,12 @@ class _Reader:
         if self._rules.check_characters and not has_check_character(user_code):
             self._note("user_code", Trouble.CHECK_CHARACTER)
         return user_code
+
+    def _reference(self) -> str | None:
+        reference = self._values.get("reference") or None
+        if reference is not None and not _REFERENCE.fullmatch(reference):
+            self._note("reference", Trouble.REFERENCE)
+        return reference
 
     def address(self) -> PostalAddress:
         """Likewise, of the address alone."""

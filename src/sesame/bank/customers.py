@@ -211,14 +211,15 @@ def _card_rows(
     ]
     rows = iter(
         [
-            _card_row(number, card, known)
+            card_row(number, card, known)
             for (number, card), known in zip(cards, registered, strict=True)
         ]
     )
     return [list(islice(rows, len(customer.cards))) for customer in customers]
 
 
-def _card_row(number: int, card: NewCard, registered: Registered) -> NewCardRow:
+def card_row(number: int, card: NewCard, registered: Registered) -> NewCardRow:
+    """*card*, as custody *registered* it, as it is written: its owner's card of that *number*."""
     return NewCardRow(
         card_number=number,
         kind=card.kind,

@@ -76,6 +76,8 @@ class Event(StrEnum):
     RETIRED = "card-retired"
     NEW_NUMBER = "number-reissued"
     LOWERED = "counter-lowered"
+    BANK_CARD = "bank-card-given"
+    BANK_CARD_INSTEAD = "bank-card-replaced"  # and the one that it replaces makes no codes now
     OTHER = "other"  # what a later version tells of and this one does not know
 
 
@@ -121,6 +123,8 @@ CHANNELS: Mapping[Event, Channel] = {
     Event.RETIRED: Channel(Letter.INSTEAD),
     Event.NEW_NUMBER: Channel(Letter.NEVER),  # it comes by post itself
     Event.LOWERED: Channel(Letter.INSTEAD),
+    Event.BANK_CARD: Channel(Letter.INSTEAD),
+    Event.BANK_CARD_INSTEAD: Channel(Letter.INSTEAD),
     Event.OTHER: Channel(Letter.INSTEAD),
 }
 

@@ -197,6 +197,8 @@ def _stops(event: str, said: _Stopped, user_code: str) -> CardMoves | None:
             moves = CardMoves(held=held, retired=retired, reason=said.reason or RETURNED_MAIL)
         case "card-retired":
             moves = CardMoves(retired=(said.card,))
+        case "bank-card-given":
+            moves = CardMoves(retired=_listed(said.retired))
         case "approval-decided" if said.about == shown(user_code):
             moves = CardMoves(retired=_listed(said.retired))
         case "staff-closed" if said.staff == shown(user_code):
@@ -211,7 +213,15 @@ def _listed(numbers: _Numbers) -> tuple[int, ...]:
 
 
 _STOPPING = frozenset(
-    {"hold", "opposition", "mail-returned", "card-retired", "approval-decided", "staff-closed"}
+    {
+        "hold",
+        "opposition",
+        "mail-returned",
+        "card-retired",
+        "bank-card-given",
+        "approval-decided",
+        "staff-closed",
+    }
 )
 
 _decode = msgspec.json.Decoder(_Said).decode

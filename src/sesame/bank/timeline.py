@@ -130,6 +130,13 @@ def _enrolment(said: Mapping[str, Any]) -> Iterator[Clause]:
     yield Clause("enrolment", {}, tuple(int(number) for number, _, _ in said["cards"]))
 
 
+def _bank_card(said: Mapping[str, Any]) -> Iterator[Clause]:
+    """The cards that were given, and those in whose place they come."""
+    yield Clause("bank-card-given", {}, tuple(int(number) for number, _, _ in said["cards"]))
+    if retired := tuple(int(number) for (number,) in said["retired"]):
+        yield Clause("bank-card-replaced", {}, retired)
+
+
 def _request(said: Mapping[str, Any]) -> Iterator[Clause]:
     yield Clause("approval-requested", {"kind": str(said["kind"])})
 
@@ -190,6 +197,7 @@ _MAKERS: Mapping[str, Callable[[Mapping[str, Any]], Iterator[Clause]]] = {
     "enrolment": _enrolment,
     "address-changed": _address,
     "opposition": _opposition,
+    "bank-card-given": _bank_card,
     "approval-requested": _request,
     "approval-decided": _decision,
 }

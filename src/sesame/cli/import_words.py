@@ -1,4 +1,4 @@
-"""What is wrong with a line of an import, and what to do about it; nothing of what stands there."""
+"""What is wrong with a line of customers or cards, and what to do; nothing of what stands there."""
 
 from collections.abc import Mapping
 
@@ -100,6 +100,8 @@ PROBLEMS: Mapping[Trouble, str] = {
         "«\u00a0sesame keys list\u00a0», ou l’option --key."
     ),
     Trouble.LAST_ATC: N_("le dernier ATC vu est un nombre de 0 à 65534."),
+    Trouble.ENDS: N_("les quatre derniers chiffres de la carte qui se termine, ou rien."),
+    Trouble.WHO: N_("dites à qui est la carte\u00a0: code utilisateur, ou référence."),
     Trouble.TWICE: N_("le même est à la ligne {number}. Gardez celle qui est juste."),
     Trouble.USER_CODE_TAKEN: N_(
         "quelqu’un l’a déjà, ou l’a eu. Comparez avec la base\u00a0; il n’est pas redonné."
@@ -112,6 +114,24 @@ PROBLEMS: Mapping[Trouble, str] = {
         "quelqu’un a déjà une carte de ce numéro et de ce PSN. Cherchez à qui elle est."
     ),
     Trouble.REFERENCE_TAKEN: N_("un autre client a cette référence. Cherchez qui des deux."),
+    Trouble.NO_CUSTOMER: N_(
+        "aucun client inscrit n’est celui de cette ligne. Cherchez à qui est la carte."
+    ),
+    Trouble.ANOTHER_NAME: N_(
+        "le client inscrit a un autre nom. Vérifiez à qui est la carte\u00a0; si c’est bien lui, "
+        "écrivez son nom comme la banque le connaît."
+    ),
+    Trouble.NO_SUCH_CARD: N_(
+        "ce client n’a pas d’autre carte bancaire qui finisse ainsi. Corrigez, ou laissez vide."
+    ),
+    Trouble.SEVERAL_CARDS: N_(
+        "{number} cartes de ce client finissent ainsi. Laissez vide\u00a0: au guichet, une "
+        "opposition termine la bonne."
+    ),
+    Trouble.NO_ROOM: N_(
+        "ce client a déjà {number} cartes. Dites dans ends laquelle se termine, ou faites-en "
+        "retirer une au guichet."
+    ),
 }
 # Of the file as a whole.
 FILE: Mapping[str, str] = {

@@ -128,6 +128,8 @@ NOTICES: Mapping[str, str] = {
     "mail-returned-held": N_("Courrier revenu, carte bloquée"),
     "resync": N_("Carte remise au pas"),
     "counter-lowered": N_("Compteur d’une carte corrigé"),
+    "bank-card-given": N_("Carte bancaire ajoutée"),
+    "bank-card-replaced": N_("Carte bancaire remplacée"),
 }
 _TRIES = N_("Essais restants : {tries}, et {known} de plus sur un navigateur connu.")
 _TRIES_KNOWN_SUSPENDED = N_(

@@ -79,6 +79,7 @@ class Purpose(StrEnum):
     REMIND = "have reminders written"
     LIMIT = "ask for a limit"
     LOWER = "ask for a lower counter"
+    BANK_CARDS = "ask for bank cards"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ _NUMBER = N_("Matricule : {number}")
 _ROLES = N_("Rôles : {roles}")
 
 _DIGEST = 12  # characters that are shown
+_GROUP = 8  # characters, where a digest is shown whole and compared by eye or ear
 
 _PIN_WAITS = N_(
     "La lettre du code secret attend. Rappelez l’abonné au numéro que la banque connaît, et "
@@ -126,6 +127,31 @@ def _counter(asked: Asked, say: Say) -> Iterator[str]:
     )
 
 
+def _file(asked: Asked, say: Say) -> str:
+    count = asked.payload["count"]
+    if count == 1:
+        return say(N_("fichier d’une ligne"))
+    return say(N_("fichier de {count} lignes")).format(count=count)
+
+
+def _bank_cards(asked: Asked, say: Say) -> Iterator[str]:
+    digest = str(asked.payload["sha256"])
+    groups = [digest[at : at + _GROUP] for at in range(0, len(digest), _GROUP)]
+    yield say(N_("Empreinte SHA-256 du fichier : {digest}")).format(digest=" ".join(groups))
+    yield say(
+        N_(
+            "À comparer en entier à celle que le service des cartes a donnée par un autre moyen "
+            "que le fichier."
+        )
+    )
+    yield say(
+        N_(
+            "Les cartes du fichier font alors des codes Sésame ; celles qu’elles remplacent n’en "
+            "font plus."
+        )
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worded:
     """The words of a kind. `title` is French, for the page to translate."""
@@ -146,6 +172,9 @@ WORDED: Mapping[Kind, Worded] = {
         title=N_("Changer une limite du guichet"), about=_limit_name, details=_limit
     ),
     Kind.COUNTER: Worded(title=N_("Abaisser le compteur attendu d’une carte"), details=_counter),
+    Kind.BANK_CARDS: Worded(
+        title=N_("Donner des cartes bancaires à des abonnés"), about=_file, details=_bank_cards
+    ),
     Kind.ISSUE: Worded(title=N_("Envoyer cartes et lecteurs"), about=_many, details=_issue),
     Kind.REPRINT_PIN: Worded(
         title=N_("Un nouveau code secret, donc une nouvelle carte"), details=_reprint

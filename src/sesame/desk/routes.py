@@ -18,6 +18,7 @@ from sesame.desk.addresses import (
     post_address,
     post_confirm,
 )
+from sesame.desk.bank_cards import BANK_CARDS, get_bank_cards, post_bank_cards
 from sesame.desk.campaign import REMIND, WHO, get_campaign, get_who, post_remind
 from sesame.desk.codes import CODES, get_codes, post_codes
 from sesame.desk.counter import get_counter, post_counter
@@ -120,6 +121,7 @@ def routes(desk: Desk) -> list[BaseRoute]:
         route(LIST, GET=get_list),
         route(NUMBER, GET=get_number, POST=post_number),
         route(COUNTER, GET=get_lowering, POST=post_lowering),
+        route(BANK_CARDS, GET=get_bank_cards, POST=post_bank_cards),
         route(SHOW, GET=get_show, POST=post_show),
         route(NEW_NUMBER, GET=get_new_number, POST=post_new_number),
         route(CAMPAIGN, GET=get_campaign),

@@ -94,6 +94,8 @@ WORDS: Mapping[str, str] = {
     "card-made": N_("Carte faite ({card})."),
     "renewal": N_("Carte commandée à la place d’une autre ({card}) : {why}."),
     "card-retired": N_("Carte retirée ({card}) : {why}."),
+    "bank-card-given": N_("Carte bancaire ajoutée ({card}), d’après le service des cartes."),
+    "bank-card-replaced": N_("Carte retirée ({card}) : la carte bancaire ajoutée la remplace."),
     "letter-ordered": N_("À envoyer : {letter}."),
     "mail-returned": N_("Courrier revenu : {letter}, référence {reference}."),
     "address-changed": N_("Adresse changée."),
@@ -135,6 +137,7 @@ KINDS: Mapping[str, str] = {
     Kind.SHOW_NUMBER: N_("affichage du numéro entier d’une carte"),
     Kind.LIMITS: N_("changement d’une limite du guichet"),
     Kind.COUNTER: N_("abaissement du compteur attendu d’une carte"),
+    Kind.BANK_CARDS: N_("cartes bancaires d’un fichier"),
 }
 DOORS: Mapping[str, str] = {
     Door.PORTAL: N_("sur Coop@net"),
@@ -163,6 +166,7 @@ WHY: Mapping[str, str] = {
     "expiry": N_("fin de validité"),
     "counter": N_("compteur bientôt au bout"),
     "succeeded": N_("la suivante a servi"),
+    "card-service": N_("d’après le service des cartes"),
 }
 LETTERS: Mapping[str, str] = {
     "card": N_("lettre avec la carte"),

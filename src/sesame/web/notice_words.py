@@ -130,6 +130,20 @@ WORDS: Mapping[str, _Words] = {
         N_("Le compteur de votre carte a été corrigé chez nous"),
         N_("Il était trop haut. Les prochains codes Sésame de cette carte servent sur {portal}."),
     ),
+    "bank-card-given": _Words(
+        N_("Une carte bancaire fait des codes Sésame pour vous"),
+        N_(
+            "Ses codes ouvrent désormais vos comptes sur {portal}. Ceux qui les ouvraient déjà les "
+            "ouvrent toujours."
+        ),
+    ),
+    "bank-card-replaced": _Words(
+        N_("Une nouvelle carte bancaire fait des codes Sésame pour vous"),
+        N_(
+            "Ses codes ouvrent désormais vos comptes sur {portal}. Ceux de la carte qu’elle "
+            "remplace ne les ouvrent plus."
+        ),
+    ),
     "other": _Words(
         N_("Votre accès à {portal} a été modifié"),
         N_("Appelez-nous pour en savoir plus."),
