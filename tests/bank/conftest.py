@@ -10,6 +10,7 @@ import pytest
 from sesame.store.schema import erase, migrate
 from tests.bank.branch import Branch, enrol_everybody, open_bank
 from tests.bank.vaults import FileVault, ServerVault, Vault
+from tests.bureaux import Works, open_works
 from tests.places import Place, Where, url_of
 from tests.postgresql import Cluster
 
@@ -93,3 +94,26 @@ def _enrol(where: Where) -> None:
         await bank.store.close()
 
     asyncio.run(fill())
+
+
+@pytest.fixture(
+    params=["file", pytest.param("server", marks=pytest.mark.needs("postgresql"))],
+    ids=["sqlite", "postgresql"],
+)
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database, of one kind and then of the other."""
+    if request.param == "file":
+        url = f"sqlite:///{tmp_path / 'bank.db'}"
+        migrate(url)
+        return url
+    place: Place = request.getfixturevalue("migrated_server")
+    place.write(erase)
+    return place.url
+
+
+@pytest.fixture
+async def works(empty: str, tmp_path: Path) -> AsyncIterator[Works]:
+    """A bank that issues cards."""
+    works = await open_works(empty, tmp_path)
+    yield works
+    await works.bank.store.close()

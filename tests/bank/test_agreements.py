@@ -193,3 +193,26 @@ def test_a_card_that_was_ordered_by_a_grant(
     line = f'{{"event":"card-ordered","request":"{row.id.hex()}"}}'
     agreements.look("VERA2345", 7, line.encode())
     assert (not list(agreements.findings([], {row.id: row}, [], {}))) == agrees
+
+
+@pytest.mark.parametrize("event", ["bank-card-given", "bank-card-ended"])
+@pytest.mark.parametrize(
+    ("kind", "verdict", "asked_by", "agrees"),
+    [
+        ("bank-cards", "approved", "A", True),
+        ("bank-cards", "approved", "B", False),
+        ("bank-cards", "refused", "A", False),
+        ("bank-cards", None, "A", False),
+        ("issue", "approved", "A", False),
+    ],
+)
+def test_a_bank_card_that_was_given_by_a_grant(
+    event: str, kind: str, verdict: str | None, asked_by: str, *, agrees: bool
+) -> None:
+    """Names a request for a file, which two agreed to, and who asked."""
+    row = ApprovalRow(b"\x07" * 16, kind, "_0000000", None, b"{}", "", "_A", 1, 2, verdict, "_B", 2)
+    agreements = Agreements()
+    line = f'{{"event":"{event}","request":"{row.id.hex()}","asked_by":"{asked_by}"}}'
+    agreements.look("VERA2345", 7, line.encode())
+    assert (not list(agreements.findings([], {row.id: row}, [], {}))) == agrees
+    assert list(agreements.findings([], {}, [], {}))

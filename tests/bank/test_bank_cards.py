@@ -3,17 +3,18 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import Sequence
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, select, update
 
 from sesame.bank.approvals import Asked, Kind, Verdict
 from sesame.bank.approving import decide
+from sesame.bank.auditing import audit
 from sesame.bank.bank_cards import CardCounts, Giving, ask_for_bank_cards, find_grant
 from sesame.bank.customer_file import FileFormat, Problem, Trouble
 from sesame.bank.customers import CardKind, NewCard, NewCustomer, enrol
@@ -32,16 +33,18 @@ from sesame.custody.custodian import KeyRef
 from sesame.emv.pan import Pan, luhn_digit
 from sesame.postal import LetterFormat
 from sesame.store.backup import back_up
+from sesame.store.bank_cards import Gift, take_gifts
+from sesame.store.begun import BEGUN_COUNTERS
 from sesame.store.buckets import bucket_of
-from sesame.store.cards import CardState, set_card_state
+from sesame.store.cards import CARDS, CardState, set_card_state
 from sesame.store.engine import open_store
+from sesame.store.errors import EnrolledMeanwhile, StepLost
+from sesame.store.holds import insert_own_holds, put_desk_hold
 from sesame.store.notices import NOTICES
-from sesame.store.schema import erase as empty_all
 from sesame.store.schema import migrate
 from tests.bank.branch import attempt
 from tests.bureaux import Works, address_of, open_works
 from tests.desk.office import ADDRESS
-from tests.places import Place
 from tests.portal.town import Customer
 
 HEADER = "user_code,reference,name,pan,psn,dki,last_atc,ends\n"
@@ -77,29 +80,6 @@ def file_of(*rows: str) -> bytes:
 def digest(file: bytes) -> str:
     """Its SHA-256."""
     return hashlib.sha256(file).hexdigest()
-
-
-@pytest.fixture(
-    params=["file", pytest.param("server", marks=pytest.mark.needs("postgresql"))],
-    ids=["sqlite", "postgresql"],
-)
-def empty(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database, of one kind and then of the other."""
-    if request.param == "file":
-        url = f"sqlite:///{tmp_path / 'bank.db'}"
-        migrate(url)
-        return url
-    place: Place = request.getfixturevalue("migrated_server")
-    place.write(empty_all)
-    return place.url
-
-
-@pytest.fixture
-async def works(empty: str, tmp_path: Path) -> AsyncIterator[Works]:
-    """A bank with issuers and officers."""
-    works = await open_works(empty, tmp_path)
-    yield works
-    await works.bank.store.close()
 
 
 async def new_customer(
@@ -157,7 +137,9 @@ async def go_through(
 ) -> tuple[CardCounts, list[Problem]]:
     """What becomes of the rows."""
     problems: list[Problem] = []
-    giving = Giving(bank=works.bank, keys={1: KeyRef("dpa-01")}, grant=grant, tell=problems.append)
+    giving = Giving(
+        bank=works.bank, keys={1: KeyRef("dpa-01")}, grant=grant, by="Aubry", tell=problems.append
+    )
     return await giving.read(BytesIO(file), FileFormat.CSV), problems
 
 
@@ -194,6 +176,12 @@ async def told(works: Works) -> list[tuple[str, str]]:
     return [(row.user_code, row.event) for row in rows]
 
 
+async def is_whole(works: Works) -> bool:
+    """Whether an auditor finds that chains, cards and requests agree."""
+    report = await audit(works.bank.store, None)
+    return report.findings == []
+
+
 async def test_another_card_beside_the_one_that_ends_later(works: Works) -> None:
     """Both make codes; a row of the same card ends the old one when it names it."""
     nora = await new_customer(works, "Nora Weil", 1)
@@ -204,6 +192,8 @@ async def test_another_card_beside_the_one_that_ends_later(works: Works) -> None
     assert isinstance(await log_in(works, nora), Accepted)
     ends = row(nora, pan_of(2), atc="7", ends=pan_of(1)[-4:])
     assert await give(works, ends) == CardCounts(ended=1)
+    said = await last_line(works, nora)
+    assert (said["event"], said["retired"], said["by"]) == ("bank-card-ended", [[1]], "Aubry")
     assert await states(works, nora) == [CardState.RETIRED, CardState.ACTIVE]
     assert not isinstance(await log_in(works, nora), Accepted)
     assert isinstance(await log_in(works, second), Accepted)
@@ -211,6 +201,7 @@ async def test_another_card_beside_the_one_that_ends_later(works: Works) -> None
         (nora.user_code, "bank-card-given"),
         (nora.user_code, "card-retired"),
     ]
+    assert await is_whole(works)
     assert await give(works, ends.replace("Nora", "NORA")) == CardCounts(there=1)
     assert len(await told(works)) == 2
 
@@ -226,7 +217,8 @@ async def test_in_the_place_of_a_card_with_the_same_number(works: Works) -> None
     said = await last_line(works, nora)
     assert said["event"] == "bank-card-given"
     assert (said["cards"], said["retired"]) == ([[2, nora.record.profile, 30]], [[1]])
-    assert said["request"] == grant.id.hex()
+    assert (said["request"], said["by"]) == (grant.id.hex(), "Aubry")
+    assert await is_whole(works)
     assert said["asked_by"] in works.issuers[0].user_code
     assert await told(works) == [(nora.user_code, "bank-card-replaced")]
     renewed.atc = 30
@@ -266,14 +258,152 @@ async def test_whose_it_is_by_the_institutions_own_number(works: Works) -> None:
 
 
 async def test_two_rows_of_one_customer(works: Works) -> None:
-    """One after the other, in the order of the file: the third has no room."""
-    nora = await new_customer(works, "Nora Weil")
-    file = file_of(*(row(nora, pan_of(number)) for number in (1, 2, 3)))
+    """Whoever stands there twice, by whichever of their codes, is told the second time."""
+    nora = await new_customer(works, "Nora Weil", reference="C-17")
+    file = file_of(
+        row(nora, pan_of(1)),
+        row(nora, pan_of(2)),
+        row("", pan_of(3), name="Nora Weil", reference="C-17"),
+    )
+    expected = [
+        Problem(3, "user_code", Trouble.TWICE, 2),
+        Problem(4, "reference", Trouble.TWICE, 2),
+    ]
+    for grant in (None, await granted(works, file)):
+        counts, problems = await go_through(works, file, grant)
+        assert (counts, problems) == (CardCounts(given=1, refused=2), expected)
+
+
+async def test_no_room_for_a_third(works: Works) -> None:
+    """Nobody has more than two: one has to end."""
+    nora = await new_customer(works, "Nora Weil", 1)
+    await give(works, row(nora, pan_of(2)))
+    file = file_of(row(nora, pan_of(3)))
+    counts, problems = await go_through(works, file, None)
+    assert (counts, problems) == (
+        CardCounts(refused=1),
+        [Problem(2, "pan", Trouble.NO_ROOM, 2)],
+    )
+    await give(works, row(nora, pan_of(3), ends=pan_of(1)[-4:]))
+    assert await states(works, nora) == [CardState.RETIRED, CardState.ACTIVE, CardState.ACTIVE]
+
+
+async def test_the_file_of_before_ends_nothing_that_came_since(works: Works) -> None:
+    """Renewed twice under one number: each file again, and the older one, changes nothing."""
+    nora = await new_customer(works, "Nora Weil", 1)
+    pan = pan_of(1)
+    first = row(nora, pan, psn="01", ends=pan[-4:])
+    second = row(nora, pan, psn="02")
+    assert await give(works, first) == CardCounts(given=1)
+    assert await give(works, second) == CardCounts(given=1)
+    for again in (first, second, first):
+        assert await give(works, again) == CardCounts(there=1)
+    assert await states(works, nora) == [CardState.RETIRED, CardState.ACTIVE, CardState.ACTIVE]
+    third = with_card(nora, pan, "02")
+    assert isinstance(await log_in(works, third), Accepted)
+    assert await give(works, row(nora, pan, psn="02", ends=pan[-4:])) == CardCounts(ended=1)
+    assert await states(works, nora) == [CardState.RETIRED, CardState.RETIRED, CardState.ACTIVE]
+    assert await give(works, second) == CardCounts(there=1)
+    assert isinstance(await log_in(works, third), Accepted)
+
+
+@pytest.mark.parametrize("state", [CardState.RETIRED, CardState.HELD])
+async def test_a_card_that_was_stopped_replaces_none(works: Works, state: CardState) -> None:
+    """Whose new card was held or retired meanwhile keeps the old one."""
+    nora = await new_customer(works, "Nora Weil", 1)
+    await give(works, row(nora, pan_of(2)))
+    key = (bucket_of(nora.user_code), nora.user_code)
+    await works.bank.store.write(lambda connection: set_card_state(connection, key, 2, state))
+    file = file_of(row(nora, pan_of(2), ends=pan_of(1)[-4:]))
     counts, problems = await go_through(works, file, await granted(works, file))
-    assert counts == CardCounts(given=2, refused=1)
-    assert problems == [Problem(4, "pan", Trouble.NO_ROOM, 2)]
-    for number in (1, 2):
-        assert isinstance(await log_in(works, with_card(nora, pan_of(number))), Accepted)
+    assert counts == CardCounts(refused=1)
+    assert problems == [Problem(2, "pan", Trouble.CARD_STOPPED)]
+    assert await states(works, nora) == [CardState.ACTIVE, state]
+
+
+async def test_whoever_holds_their_codes_is_given_none(works: Works) -> None:
+    """Until they lift their own hold, or the desk takes over."""
+    nora = await new_customer(works, "Nora Weil", 1)
+    key = (bucket_of(nora.user_code), nora.user_code)
+
+    def hold(connection: Connection) -> None:
+        insert_own_holds(connection, key, [1], reason="", release_hash=bytes(32), at=1)
+        connection.execute(
+            update(CARDS).where(CARDS.c.user_code == nora.user_code).values(state=CardState.HELD)
+        )
+
+    await works.bank.store.write(hold)
+    file = file_of(row(nora, pan_of(2), ends=pan_of(1)[-4:]))
+    grant = await granted(works, file)
+    counts, problems = await go_through(works, file, grant)
+    assert (counts, problems) == (
+        CardCounts(refused=1),
+        [Problem(2, "pan", Trouble.OWN_HOLD)],
+    )
+    await works.bank.store.write(
+        lambda connection: put_desk_hold(
+            connection, key, 1, by=works.office.ada.user_code, reason="stolen", at=2
+        )
+    )
+    assert await go_through(works, file, grant) == (CardCounts(given=1), [])
+    assert await states(works, nora) == [CardState.RETIRED, CardState.ACTIVE]
+
+
+async def test_somebody_else_was_faster(works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The batch is planned again, and what is wrong with a row is told once."""
+    nora = await new_customer(works, "Nora Weil", 1)
+    otto = await new_customer(works, "Otto Weil")
+    file = file_of(row(nora, pan_of(2)), row(otto, pan_of(1)))
+    grant = await granted(works, file)
+    left = [StepLost(), EnrolledMeanwhile()]
+
+    def late(connection: Connection, gifts: Sequence[Gift], *, unsure_for: int) -> None:
+        if left:
+            raise left.pop()
+        take_gifts(connection, gifts, unsure_for=unsure_for)
+
+    monkeypatch.setattr("sesame.bank.bank_cards.take_gifts", late)
+    counts, problems = await go_through(works, file, grant)
+    assert (counts, problems) == (
+        CardCounts(given=1, refused=1),
+        [Problem(3, "pan", Trouble.CARD_TAKEN)],
+    )
+    assert await told(works) == [(nora.user_code, "bank-card-given")]
+
+
+async def test_json_lines(works: Works) -> None:
+    """The same fields, an object a line."""
+    nora = await new_customer(works, "Nora Weil")
+    fields = {"user_code": nora.user_code, "name": "Nora Weil", "pan": pan_of(2), "psn": "00"}
+    line = json.dumps({**fields, "dki": "01", "last_atc": None}).encode() + b"\n"
+    counts = CardCounts()
+    giving = Giving(
+        bank=works.bank,
+        keys={1: KeyRef("dpa-01")},
+        grant=None,
+        by="Aubry",
+        tell=print,
+        counts=counts,
+    )
+    assert await giving.read(BytesIO(line), FileFormat.JSON_LINES) == CardCounts(given=1)
+
+
+async def test_what_a_given_card_began_with_is_looked_at(tmp_path: Path) -> None:
+    """Whoever has the tables of SQLite, where no trigger is, and lowers it is found by its line."""
+    migrate(f"sqlite:///{tmp_path / 'bank.db'}")
+    works = await open_works(f"sqlite:///{tmp_path / 'bank.db'}", tmp_path)
+    nora = await new_customer(works, "Nora Weil", 1)
+    await give(works, row(nora, pan_of(2), atc="30"))
+    assert await is_whole(works)
+
+    def lower(connection: Connection) -> None:
+        for table in (BEGUN_COUNTERS, CARDS):
+            mine = (table.c.user_code == nora.user_code, table.c.card_number == 2)
+            connection.execute(update(table).where(*mine).values(last_atc=3))
+
+    await works.bank.store.write(lower)
+    assert not await is_whole(works)
+    await works.bank.store.close()
 
 
 async def test_more_rows_than_a_commit_has(works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -291,6 +421,7 @@ async def test_more_rows_than_a_commit_has(works: Works, monkeypatch: pytest.Mon
         bank=works.bank,
         keys={1: KeyRef("dpa-01")},
         grant=grant,
+        by="Aubry",
         tell=print,
         after=stop,
     )
@@ -331,18 +462,19 @@ async def test_more_rows_than_a_commit_has(works: Works, monkeypatch: pytest.Mon
 )
 async def test_what_is_wrong(works: Works, wrong: str, problem: tuple[str, Trouble]) -> None:
     """It is told by its line and its field, and the row beside it is done."""
-    nora = await new_customer(works, "Nora Weil", 1, reference="C-17")
-    await new_customer(works, "Otto Weil", 9)
-    file = file_of(wrong, row(nora, pan_of(5)))
+    await new_customer(works, "Nora Weil", 1, reference="C-17")
+    otto = await new_customer(works, "Otto Weil", 9)
+    file = file_of(wrong, row(otto, pan_of(5)))
     counts, problems = await go_through(works, file, await granted(works, file))
     assert counts == CardCounts(given=1, refused=1)
     assert [(one.line, one.field, one.trouble) for one in problems] == [(2, *problem)]
 
 
-async def test_a_file_that_is_another_kinds(works: Works) -> None:
-    """A column of an import is none of this file; a card that stands twice counts once."""
+async def test_a_card_that_stands_there_twice(works: Works) -> None:
+    """Counts once, whoever's it is."""
     nora = await new_customer(works, "Nora Weil")
-    file = file_of(row(nora, pan_of(2)), row(nora, pan_of(2)))
+    otto = await new_customer(works, "Otto Weil")
+    file = file_of(row(nora, pan_of(2)), row(otto, pan_of(2)))
     counts, problems = await go_through(works, file, None)
     assert counts == CardCounts(given=1, refused=1)
     assert problems == [Problem(3, "pan", Trouble.TWICE, 2)]
@@ -358,15 +490,13 @@ async def test_a_rehearsal_keeps_nothing(works: Works) -> None:
 
 
 async def test_two_cards_that_end_alike(works: Works) -> None:
-    """Which one is meant nobody knows: neither ends."""
-    nora = await new_customer(works, "Nora Weil")
+    """The new one replaces both."""
+    nora = await new_customer(works, "Nora Weil", 1)
     pan = pan_of(1)
-    await give(works, row(nora, pan), row(nora, pan, psn="01"))
-    file = file_of(row(nora, pan, psn="02", ends=pan[-4:]))
-    counts, problems = await go_through(works, file, await granted(works, file))
-    assert counts == CardCounts(refused=1)
-    assert problems == [Problem(2, "ends", Trouble.SEVERAL_CARDS, 2)]
-    assert await states(works, nora) == [CardState.ACTIVE, CardState.ACTIVE]
+    await give(works, row(nora, pan, psn="01"))
+    assert await give(works, row(nora, pan, psn="02", ends=pan[-4:])) == CardCounts(given=1)
+    assert await states(works, nora) == [CardState.RETIRED, CardState.RETIRED, CardState.ACTIVE]
+    assert (await last_line(works, nora))["retired"] == [[1], [2]]
 
 
 async def test_by_no_grant_but_that_of_this_file(works: Works) -> None:

@@ -2,10 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, insert, select, update
@@ -45,33 +44,8 @@ from sesame.store.holds import HOLDS
 from sesame.store.issuing import take_orders
 from sesame.store.notices import NOTICES
 from sesame.store.orders import OrderRow, Wanting, insert_order, list_orders
-from sesame.store.schema import erase, migrate
-from tests.bureaux import Works, open_works, sealed_pins
+from tests.bureaux import Works, sealed_pins
 from tests.desk.office import ADDRESS
-from tests.places import Place
-
-
-@pytest.fixture(
-    params=["file", pytest.param("server", marks=pytest.mark.needs("postgresql"))],
-    ids=["sqlite", "postgresql"],
-)
-def empty(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database, of one kind and then of the other."""
-    if request.param == "file":
-        url = f"sqlite:///{tmp_path / 'bank.db'}"
-        migrate(url)
-        return url
-    place: Place = request.getfixturevalue("migrated_server")
-    place.write(erase)
-    return place.url
-
-
-@pytest.fixture
-async def works(empty: str, tmp_path: Path) -> AsyncIterator[Works]:
-    """A bank that issues cards."""
-    works = await open_works(empty, tmp_path)
-    yield works
-    await works.bank.store.close()
 
 
 async def _orders(works: Works, user_code: UserCode) -> list[OrderRow]:

@@ -380,6 +380,9 @@ def test_first_taken() -> None:
     assert first_taken(lines, 1, 7) == Taken(at=_AT, event="login", door="portal", same=True)
     assert first_taken(lines, 1, 8) == Taken(at=_AT, event="resync", door="portal", same=False)
     assert first_taken(lines, 1, 10) is None
+    given = [_moved("bank-card-given", (3, name, 30)), _moved("login", (3, name, 31))]
+    assert first_taken(given, 3, 30) == Taken(at=_AT, event="", door="portal", same=False)
+    assert first_taken(given, 3, 31) == Taken(at=_AT, event="login", door="portal", same=True)
 
 
 @given(st.lists(st.integers(1, 50), unique=True), st.integers(1, 50))

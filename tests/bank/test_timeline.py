@@ -122,10 +122,8 @@ def test_a_bank_card() -> None:
         Clause("bank-card-replaced", {}, (2,)),
     )
     assert replaced.by == "K7P2M4X"
-    ended = clauses("card-retired", card=2, why="card-service", request="00", asked_by="K7P2M4X")
-    assert [(one.name, one.places["why"], one.cards) for one in ended] == [
-        ("card-retired", "card-service", (2,))
-    ]
+    ended = clauses("bank-card-ended", retired=[[2]], request="00", asked_by="K7P2M4X")
+    assert [(one.name, one.cards) for one in ended] == [("bank-card-ended", (2,))]
 
 
 @pytest.mark.parametrize(

@@ -37,10 +37,11 @@ class Console:
         self.works: Works = runner.run(open_works(url, folder))
         self.works.clock.time = datetime.now(UTC)  # the console's clock is the machine's
         self.nora: UserCode = runner.run(self.works.new_customer("Nora Weil", WantedCard.BANK))
+        self.otto: UserCode = runner.run(self.works.new_customer("Otto Weil", WantedCard.BANK))
 
-    def row(self, pan: str, name: str = "Nora Weil") -> str:
-        """A card for her."""
-        return f"{self.nora},,{name},{pan},00,01,,\n"
+    def row(self, pan: str) -> str:
+        """A card for Nora."""
+        return f"{self.nora},,Nora Weil,{pan},00,01,,\n"
 
     def write(self, *rows: str) -> None:
         """Have the file say so."""
@@ -49,7 +50,7 @@ class Console:
 
     def run(self, *more: str) -> int:
         """The exit status of the command."""
-        named = ["--settings", str(self.settings)]
+        named = ["--settings", str(self.settings), "--by", "Aubry"]
         return main(["customers", "cards", str(self.file), *named, *more])
 
     def grant(self) -> None:
@@ -68,7 +69,7 @@ class Console:
 
     @property
     def cards(self) -> int:
-        """How many she has."""
+        """How many Nora has."""
         return len(self.runner.run(self.works.bank.store.read_access(self.nora)).cards)
 
 
@@ -127,7 +128,7 @@ def test_two_agree_and_it_is_given(console: Console, capsys: pytest.CaptureFixtu
 
 def test_a_broken_row(console: Console, capsys: pytest.CaptureFixture[str]) -> None:
     """It is told, in a file too, without what stands in it; the others go in where that is said."""
-    console.write(console.row(pan_of(2)), console.row(pan_of(3), name="Otto Weil"))
+    console.write(console.row(pan_of(2)), f"{console.otto},,Nora Weil,{pan_of(3)},00,01,,\n")
     console.grant()
     errors = console.folder / "errors.jsonl"
     assert console.run("--errors", str(errors)) == 1
@@ -154,12 +155,25 @@ def test_a_file_of_an_import(console: Console, capsys: pytest.CaptureFixture[str
     assert "Column 3 of the header is none." in capsys.readouterr().err
 
 
+def test_nothing_to_give(
+    console: Console, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A header alone, or more than is read at once: nobody is asked to agree to that."""
+    console.write()
+    assert console.run() == 1
+    assert "This file is empty" in capsys.readouterr().err
+    console.write(console.row(pan_of(2)))
+    monkeypatch.setattr(bank_cards, "_LARGEST", 20)
+    assert console.run() == 1
+    assert "Make several files of it" in capsys.readouterr().err
+
+
 def test_cut_off(
     console: Console, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What was given is told before what went wrong, and the same command does the rest."""
     monkeypatch.setattr("sesame.bank.bank_cards._BATCH", 1)
-    console.write(console.row(pan_of(2)), console.row(pan_of(2)[:-1] + "x"), console.row(pan_of(3)))
+    console.write(console.row(pan_of(2)), console.row(pan_of(2)[:-1] + "x"))
     console.grant()
     read = Giving.read
 
@@ -174,11 +188,11 @@ def test_cut_off(
     said = capsys.readouterr().out
     assert "cut off" in said
     assert _counts(said) == {
-        "rows read": 3,
+        "rows read": 2,
         "given": 1,
         "ended": 0,
         "there already": 0,
-        "refused": 2,
+        "refused": 1,
     }
     assert console.run("--skip-broken") == 3
     assert _counts(capsys.readouterr().out)["there already"] == 1

@@ -197,7 +197,7 @@ async def test_in_english(office: Office, browser: Browser, ines: Person) -> Non
     assert "Ask for bank cards to be given" in await _read(browser, ISSUING)
     form = await _read(browser, BANK_CARDS)
     assert "SHA-256 digest of the file" in form
-    assert "of no other: for 30 days. Each customer is told." in form
+    assert "of no other: for 30 days from the request. Each customer is told." in form
     assert "1 to 1,000,000" in (await _ask(browser, count="0")).text
     await _ask(browser)
     page = await _read(browser, REQUESTS)

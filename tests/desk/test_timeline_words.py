@@ -159,8 +159,8 @@ def test_bank_cards() -> None:
     assert said(Clause("bank-card-replaced", {}, (1,))) == (
         "Carte retirée (carte ••••1234)\xa0: la carte bancaire ajoutée la remplace."
     )
-    assert said(Clause("card-retired", {"why": "card-service"}, (1,))) == (
-        "Carte retirée (carte ••••1234)\xa0: d’après le service des cartes."
+    assert said(Clause("bank-card-ended", {}, (1,))) == (
+        "Carte retirée (carte ••••1234), d’après le service des cartes."
     )
 
 

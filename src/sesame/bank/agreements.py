@@ -16,7 +16,9 @@ import msgspec
 from sesame.bank.approvals import Kind as Asks
 from sesame.bank.approvals import Verdict, content_hash, lowering_of
 from sesame.bank.approving import asked_of
+from sesame.bank.audit import BANK_CARD_GIVEN
 from sesame.bank.audit_chain import Finding, Kind
+from sesame.bank.bank_cards import ENDED
 from sesame.bank.orders import ORDERED
 from sesame.bank.revealing import EVENT as SHOWN
 from sesame.bank.staff import BANK_ITSELF, shown
@@ -28,6 +30,8 @@ from sesame.store.staff import StaffRights
 _MARKS = (b'"request":"', b'"event":"staff-enrolment"')  # as the one spelling of a line has them
 _KEPT = timedelta(days=397) // timedelta(microseconds=1)  # a younger line is not pruned
 _ID = re.compile(r"[0-9a-f]{32}")
+# What is done by a grant that was for many, whose content the line does not bear.
+_GRANTED = {ORDERED: Asks.ISSUE, BANK_CARD_GIVEN: Asks.BANK_CARDS, ENDED: Asks.BANK_CARDS}
 _NO_LINE = 0  # the version of a finding that no line shows
 
 
@@ -43,6 +47,7 @@ class _Said(msgspec.Struct, frozen=True):
     by: str = ""
     kind: str = ""
     about: str = ""
+    asked_by: str = ""
     lowered: tuple[tuple[int, int, int], ...] = ()
 
     def begins(self, staff_code: str) -> bool:
@@ -188,8 +193,9 @@ def _is_agreed_to(change: LimitChangeRow, request: ApprovalRow) -> bool:
 def _agrees(line: _Line, row: ApprovalRow) -> bool:
     """Whether *row* is as *line* says."""
     said = line.said
-    if said.event == ORDERED:  # by a grant that was for many
-        return row.verdict == Verdict.APPROVED and row.kind == Asks.ISSUE
+    if (kind := _GRANTED.get(said.event)) is not None:
+        granted = (row.kind, row.verdict) == (kind, Verdict.APPROVED)
+        return granted and said.asked_by in {"", shown(row.requested_by)}
     try:
         asked = asked_of(row)
         content, fell = content_hash(asked), lowering_of(asked.payload)

@@ -23,6 +23,9 @@ SALT_LENGTH = 16  # bytes
 # Events whose accepted lines bear custody's MAC: they sign in, or at least use a code up.
 SIGN_IN = frozenset({"login", "activation", "release"})
 USE_CODES = SIGN_IN | {"rehearsal", "resync", "code-explained", "rehearsed-together"}
+# Events whose `cards` say what cards begin with: number, profile, last ATC.
+BANK_CARD_GIVEN = "bank-card-given"
+BEGIN_CARDS = frozenset({"enrolment", BANK_CARD_GIVEN})
 _DOMAIN = b"sesame-audit-1\x00"
 
 _encode = msgspec.json.Encoder(order="sorted").encode

@@ -17,7 +17,7 @@ import msgspec
 
 from sesame.bank.approvals import Asked, Kind, Wish, file_of
 from sesame.bank.approving import ask, granted_since
-from sesame.bank.audit import Fact
+from sesame.bank.audit import BANK_CARD_GIVEN, Fact
 from sesame.bank.bank import Bank
 from sesame.bank.customer_file import (
     BANK_CARDS,
@@ -39,6 +39,7 @@ from sesame.store.access import Access
 from sesame.store.aging import NewNotice
 from sesame.store.bank_cards import (
     Gift,
+    HadCard,
     Holder,
     find_by_references,
     find_holders,
@@ -47,15 +48,18 @@ from sesame.store.bank_cards import (
 )
 from sesame.store.buckets import bucket_of
 from sesame.store.cards import CardState, Key, seal_context
-from sesame.store.names import words_of
+from sesame.store.names import is_same_name
 from sesame.store.notices import NOTICE_ID
 from sesame.store.seen import Seen
 
-GIVEN, ENDED = "bank-card-given", "card-retired"  # events of lines
-_REPLACED = "bank-card-replaced"  # what is told where a card was given and another ended
+ENDED = "bank-card-ended"  # the event of a line; `BANK_CARD_GIVEN` is the other
+_TOLD = {  # what is told, by whether a card is given and whether one ends
+    (True, False): "bank-card-given",
+    (True, True): "bank-card-replaced",
+    (False, True): "card-retired",
+}
 _BATCH = 200  # rows of one commit: logins of the same customers wait for it
 _NO_ADDRESS = ""  # it comes from the institution itself
-_BY_CARD_SERVICE = "card-service"  # why a card ended
 
 
 async def ask_for_bank_cards(  # noqa: PLR0913 -- who asks, for which file, why, and from where
@@ -102,14 +106,15 @@ class CardCounts:
 class Giving:
     """How the rows of a file are gone through, and who is told what.
 
-    By a `grant` cards are given; without one everything is tried but the writing, the
-    registration of cards in custody included. `tell` hears of each problem, `after` of each batch
-    that is done.
+    By a `grant` cards are given, and who gave the command stands in their lines (`by`); without
+    one everything is tried but the writing, the registration of cards in custody included. `tell`
+    hears of each problem, `after` of each batch that is done.
     """
 
     bank: Bank
     keys: Mapping[int, KeyRef]  # issuer keys of cards, by DKI
     grant: Asked | None
+    by: str
     tell: Callable[[Problem], None]
     after: Callable[[CardCounts], None] = lambda counts: None  # noqa: ARG005
     counts: CardCounts = field(default_factory=CardCounts)
@@ -127,7 +132,7 @@ class Giving:
             lines = read_fields(file, kind, BANK_CARDS, delimiter=delimiter)
             rows = self._rows(lines, seen)
             while batch := list(islice(rows, _BATCH)):
-                await self._take(batch)
+                await self._take(batch, seen)
                 self.after(self.counts)
         self.after(self.counts)
         return self.counts
@@ -150,21 +155,21 @@ class Giving:
             for problem in row:
                 self.tell(problem)
 
-    async def _take(self, rows: Sequence[CardRow]) -> None:
-        """Do what *rows* say: of one customer one after the other, of all others in one commit."""
+    async def _take(self, rows: Sequence[CardRow], seen: Seen) -> None:
+        """Do what *rows* say in one commit: a customer stands in a file once."""
         references = [row.reference for row in rows if row.reference is not None]
         found = await self.bank.store.read(partial(find_by_references, references=references))
-        left: list[tuple[CardRow, Key]] = []
+        left: dict[Key, CardRow] = {}
         for row in rows:
             key = _whose(row, found)
             if isinstance(key, Problem):
                 self._refuse(key)
+            elif before := seen.first_lines(row.line, [("user_code", key[1])]):
+                self._refuse(Problem(row.line, _named_by(row), Trouble.TWICE, *before.values()))
             else:
-                left.append((row, key))
-        while left:
-            first = {key: row for row, key in reversed(left)}
-            await self._take_each(first)
-            left = [(row, key) for row, key in left if first[key] is not row]
+                left[key] = row
+        if left:
+            await self._take_each(left)
 
     async def _take_each(self, rows: Mapping[Key, CardRow]) -> None:
         plans = await until_taken(self.bank.limits.lost_swaps, partial(self._attempt, rows))
@@ -222,23 +227,24 @@ class Giving:
         known: Registered,
     ) -> Gift:
         card = card_row(number, row.card, known) if plan.gives else None
-        facts: dict[str, Fact] = {"request": grant.id.hex(), "asked_by": shown(grant.requested_by)}
+        facts: dict[str, Fact] = {
+            "retired": [[ended] for ended in plan.ends],
+            "request": grant.id.hex(),
+            "asked_by": shown(grant.requested_by),
+            "by": self.by,
+        }
         if card is not None:
-            event = GIVEN
             facts["cards"] = [[number, card.profile, card.last_atc]]
-            facts["retired"] = [[ended] for ended in plan.ends]
-        else:
-            event, (ended,) = ENDED, plan.ends
-            facts |= {"card": ended, "why": _BY_CARD_SERVICE}
-        bank = self.bank
+        bank, event = self.bank, ENDED if card is None else BANK_CARD_GIVEN
         move = plan_move(
             access, event, facts, now=bank.now(), salt=salt_of(bank), address=_NO_ADDRESS
         )
-        told = _REPLACED if plan.gives and plan.ends else event
-        said = msgspec.json.encode(
-            {"last4": [row.card.record.pan.last4 if plan.gives else row.ends]}
+        last4 = row.ends if card is None else card.last4
+        notice = NewNotice(
+            id=bank.random_bytes(NOTICE_ID),
+            event=_TOLD[plan.gives, bool(plan.ends)],
+            facts=msgspec.json.encode({"last4": [last4]}),
         )
-        notice = NewNotice(id=bank.random_bytes(NOTICE_ID), event=told, facts=said)
         return Gift(move=move, card=card, ends=plan.ends, notice=notice)
 
     def _refuse(self, problem: Problem) -> None:
@@ -251,7 +257,7 @@ class _Plan:
     """What a row still asks for."""
 
     gives: bool
-    ends: tuple[int, ...]  # the number of a card, or none
+    ends: tuple[int, ...]  # the numbers of cards
 
 
 def _whose(row: CardRow, by_reference: Mapping[str, Key]) -> Key | Problem:
@@ -277,33 +283,51 @@ def _plan(
     """
     if holder is None:
         return Problem(row.line, _named_by(row), Trouble.NO_CUSTOMER)
-    if words_of(holder.name) != words_of(row.name):
+    if not is_same_name(holder.name, row.name):
         return Problem(row.line, "name", Trouble.ANOTHER_NAME)
     if owner is not None and owner[0] != key:
         return Problem(row.line, "pan", Trouble.CARD_TAKEN)
-    there = None if owner is None else owner[1]
+    there = next((card for card in holder.cards if owner and card.number == owner[1]), None)
     ends = _to_end(row, holder, there)
     if isinstance(ends, Problem):
         return ends
-    living = sum(card.state != CardState.RETIRED for card in holder.cards) - len(ends)
-    if there is None and living >= most:
-        return Problem(row.line, "pan", Trouble.NO_ROOM, most)
-    return _Plan(there is None, ends)
+    plan = _Plan(there is None, ends)
+    trouble = _barred(plan, holder, there, most=most)
+    if trouble is None:
+        return plan
+    return Problem(row.line, "pan", trouble, most if trouble is Trouble.NO_ROOM else 0)
 
 
-def _to_end(row: CardRow, holder: Holder, there: int | None) -> tuple[int, ...] | Problem:
-    """The number of the card that ends, as far as it still lives: never the one that is *there*."""
+def _to_end(row: CardRow, holder: Holder, there: HadCard | None) -> tuple[int, ...] | Problem:
+    """The numbers of the cards that end, as far as they live.
+
+    Only such as were there before the card of the row: it is what replaces them, and none that
+    came since.
+    """
     if row.ends is None:
         return ()
     named = [
         card
         for card in holder.cards
-        if card.number != there and card.kind == CardKind.BANK and card.last4 == row.ends
+        if card.kind == CardKind.BANK
+        and card.last4 == row.ends
+        and (there is None or card.number < there.number)
     ]
     if not named:
         return Problem(row.line, "ends", Trouble.NO_SUCH_CARD)
-    ends = tuple(card.number for card in named if card.state != CardState.RETIRED)
-    return ends if len(ends) <= 1 else Problem(row.line, "ends", Trouble.SEVERAL_CARDS, len(ends))
+    return tuple(card.number for card in named if card.state != CardState.RETIRED)
+
+
+def _barred(plan: _Plan, holder: Holder, there: HadCard | None, *, most: int) -> Trouble | None:
+    """Why *plan* cannot be done now; None where it can."""
+    if there is not None and there.state == CardState.RETIRED:
+        return Trouble.CARD_STOPPED
+    if there is not None and there.state == CardState.HELD and plan.ends:
+        return Trouble.CARD_STOPPED  # or they would have none
+    if holder.holds and (plan.gives or plan.ends):
+        return Trouble.OWN_HOLD
+    living = sum(card.state != CardState.RETIRED for card in holder.cards) - len(plan.ends)
+    return Trouble.NO_ROOM if plan.gives and living >= most else None
 
 
 def _named_by(row: CardRow) -> str:

@@ -14,7 +14,7 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 
-from sesame.bank.audit import USE_CODES, unsealed
+from sesame.bank.audit import BEGIN_CARDS, USE_CODES, unsealed
 from sesame.bank.audit_chain import Finding, Kind
 from sesame.bank.moments import from_row, to_row
 from sesame.bank.staff import shown
@@ -25,7 +25,7 @@ Vouch = Callable[[bytes], Awaitable[bytes]]
 
 # As the one spelling of a line has them.
 _ACCEPTED = b'"outcome":"accepted"'
-_BEGINS = (b'"event":"enrolment"', b'"lowered":[[')
+_BEGINS = (*(f'"event":"{event}"'.encode() for event in sorted(BEGIN_CARDS)), b'"lowered":[[')
 # Lines that custody is asked about together: those who sign in meanwhile wait for so many MACs.
 _AT_ONCE = 8
 
@@ -50,7 +50,7 @@ class _Began(msgspec.Struct, frozen=True):
 
     def of(self, user_code: str) -> Iterator[tuple[int, int]]:
         """Numbers and ATCs of the cards of *user_code* that begin so."""
-        if self.event == "enrolment":
+        if self.event in BEGIN_CARDS:
             yield from ((number, atc) for number, _, atc in self.cards)
         elif self.about == shown(user_code):
             yield from ((number, to) for number, _, to in self.lowered)

@@ -126,7 +126,8 @@ class Trouble(StrEnum):
     NO_CUSTOMER = "no-such-customer"
     ANOTHER_NAME = "another-name"
     NO_SUCH_CARD = "no-such-card"
-    SEVERAL_CARDS = "several-cards"
+    CARD_STOPPED = "card-stopped"
+    OWN_HOLD = "own-hold"
     NO_ROOM = "no-room"
 
 

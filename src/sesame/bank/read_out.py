@@ -11,7 +11,7 @@ from typing import Annotated
 
 import msgspec
 
-from sesame.bank.audit import Fact, moment
+from sesame.bank.audit import BEGIN_CARDS, Fact, moment
 from sesame.bank.bank import Bank
 from sesame.bank.calls import Act, Call, Plan, carry_out, named_customer, notice_of
 from sesame.bank.helping import costs_a_try, together, used_up
@@ -30,7 +30,6 @@ from sesame.store.help_line import HelpEffect
 EXPLAINED = "code-explained"
 IN_STEP = "resync"
 REHEARSED = "rehearsed-together"
-_ENROLMENT = "enrolment"
 _OF_A_CARD = 3  # how many values a line says of each card that it moved
 
 
@@ -229,18 +228,18 @@ async def _taken(bank: Bank, key: Key, card: int, atc: int) -> Taken | None:
 def first_taken(lines: Iterable[Moved], card: int, atc: int) -> Taken | None:
     """The first of *lines* that took this ATC of *card*, or a higher one: pure.
 
-    Where a card was enrolled with a higher one, its first codes were made before.
+    Where a card began with a higher one, its first codes were made before.
     """
     for line in lines:
         atcs = [one[-1] for one in line.cards if len(one) == _OF_A_CARD and one[0] == card]
         for taken in atcs:
             if isinstance(taken, int) and taken >= atc:
-                enrolled = line.event == _ENROLMENT
+                begun = line.event in BEGIN_CARDS
                 return Taken(
                     at=line.at,
-                    event="" if enrolled else line.event,
+                    event="" if begun else line.event,
                     door=line.door,
-                    same=taken == atc and not enrolled,
+                    same=taken == atc and not begun,
                 )
     return None
 

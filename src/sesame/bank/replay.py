@@ -197,7 +197,7 @@ def _stops(event: str, said: _Stopped, user_code: str) -> CardMoves | None:
             moves = CardMoves(held=held, retired=retired, reason=said.reason or RETURNED_MAIL)
         case "card-retired":
             moves = CardMoves(retired=(said.card,))
-        case "bank-card-given":
+        case "bank-card-given" | "bank-card-ended":
             moves = CardMoves(retired=_listed(said.retired))
         case "approval-decided" if said.about == shown(user_code):
             moves = CardMoves(retired=_listed(said.retired))
@@ -219,6 +219,7 @@ _STOPPING = frozenset(
         "mail-returned",
         "card-retired",
         "bank-card-given",
+        "bank-card-ended",
         "approval-decided",
         "staff-closed",
     }

@@ -11,6 +11,7 @@ from typing import BinaryIO, TypeAlias
 
 from sesame.bank.approvals import Asked
 from sesame.bank.bank_cards import CardCounts, Giving, find_grant
+from sesame.bank.customer_file import Trouble
 from sesame.catalogue import N_
 from sesame.cli.customer_files import (
     FileJob,
@@ -21,12 +22,16 @@ from sesame.cli.customer_files import (
     progress,
     telling,
 )
+from sesame.cli.import_words import FILE
+from sesame.cli.inputs import Unusable
 from sesame.cli.language import say
 from sesame.cli.result_file import refused
+from sesame.cli.retention import add_by
 from sesame.custody.hardening import harden
 
 _FAILED = 1
 _LEFT_OUT = 3  # exit status: all were given but those of rows that cannot be
+_LARGEST = 128 << 20  # bytes of a file
 _WAITS = 4  # nobody has agreed to it yet
 
 _Actions: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 -- a type
@@ -43,6 +48,7 @@ def add_cards(actions: _Actions) -> None:
         action="store_true",
         help=say("donner les autres, même si des lignes ne conviennent pas"),
     )
+    add_by(action)
     action.set_defaults(run=run)
 
 
@@ -60,7 +66,9 @@ def run(arguments: argparse.Namespace) -> int:
         file = BytesIO(_whole(path, on_disk))
         told.sha256 = digest_of(path, file)
         rehearsed = CardCounts()
-        grant = asyncio.run(_rehearse(job, arguments, file, rehearsed, told))
+        grant = asyncio.run(_go_through(job, arguments, file, rehearsed, told, None))
+        if not rehearsed.rows:
+            raise Unusable(say(FILE[Trouble.EMPTY]))
         undone = _why_not(arguments, rehearsed, grant)
         if undone is not None:
             title, status = undone
@@ -83,9 +91,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _whole(path: Path, file: BinaryIO) -> bytes:
     try:
-        return file.read()
+        whole = file.read(_LARGEST + 1)
     except OSError as error:
         raise refused(path, error) from None
+    if len(whole) > _LARGEST:
+        raise Unusable(
+            say("{path}\u00a0: plus de {most}\u00a0Mio. Faites-en plusieurs fichiers.").format(
+                path=path, most=_LARGEST >> 20
+            )
+        )
+    return whole
 
 
 def _why_not(
@@ -115,15 +130,6 @@ _DONE = N_("{path}\u00a0: c’est fait.")
 _GIVING, _CHECKING = N_("Cartes"), N_("Vérification")
 
 
-async def _rehearse(
-    job: FileJob, asked: argparse.Namespace, file: BinaryIO, counts: CardCounts, told: Told
-) -> Asked | None:
-    """Go through the *file* and do nothing; the request that grants it, where one does."""
-    await _go_through(job, asked, file, counts, told, None)
-    async with job.bank(asked.file, keep=False) as bank:
-        return await find_grant(bank, told.sha256, counts.rows)
-
-
 async def _go_through(  # noqa: PLR0913, PLR0917 -- by what was asked, which file, and who is told
     job: FileJob,
     asked: argparse.Namespace,
@@ -131,16 +137,26 @@ async def _go_through(  # noqa: PLR0913, PLR0917 -- by what was asked, which fil
     counts: CardCounts,
     told: Told,
     grant: Asked | None,
-) -> None:
-    """Go through the whole *file*; without a *grant* nothing is given."""
+) -> Asked | None:
+    """Go through the whole *file*; without a *grant* nothing is given.
+
+    The request that grants this file, where one does.
+    """
     file.seek(0)
     bar = progress(file, _CHECKING if grant is None else _GIVING)
     async with job.bank(asked.file, keep=grant is not None) as bank:
         with bar as after:
             giving = Giving(
-                bank=bank, keys=job.keys, grant=grant, tell=told.tell, after=after, counts=counts
+                bank=bank,
+                keys=job.keys,
+                grant=grant,
+                by=asked.by,
+                tell=told.tell,
+                after=after,
+                counts=counts,
             )
             await giving.read(file, job.kind, delimiter=job.delimiter)
+        return grant or await find_grant(bank, told.sha256, counts.rows)
 
 
 def _numbers(counts: CardCounts, *, kept: bool) -> list[tuple[str, int]]:

@@ -124,13 +124,16 @@ PROBLEMS: Mapping[Trouble, str] = {
     Trouble.NO_SUCH_CARD: N_(
         "ce client n’a pas d’autre carte bancaire qui finisse ainsi. Corrigez, ou laissez vide."
     ),
-    Trouble.SEVERAL_CARDS: N_(
-        "{number} cartes de ce client finissent ainsi. Laissez vide\u00a0: au guichet, une "
-        "opposition termine la bonne."
+    Trouble.CARD_STOPPED: N_(
+        "cette carte est déjà la sienne, mais bloquée ou retirée ici. Voyez sa page au "
+        "guichet\u00a0; une carte retirée ne revient pas."
+    ),
+    Trouble.OWN_HOLD: N_(
+        "ce client a bloqué ses codes lui-même. Qu’il lève son blocage d’abord, ou le guichet."
     ),
     Trouble.NO_ROOM: N_(
-        "ce client a déjà {number} cartes. Dites dans ends laquelle se termine, ou faites-en "
-        "retirer une au guichet."
+        "ce client a déjà {number} cartes, et n’en a jamais plus. Dites dans ends laquelle de ses "
+        "cartes bancaires se termine."
     ),
 }
 # Of the file as a whole.

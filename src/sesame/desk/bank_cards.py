@@ -112,13 +112,14 @@ def _page(
     fields: Mapping[str, str],
     errors: Mapping[str, str],
 ) -> Response:
-    say, sha256 = translator(language_of(request)), _typed(fields, "sha256")
+    say = translator(language_of(request))
+    sha256, count = _typed(fields, "sha256"), _typed(fields, "count")
     page = BankCardsPage(
         session=frame(desk, request, staff, BANK_CARDS),
         proof=button(desk, request, Purpose.BANK_CARDS),
         days=GRANT_GOOD_FOR.days,
         sha256=sha256 if _SHOWN_AGAIN.fullmatch(sha256) else "",
-        count=_typed(fields, "count")[:7],
+        count=count if _ROWS.fullmatch(count) else "",
         reason=fields.get("reason", ""),
         errors={name: say(wrong) for name, wrong in errors.items()},
     )

@@ -95,6 +95,7 @@ WORDS: Mapping[str, str] = {
     "renewal": N_("Carte commandée à la place d’une autre ({card}) : {why}."),
     "card-retired": N_("Carte retirée ({card}) : {why}."),
     "bank-card-given": N_("Carte bancaire ajoutée ({card}), d’après le service des cartes."),
+    "bank-card-ended": N_("Carte retirée ({card}), d’après le service des cartes."),
     "bank-card-replaced": N_("Carte retirée ({card}) : la carte bancaire ajoutée la remplace."),
     "letter-ordered": N_("À envoyer : {letter}."),
     "mail-returned": N_("Courrier revenu : {letter}, référence {reference}."),
@@ -166,7 +167,6 @@ WHY: Mapping[str, str] = {
     "expiry": N_("fin de validité"),
     "counter": N_("compteur bientôt au bout"),
     "succeeded": N_("la suivante a servi"),
-    "card-service": N_("d’après le service des cartes"),
 }
 LETTERS: Mapping[str, str] = {
     "card": N_("lettre avec la carte"),

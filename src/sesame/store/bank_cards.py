@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import Connection, update
 
 from sesame.store.aging import NewNotice
-from sesame.store.approvals import Move, take_moves
+from sesame.store.approvals import Move, circles_lost, take_moves
 from sesame.store.bulk import find_rows
 from sesame.store.cards import (
     CARDS,
@@ -20,6 +20,7 @@ from sesame.store.cards import (
 )
 from sesame.store.customers import CUSTOMERS
 from sesame.store.details import CUSTOMER_DETAILS, find_references
+from sesame.store.holds import HOLDS, HeldBy
 from sesame.store.notices import insert_notice
 
 _KEY = ("bucket", "user_code")
@@ -37,10 +38,11 @@ class HadCard(NamedTuple):
 
 
 class Holder(NamedTuple):
-    """A customer by name, with their cards."""
+    """A customer by name, with their cards, and whether a hold of their own stands."""
 
     name: str
     cards: tuple[HadCard, ...]
+    holds: bool
 
     def __repr__(self) -> str:
         """Without the name."""
@@ -61,8 +63,14 @@ def find_holders(connection: Connection, keys: Sequence[Key]) -> dict[Key, Holde
     cards: dict[Key, list[HadCard]] = {}
     for bucket, user_code, *card in find_rows(connection, CARDS, _KEY, _HAD, keys):
         cards.setdefault((bucket, user_code), []).append(HadCard(*card))
+    holds = find_rows(connection, HOLDS, _KEY, ("by",), keys)
+    held = {(bucket, user_code) for bucket, user_code, by in holds if by == HeldBy.OWNER}
     return {
-        (bucket, user_code): Holder(name, tuple(sorted(cards.get((bucket, user_code), []))))
+        (bucket, user_code): Holder(
+            name,
+            tuple(sorted(cards.get((bucket, user_code), []))),
+            (bucket, user_code) in held,
+        )
         for bucket, user_code, name in find_rows(connection, CUSTOMERS, _KEY, ("name",), keys)
     }
 
@@ -85,6 +93,7 @@ def find_owners(
     }
 
 
+@circles_lost()
 def take_gifts(connection: Connection, gifts: Sequence[Gift], *, unsure_for: int) -> None:
     """Take each step with what it gives and ends, and have its customer told. See `insert_cards`.
 
@@ -92,7 +101,8 @@ def take_gifts(connection: Connection, gifts: Sequence[Gift], *, unsure_for: int
         StepLost, EnrolledMeanwhile: somebody was faster; undo the transaction, read and plan again.
     """
     take_moves(connection, [gift.move for gift in gifts])
-    for gift in gifts:
+    # In the order of their cards, as an enrolment writes them: none waits for another in turn.
+    for gift in sorted(gifts, key=_card_of):
         key, at = gift.move.key, gift.move.line.at
         for number in gift.ends:
             set_card_state(connection, key, number, CardState.RETIRED)
@@ -103,6 +113,10 @@ def take_gifts(connection: Connection, gifts: Sequence[Gift], *, unsure_for: int
         insert_notice(
             connection, key, notice=notice.id, event=notice.event, facts=notice.facts, at=at
         )
+
+
+def _card_of(gift: Gift) -> tuple[bytes, str]:
+    return (b"", "") if gift.card is None else (gift.card.pan_hash, gift.card.psn)
 
 
 def _wants_a_reader(connection: Connection, key: Key) -> None:

@@ -56,7 +56,7 @@ CARDS = Table(
     sqlite_with_rowid=False,
 )
 
-# Unique across all customers, so it cannot begin with a bucket; only enrolment writes it.
+# Unique across all customers, so it cannot begin with a bucket; written with a card, and no more.
 PAN_INDEX = Table(
     "pan_index",
     METADATA,

@@ -60,11 +60,29 @@ def words_of(name: str) -> tuple[str, ...]:
     >>> words_of("Éloïse d’Œuvre-Łuk")
     ('d', 'doeuvre', 'eloise', 'luk', 'oeuvre')
     """
-    plain = unicodedata.normalize("NFKD", name.casefold())
-    plain = "".join(c for c in plain if not unicodedata.combining(c)).translate(_LETTERS)
+    plain = _plain(name)
     joined = _APOSTROPHES.sub("", plain) if _APOSTROPHES.search(plain) else ""
     words = {word[:_LONGEST] for text in (plain, joined) for word in _split(text)}
     return tuple(sorted(words))
+
+
+def is_same_name(one: str, other: str) -> bool:
+    """Whether two names have the same words, whatever their order, accents and case.
+
+    What an apostrophe is between may stand apart, or as one word.
+
+    >>> is_same_name("Éloïse d’Arc", "ARC D ELOISE"), is_same_name("Éloïse d’Arc", "DARC ELOISE")
+    (True, True)
+    >>> is_same_name("Éloïse", "Élise"), is_same_name("-", "?")
+    (False, False)
+    """
+    return not _spellings(one).isdisjoint(_spellings(other))
+
+
+def _spellings(name: str) -> set[frozenset[str]]:
+    plain = _plain(name)
+    apart, joined = _split(plain), _split(_APOSTROPHES.sub("", plain))
+    return {frozenset(words) for words in (apart, joined) if words}
 
 
 def typed_words(typed: str) -> tuple[str, ...]:
@@ -125,6 +143,12 @@ def _begins(words: FromClause, word: str) -> ColumnElement[bool]:
     if len(word) == 1:
         return words.c.word == word
     return and_(words.c.word >= word, words.c.word < word + _LAST)
+
+
+def _plain(name: str) -> str:
+    """*name* without accents and case."""
+    plain = unicodedata.normalize("NFKD", name.casefold())
+    return "".join(c for c in plain if not unicodedata.combining(c)).translate(_LETTERS)
 
 
 def _split(text: str) -> list[str]:

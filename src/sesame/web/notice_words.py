@@ -132,10 +132,7 @@ WORDS: Mapping[str, _Words] = {
     ),
     "bank-card-given": _Words(
         N_("Une carte bancaire fait des codes Sésame pour vous"),
-        N_(
-            "Ses codes ouvrent désormais vos comptes sur {portal}. Ceux qui les ouvraient déjà les "
-            "ouvrent toujours."
-        ),
+        N_("Ses codes ouvrent désormais vos comptes sur {portal}. Rien d’autre ne change."),
     ),
     "bank-card-replaced": _Words(
         N_("Une nouvelle carte bancaire fait des codes Sésame pour vous"),
