@@ -266,4 +266,4 @@ def test_nothing_secret_is_in_the_output(own_demo: Demonstration) -> None:
     said, _ = own_demo.process.communicate(timeout=PATIENCE)
     said = own_demo.output + said
     for secret in (code, code.replace(" ", ""), _WRONG, customer.pin, "0000", customer.old_code):
-        assert secret not in said.replace("127.0.0.1", "")
+        assert secret not in re.sub(r"127\.0\.0\.1(:\d+)?", "", said)  # a port is by chance
