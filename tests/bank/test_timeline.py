@@ -112,6 +112,7 @@ def test_an_enrolment() -> None:
 def test_a_bank_card() -> None:
     """The one that was given, and the one in whose place it comes, if it does; by who asked."""
     said = {"event": "bank-card-given", "cards": [[3, "bank-card-1", 12]], "asked_by": "K7P2M4X"}
+    said["by"] = "Aubry"  # whoever ran the command, by their own word
     given, replaced = (
         entry(Line(9, _AT, json.dumps(said | {"retired": retired}).encode()))
         for retired in ([], [[2]])

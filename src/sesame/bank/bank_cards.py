@@ -30,6 +30,7 @@ from sesame.bank.customer_file import (
 from sesame.bank.customer_row import CardRow, read_card_row
 from sesame.bank.customers import CardKind, card_row
 from sesame.bank.moves import plan_move, salt_of, until_taken
+from sesame.bank.notices import Event
 from sesame.bank.orders import GRANT_GOOD_FOR
 from sesame.bank.staff import BANK_ITSELF, shown
 from sesame.bank.staffing import Staff
@@ -54,9 +55,9 @@ from sesame.store.seen import Seen
 
 ENDED = "bank-card-ended"  # the event of a line; `BANK_CARD_GIVEN` is the other
 _TOLD = {  # what is told, by whether a card is given and whether one ends
-    (True, False): "bank-card-given",
-    (True, True): "bank-card-replaced",
-    (False, True): "card-retired",
+    (True, False): Event.BANK_CARD,
+    (True, True): Event.BANK_CARD_INSTEAD,
+    (False, True): Event.RETIRED,
 }
 _BATCH = 200  # rows of one commit: logins of the same customers wait for it
 _NO_ADDRESS = ""  # it comes from the institution itself

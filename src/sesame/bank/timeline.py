@@ -17,7 +17,11 @@ from sesame.bank.moments import from_row
 
 UNREADABLE = "unreadable"
 _BY = ("by", "decided_by", "asked_by")  # who did it: the first that a line has
-_DONE_BY = {"number-shown": ("asked_by",)}  # whoever agreed to it did not look
+_DONE_BY = {
+    "number-shown": ("asked_by",),  # whoever agreed to it did not look
+    "bank-card-given": ("asked_by",),  # who asked was signed in; `by` is a word at a console
+    "bank-card-ended": ("asked_by",),
+}
 
 
 class Line(NamedTuple):

@@ -142,7 +142,6 @@ async def _go_through(  # noqa: PLR0913, PLR0917 -- by what was asked, which fil
 
     The request that grants this file, where one does.
     """
-    file.seek(0)
     bar = progress(file, _CHECKING if grant is None else _GIVING)
     async with job.bank(asked.file, keep=grant is not None) as bank:
         with bar as after:

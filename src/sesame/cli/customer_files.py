@@ -108,9 +108,11 @@ class FileJob:
     async def bank(self, path: Path, *, keep: bool) -> AsyncIterator[Bank]:
         """The bank, for the file at *path* to be gone through; *keep*: to be written to.
 
+        What is wrong with the file as a whole is said in words.
+
         Raises:
-            SesameError: as `open_custodian`; or the tables are another version's; or what was done
-                meanwhile says so: what is wrong with the file is said in words.
+            SesameError: as `open_custodian`; or the tables are another version's; or the file
+                cannot be read.
         """
         bank = open_bank(self._settings, self._custodian())
         try:
@@ -300,7 +302,10 @@ def grouped(number: int) -> str:
 
 @contextmanager
 def progress(file: BinaryIO, name: str) -> Iterator[Callable[[Counted], None]]:
-    """A bar on standard error, where that is a terminal: how far *file* was read."""
+    """A bar on standard error, where that is a terminal: how far *file* was read, from its start.
+
+    It is put there.
+    """
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),

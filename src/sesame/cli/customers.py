@@ -128,7 +128,6 @@ async def _go_through(  # noqa: PLR0913 -- by what was asked, which file, and wh
     generated: Callable[[str, str], None] | None = None,
 ) -> None:
     """Read the whole *file*, and enrol who can be; without *keep*, nobody."""
-    file.seek(0)
     bar = progress(file, _ENROLLING if keep else _CHECKING)
     async with job.bank(asked.file, keep=keep) as bank:
         with bar as after:

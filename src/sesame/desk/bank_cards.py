@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from sesame.bank.approvals import Kind
+from sesame.bank.approvals import Kind, file_of
 from sesame.bank.bank_cards import ask_for_bank_cards
 from sesame.bank.errors import AskedAlready, NothingToRelease, UnsuitableReason
 from sesame.bank.orders import GRANT_GOOD_FOR
@@ -34,7 +34,6 @@ from sesame.web.language import language_of
 BANK_CARDS = f"{REQUESTS}/cartes-bancaires"
 
 _MOST_ROWS = 1_000_000  # of a file
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _ROWS = re.compile(r"[0-9]{1,7}")
 _SHOWN_AGAIN = re.compile(r"(?=.*[a-f])[0-9a-f]{1,100}")  # no card's number, whatever was typed
 _NO_DIGEST = N_("Une empreinte SHA-256 a 64 caractères, de 0 à 9 et de a à f.")
@@ -80,7 +79,7 @@ async def _ask(
     """Ask for what was typed; what is wrong with it, by field (French), where it cannot be."""
     sha256, count = _typed(fields, "sha256"), _typed(fields, "count")
     errors = {}
-    if not _SHA256.fullmatch(sha256):
+    if file_of({"sha256": sha256, "count": 1}) is None:
         errors["sha256"] = _NO_DIGEST
     if not _ROWS.fullmatch(count) or not 1 <= int(count) <= _MOST_ROWS:
         errors["count"] = _NO_ROWS
