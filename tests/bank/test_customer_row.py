@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sesame.bank.customer_file import CUSTOMERS, Problem, Trouble
-from sesame.bank.customer_row import LENGTHS, Row, Rules, read_row
+from sesame.bank.customer_file import BANK_CARDS, CUSTOMERS, Problem, Trouble
+from sesame.bank.customer_row import LENGTHS, CardRow, Row, Rules, read_card_row, read_row
 from sesame.bank.details import WantedCard
 from sesame.bank.importing import countries
 from sesame.bank.old_code import OldCode
@@ -50,6 +50,12 @@ _ZOE = {
 
 def _row(changes: dict[str, str] | None = None, rules: Rules = _RULES) -> Row | list[Problem]:
     return read_row(7, _ZOE | (changes or {}), rules)
+
+
+def _card_row(changes: dict[str, str]) -> CardRow | list[Problem]:
+    """The row of a bank card in Zoé's hand that takes the place of another."""
+    whole = {name: _ZOE[name] for name in BANK_CARDS.fields if name in _ZOE} | {"ends": "0119"}
+    return read_card_row(7, whole | changes, _RULES.keys)
 
 
 _EMPTY = dict.fromkeys(("pan", "psn", "dki", "last_atc"), "")
@@ -297,6 +303,51 @@ def test_every_country() -> None:
     """Those of ISO 3166-1, and Kosovo, which has a post."""
     assert len(countries()) == 249 + 1
     assert {"FR", "BE", "RE", "XK"} < countries()
+
+
+def test_a_whole_row_of_a_bank_card() -> None:
+    """Whose it is, by name as well; which card ends; and a log reads none of it."""
+    row = _card_row({})
+    assert isinstance(row, CardRow)
+    assert (row.line, row.user_code, row.reference) == (7, "ZOE12345", None)
+    assert (row.name, row.ends) == ("Zoé Petit", "0119")
+    assert (row.card.record.pan.digits, row.card.record.psn) == (_PAN, "01")
+    assert row.card.last_atc == 312
+    assert repr(row) == "CardRow(7)"
+
+
+@pytest.mark.parametrize(
+    ("changes", "wrong"),
+    [
+        ({"user_code": ""}, {"user_code": Trouble.WHO}),
+        ({"name": "", "ends": "119"}, {"name": Trouble.MISSING, "ends": Trouble.ENDS}),
+        ({"dki": "02"}, {"dki": Trouble.DKI}),
+        # A character that no letter shows, or a card's number beside its own field.
+        ({"name": "Zoé\u200bPetit"}, {"name": Trouble.CHARACTER}),
+        ({"ends": _PAN}, {"ends": Trouble.CARD_NUMBER}),
+        ({"name": f"Zoé {_PAN}", "ends": "?"}, {"name": Trouble.CARD_NUMBER}),
+    ],
+)
+def test_what_is_wrong_with_the_row_of_a_bank_card(
+    changes: dict[str, str], wrong: dict[str, Trouble]
+) -> None:
+    """One problem a field; what a text holds that it must not is told before anything is read."""
+    problems = _card_row(changes)
+    assert isinstance(problems, list)
+    assert {problem.field: problem.trouble for problem in problems} == wrong
+    assert {problem.line for problem in problems} == {7}
+
+
+@given(st.dictionaries(st.sampled_from(BANK_CARDS.fields), st.text(max_size=60)))
+def test_any_text_of_a_bank_card(changes: dict[str, str]) -> None:
+    """A card with an owner, or problems of its line; and nothing else."""
+    row = _card_row(changes)
+    if isinstance(row, CardRow):
+        assert row.user_code or row.reference
+        assert row.name
+    else:
+        assert row
+        assert all(problem.line == 7 for problem in row)
 
 
 @given(st.dictionaries(st.sampled_from(CUSTOMERS.fields), st.text(max_size=60)))
