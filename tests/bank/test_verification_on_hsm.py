@@ -8,6 +8,8 @@ what PostgreSQL does with a step is no matter of where the keys are. What stays 
   the token.
 """
 
+import asyncio
+import shutil
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
@@ -16,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from sesame.bank.errors import TooBusy
+from sesame.bank.heartbeat import Heartbeat
 from sesame.bank.matching import TwoCodes
 from sesame.bank.origin import Door, Origin
 from sesame.bank.verification import Accepted, Refused
@@ -27,6 +30,8 @@ from sesame.custody.hsm import HsmCustodian, open_hsm
 from sesame.custody.keystore_custodian import KeystoreCustodian
 from tests.bank import test_verification as alike
 from tests.bank.branch import ADDRESS, OMAR, VERA, Branch, custody_keys, open_bank
+from tests.bank.test_restored import both_sides, opened
+from tests.bank.vaults import FileVault
 from tests.custody.keystores import chance
 from tests.custody.tokens import MODULE, PIN, carry_in, empty_token
 from tests.places import Where
@@ -95,6 +100,22 @@ def test_what_stays_out_is_named_for_what_it_does() -> None:
         (_COUNTED_IN_THIS_PROCESS, {"counted_cryptograms"}),
     ):
         assert {name for name, test in _ALL.items() if by & set(test.__code__.co_names)} == names
+
+
+async def test_after_a_restore_a_card_answers_a_challenge(
+    enrolled: Path, hsm: HsmCustodian, tmp_path: Path
+) -> None:
+    """Its answer and the login after it are judged in the token; no code of before passes."""
+    vault = FileVault(Path(shutil.copy(enrolled, tmp_path / "a.db")))
+    heartbeat = Heartbeat(tmp_path / "beat")
+    async with opened(vault, heartbeat, custodian=hsm) as branch:
+        assert isinstance(await branch.login(VERA, VERA.card.code(1)), Accepted)
+        await asyncio.to_thread(vault.back_up, tmp_path / "backup")
+        assert isinstance(await branch.login(VERA, VERA.card.code(2)), Accepted)
+    await asyncio.to_thread(vault.restore, tmp_path / "backup")
+    async with opened(vault, heartbeat, "restored", custodian=hsm) as branch:
+        assert branch.last_atcs(VERA) == [1]
+        await both_sides(branch, 2)
 
 
 async def test_an_outage_counts_nothing_and_ends_by_itself(
