@@ -417,7 +417,7 @@ def _add_posted(actions: _Actions) -> None:
 
 
 def run_posted(arguments: argparse.Namespace) -> int:
-    """Write down that a batch was posted, and say what was to be taken out of it.
+    """Write down that a batch was posted; say what was to be taken out, and what went before.
 
     Raises:
         SesameError: see `record_posted`.
@@ -429,16 +429,24 @@ def run_posted(arguments: argparse.Namespace) -> int:
         raise Unusable(say("--date\u00a0: écrivez un jour comme 2026-03-02.")) from None
 
     async def posted(bank: Bank, by: Signer) -> int:
-        voided = await record_posted(bank, arguments.batch, by, day, office.post)
+        done = await record_posted(bank, arguments.batch, by, day, office.post)
         print(say("Lot {batch}\u00a0: posté.").format(batch=arguments.batch))
-        if voided:
+        if done.voided:
             print(
                 say(
                     "Ces lettres sont annulées et ne devaient pas partir\u00a0: vérifiez "
                     "qu’elles ont été ôtées de la pile et détruites."
                 )
             )
-            print("\n".join(f"  {reference}" for reference in voided))
+            print("\n".join(f"  {reference}" for reference in done.voided))
+        if done.given_before:
+            print(
+                say(
+                    "Ces cartes ont été remises au guichet avant ce jour\u00a0: la date de leur "
+                    "remise reste, et les jours jusqu’au code secret se comptent depuis elle."
+                )
+            )
+            print("\n".join(f"  {reference}" for reference in done.given_before))
         return 0
 
     return office.do(posted)
