@@ -16,13 +16,17 @@ from sesame.bank.details import WantedCard
 from sesame.bank.dispatching import find_signer
 from sesame.bank.errors import (
     AskedAlready,
+    MalformedReader,
     MovedMeanwhile,
+    NoReaderListed,
     NoSuchCustomer,
     NoSuchLetter,
     NoSuchReader,
     NotAllowed,
     NothingToOrder,
+    ReaderListedTwice,
     TakesTwo,
+    TooManyReaders,
     Undecided,
     UnsuitableReaders,
 )
@@ -33,7 +37,7 @@ from sesame.bank.replay import replay
 from sesame.bank.returned_mail import ask_for_another, record_returned, reprint_welcome, send_again
 from sesame.bank.staff import Role
 from sesame.bank.staffing import close_member
-from sesame.bank.stock import Correction, balances, correct, read_serials, take_in
+from sesame.bank.stock import MOST_READERS, Correction, balances, correct, read_serials, take_in
 from sesame.bank.stream import StreamedLine
 from sesame.bank.user_code import UserCode
 from sesame.emv.pan import Pan, luhn_digit
@@ -754,8 +758,20 @@ async def test_a_ledger_of_readers(works: Works) -> None:
     assert '"event":"reader-moved"' in lines[-1]
 
 
-@pytest.mark.parametrize("lines", [[], ["serial"], ["A-1", "A-1"], ["é"], ["a,b,c"], ["a" * 41]])
-def test_a_list_that_is_none(lines: list[str]) -> None:
-    """It says in which line."""
-    with pytest.raises(UnsuitableReaders):
+@pytest.mark.parametrize(
+    ("lines", "why"),
+    [
+        ([], NoReaderListed),
+        (["serial"], NoReaderListed),
+        (["A-1", "A-1"], ReaderListedTwice),
+        (["A-1", "é"], MalformedReader),
+        (["A-1", "a,b,c"], MalformedReader),
+        (["A-1", "a" * 41], MalformedReader),
+        ([f"A-{number}" for number in range(MOST_READERS + 1)], TooManyReaders),
+    ],
+)
+def test_a_list_that_is_none(lines: list[str], why: type[UnsuitableReaders]) -> None:
+    """It says in which line, where there is one."""
+    with pytest.raises(why) as refused:
         read_serials(lines, "R1")
+    assert getattr(refused.value, "line", 2) == 2

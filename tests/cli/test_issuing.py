@@ -141,7 +141,7 @@ def test_a_course_at_the_console(
         assert "2 letters in" in said
         batch = _batch(said)
         assert console.run("destroy", batch, "--printed", "1", "--folder", str(folder)) == 1
-        assert "nothing was destroyed" in capsys.readouterr().err
+        assert "Nothing was destroyed" in capsys.readouterr().err
         assert console.run("posted", batch, "--date", "2020-01-01") == 1
         assert console.run("posted", batch, "--date", "yesterday") == 1
         capsys.readouterr()
@@ -220,6 +220,47 @@ def test_mail_that_came_back(
     assert console.run("again", reference, "--address-checked") == 0
     assert "another card is ordered" in capsys.readouterr().out
     assert console.run("again", reference, "--address-checked") == 1
+
+
+def test_slips_are_answered_in_french(
+    console: Console,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Whole: a mistyped staff code, a list that is none, another count of letters on paper."""
+    console.open()
+    made = ("--bureau", str(tmp_path / "bureau.pem"), "--out", str(tmp_path / "cards.cms"))
+    assert console.run("make", *made) == 0
+    console.now += timedelta(days=4)
+    folder = tmp_path / "card"
+    assert console.run("letters", "card", "--folder", str(folder)) == 0
+    batch = _batch(capsys.readouterr().out)
+    monkeypatch.setenv("LC_ALL", "fr_FR.UTF-8")
+    whole, console.codes = console.codes, [console.codes[0][:-1] + "0"]
+    assert console.run("status") == 1
+    assert capsys.readouterr().err == (
+        "Un code d’agent a sept caractères, lettres et chiffres, et le dernier vérifie les "
+        "autres\u00a0: relisez-le, il n’y a ni 0, ni 1, ni I, ni O.\n"
+    )
+    console.codes = whole
+    file = tmp_path / "readers.csv"
+    file.write_text("A-1\nA-1\n", encoding="utf-8")
+    assert console.run("readers", str(file)) == 1
+    assert capsys.readouterr().err == (
+        f"{file}\u00a0: rien n’est entré. Ligne 2\u00a0: A-1 y est une seconde fois. Ôtez-en une.\n"
+    )
+    assert console.run("destroy", batch, "--printed", "3", "--folder", str(folder)) == 1
+    assert capsys.readouterr().err == (
+        f"{folder}\u00a0: ce lot a 2 lettres, et 3 sont dites sur papier. Rien n’a été "
+        "détruit\u00a0: recomptez, ou imprimez ce qui manque.\n"
+    )
+    assert console.run("destroy", batch, "--printed", "2", "--folder", str(tmp_path)) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(
+        f"{tmp_path / 'manifest.json'}\u00a0: ce n’est pas le bordereau d’un lot"
+    )
+    assert len(list(folder.glob("*.pdf"))) == 2
 
 
 def test_who_is_no_issuer(
