@@ -220,6 +220,14 @@ async def test_the_desk_lets_go_what_was_held_again(vault: Vault, tmp_path: Path
         assert isinstance(await answer(branch, VERA, 8), Accepted)
 
 
+async def test_why_a_card_is_held_whose_mail_came_back(vault: Vault, tmp_path: Path) -> None:
+    """The line gives no reason, for the event is one: the key that the desk has words for."""
+    heartbeat, lines, _ = await put_back(vault, tmp_path, posted, returned)
+    async with opened(vault, heartbeat, "restored") as branch:
+        await replay(branch.bank, lines)
+        assert branch.rows(_HOLDS) == [(1, "desk", BANK_ITSELF, "returned")] * 2
+
+
 async def test_no_number_lifts_an_owners_hold_that_was_held_again(
     vault: Vault, tmp_path: Path
 ) -> None:

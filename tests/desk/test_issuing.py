@@ -217,7 +217,12 @@ async def test_a_pin_that_came_back_is_asked_for(works: Works, browser: Browser)
     assert (await _press(browser, _HERE, f"{_HERE}/renvoi"))[0] == 303
     assert (await _press(browser, _HERE, f"{_HERE}/renvoi"))[0] == 409
     await _log_in(browser, works, works.office.paul)
-    assert f"Son courrier {reference} est revenu" in (await browser.get("/guichet/demandes")).text
+    page = (await browser.get("/guichet/demandes")).text
+    assert f"Son courrier {reference} est revenu" in page
+    assert "Courrier revenu, adresse vérifiée\u00a0: une autre carte" in page
+    browser.cookies.set("sesame_language", "en")
+    page = (await browser.get("/guichet/demandes")).text
+    assert "Reason: Returned mail, address checked: another card, with another PIN" in page
 
 
 async def test_what_waits_for_a_second_person_is_listed(works: Works, browser: Browser) -> None:

@@ -3,12 +3,13 @@
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 
 import httpx
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
-from sesame.bank.approvals import Asked, Kind, Wish
+from sesame.bank.approvals import Asked, Kind, Wish, write_payload
 from sesame.bank.approving import ask, recent_requests
 from sesame.bank.moments import to_row
 from sesame.bank.staff import Role
@@ -16,8 +17,9 @@ from sesame.custody.custodian import KeyRef
 from sesame.desk.desk import Desk
 from sesame.desk.routes import build
 from sesame.portal.routes import build as build_portal
+from sesame.store.approvals import APPROVALS
 from sesame.store.buckets import bucket_of
-from sesame.store.holds import HOLDS
+from sesame.store.holds import HOLDS, put_desk_hold
 from sesame.web.guard import proof
 from sesame.web.institution import Institution
 from sesame.web.opening import PARIS
@@ -276,11 +278,21 @@ async def test_refused_to_who_asked_and_granted_by_another(
     assert access.cards[0].state == "active"
 
 
-HELD = [
-    ("desk", "stolen", "Bloquée par Ada Lemoine ({ada}) le {day} : carte volée."),
-    ("desk", "Courrier revenu", "Bloquée par Ada Lemoine ({ada}) le {day} : Courrier revenu."),
-    ("owner", "", "Bloquée par son titulaire le {day}."),
-    (None, "", "La banque n’a pas noté qui l’a bloquée, ni pourquoi."),
+RETURNED_BEFORE = "Courrier revenu : n’habite pas à l’adresse indiquée"  # before it was a key
+_BY_ADA = (
+    "Bloquée par Ada Lemoine ({{ada}}) le {{day}} : {0}.|"
+    "Held by Ada Lemoine ({{ada}}) on {{day}}: {1}."
+)
+_NOBODY_SAID = (
+    "La banque n’a pas noté qui l’a bloquée, ni pourquoi.|"
+    "The bank did not note who held it, nor why."
+)
+HELD = [  # by whom, why, and what is said of it in French|and in English
+    ("desk", "stolen", _BY_ADA.format("carte volée", "stolen card")),
+    ("desk", "returned", _BY_ADA.format("courrier revenu", "returned mail")),
+    ("desk", RETURNED_BEFORE, _BY_ADA.format("courrier revenu", "returned mail")),
+    ("owner", "", "Bloquée par son titulaire le {day}.|Held by its owner on {day}."),
+    (None, "", _NOBODY_SAID),
 ]
 
 
@@ -306,9 +318,34 @@ async def test_whoever_lifts_reads_why_it_is_held(
     await _signed_in(browser, office, office.paul)
     page = (await browser.get("/guichet/demandes")).text.replace("\xa0", " ")
     day = f"{at.astimezone(PARIS):%d/%m/%Y}"
-    assert said.format(ada=office.ada.typed, day=day) in page
+    french, english = said.format(ada=office.ada.typed, day=day).split("|")
+    assert french in page
     assert f'<a href="/guichet/client/{vera}">Voir la page de l’abonné' in page
     assert (await browser.get(f"/guichet/client/{vera}")).status_code == 200
+    browser.cookies.set("sesame_language", "en")
+    assert english in (await browser.get("/guichet/demandes")).text
+
+
+async def test_a_request_quotes_a_reason_of_before(office: Office, browser: Browser) -> None:
+    """A request keeps what was read when it was asked, also the sentence of an earlier version."""
+    vera = office.town.vera.user_code
+    wish = await office.hold(vera)
+    hold = partial(
+        put_desk_hold,
+        key=(bucket_of(vera), vera),
+        card_number=1,
+        by=office.ada.user_code,
+        reason="returned",
+        at=to_row(office.town.clock()),
+    )
+    await office.bank.store.write(hold)
+    asked = await ask(office.bank, office.staff(office.ada), wish, address="192.0.2.7")
+    assert asked.payload["hold_reason"] == "returned"
+    of_then = write_payload({**asked.payload, "hold_reason": RETURNED_BEFORE})
+    quoting = update(APPROVALS).where(APPROVALS.c.id == asked.id).values(payload=of_then)
+    await office.bank.store.write(lambda c: c.execute(quoting))
+    await _signed_in(browser, office, office.paul)
+    assert "courrier revenu." in (await browser.get("/guichet/demandes")).text
 
 
 async def test_a_new_member_of_staff(office: Office, browser: Browser) -> None:

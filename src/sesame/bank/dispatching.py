@@ -42,6 +42,7 @@ from sesame.store.dispatches import (
     When,
     known_references,
     open_batches,
+    posted_before,
     read_batch,
     voided_in,
     welcomed,
@@ -232,10 +233,18 @@ async def record_letters(  # noqa: PLR0913 -- which letters, of which batch, by 
     await until_taken(bank.limits.lost_swaps, attempt)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostedBatch:
+    """What of a batch did not go with its posting, by reference."""
+
+    voided: Sequence[str]  # to be taken out of the pile
+    given_before: Sequence[str]  # over the counter, on an earlier day, which stays
+
+
 async def record_posted(
     bank: Bank, batch: str, by: Signer, day: date | None, post: PostDays
-) -> list[str]:
-    """Say that *batch* was posted on *day*; the references that were to be taken out before.
+) -> PostedBatch:
+    """Say that *batch* was posted on *day*, and find out what of it was not.
 
     What follows a card is due so many working days after it, and an activation number serves so
     many days from now.
@@ -280,7 +289,10 @@ async def record_posted(
 
     if not await until_taken(bank.limits.lost_swaps, attempt):
         raise BatchDone(batch, f"{today}")
-    return await bank.store.read(lambda connection: voided_in(connection, batch))
+    return PostedBatch(
+        voided=await bank.store.read(lambda connection: voided_in(connection, batch)),
+        given_before=await bank.store.read(lambda connection: posted_before(connection, batch, at)),
+    )
 
 
 async def record_destroyed(bank: Bank, batch: str, by: Signer, post: PostDays) -> None:

@@ -461,7 +461,42 @@ class NoSuchReader(BankError):
 
 
 class UnsuitableReaders(BankError):
-    """A list of readers that cannot be taken into stock; says which line."""
+    """A list of readers that cannot be taken into stock."""
+
+
+class MalformedReader(UnsuitableReaders):
+    """The line `line`, from 1, is no serial number with perhaps a model."""
+
+    def __init__(self, line: int) -> None:
+        super().__init__(
+            f"line {line}: write a serial number, and perhaps a comma and the model, of 1 to "
+            "40 printable characters each"
+        )
+        self.line = line
+
+
+class ReaderListedTwice(UnsuitableReaders):
+    """The line `line`, from 1, has a serial number that stands further up."""
+
+    def __init__(self, line: int, serial: str) -> None:
+        super().__init__(f"line {line}: {serial} stands there twice: take one out")
+        self.line = line
+        self.serial = serial
+
+
+class TooManyReaders(UnsuitableReaders):
+    """The list has more than `most` readers."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"more than {most} readers: take them in by parts")
+        self.most = most
+
+
+class NoReaderListed(UnsuitableReaders):
+    """The list has no serial number."""
+
+    def __init__(self) -> None:
+        super().__init__("there is no serial number: write one a line")
 
 
 class NothingToRelease(BankError):

@@ -60,8 +60,6 @@ from sesame.store.issuing import (
 from sesame.store.orders import SESAME, OrderRow, list_orders, stands_for
 
 _NOTICE = 16  # bytes
-RETURNED_MAIL = "Courrier revenu : n’habite pas à l’adresse indiquée"
-_ASKED = "Courrier revenu, adresse vérifiée : une autre carte, avec un autre code secret"
 _MOST_SHOWN = 200
 
 _encode = msgspec.json.Encoder(order="sorted").encode
@@ -216,7 +214,7 @@ async def ask_for_another(
     if any(one.ordered_at >= dispatch.returned_at for one in orders):
         raise NothingToOrder
     payload: Payload = {"card": order.card_number, "returned": reference}
-    wish = Wish(Kind.REPRINT_PIN, UserCode(dispatch.user_code), payload, _ASKED)
+    wish = Wish(Kind.REPRINT_PIN, UserCode(dispatch.user_code), payload, Reason.RETURNED)
     await _plan_stopped(bank, dispatch, orders, by.signer, post, address=address)
     try:
         return await ask(bank, by, wish, address=address)
@@ -327,7 +325,7 @@ def _suspended(
         retires=retires,
         holds=holds,
         withdraws=dispatch.order_number if waits and dispatch.kind in ELEMENTS else None,
-        reason=RETURNED_MAIL,
+        reason=Reason.RETURNED,
         notice=bank.random_bytes(_NOTICE),
         facts=_encode({"letter": dispatch.kind, "held": len(holds)}),
     )

@@ -12,7 +12,13 @@ from functools import partial
 
 from sesame.bank.bank import Bank
 from sesame.bank.dispatching import own_move, written
-from sesame.bank.errors import NoSuchReader, UnsuitableReaders
+from sesame.bank.errors import (
+    MalformedReader,
+    NoReaderListed,
+    NoSuchReader,
+    ReaderListedTwice,
+    TooManyReaders,
+)
 from sesame.bank.moments import to_row
 from sesame.bank.moves import until_taken
 from sesame.store.approvals import Signer
@@ -61,7 +67,8 @@ def read_serials(lines: Iterable[str], model: str) -> list[tuple[str, str]]:
     A first line `serial` or `serial,model` is a heading. Empty lines are passed over.
 
     Raises:
-        UnsuitableReaders: a line is none, stands there twice, or there are too many; says which.
+        UnsuitableReaders: a line is none, stands there twice, there are too many, or none; each
+            is an error of its own.
     """
     found: dict[str, str] = {}
     for number, cells in enumerate(csv.reader(lines), 1):
@@ -70,17 +77,14 @@ def read_serials(lines: Iterable[str], model: str) -> list[tuple[str, str]]:
             continue
         serial, own = values[0], values[1] if len(values) > 1 and values[1] else model
         if len(values) > 2 or not (_WORD.fullmatch(serial) and _WORD.fullmatch(own)):  # noqa: PLR2004 -- cells
-            raise UnsuitableReaders(
-                f"line {number}: write a serial number, and perhaps a comma and the model, of 1 to "
-                "40 printable characters each"
-            )
+            raise MalformedReader(number)
         if serial in found:
-            raise UnsuitableReaders(f"line {number}: {serial} stands there twice: take one out")
+            raise ReaderListedTwice(number, serial)
         found[serial] = own
         if len(found) > MOST_READERS:
-            raise UnsuitableReaders(f"more than {MOST_READERS} readers: take them in by parts")
+            raise TooManyReaders(MOST_READERS)
     if not found:
-        raise UnsuitableReaders("there is no serial number: write one a line")
+        raise NoReaderListed
     return list(found.items())
 
 

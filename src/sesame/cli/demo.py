@@ -22,7 +22,7 @@ import uvicorn
 from sesame.app import set_up_logs
 from sesame.catalogue import N_
 from sesame.cli.language import say
-from sesame.cli.sentences import SENTENCES
+from sesame.cli.sentences import SENTENCES, sentence
 from sesame.cli.serve import PortBusy, listen, serve_settings
 from sesame.demonstration import (
     HOST,
@@ -39,6 +39,7 @@ from sesame.demonstration import (
 )
 from sesame.errors import SesameError
 from sesame.settings import read_settings
+from sesame.simulator.errors import DrawerDamaged
 from sesame.simulator.routes import Simulator, build
 
 _PORTS_TRIED = 50
@@ -57,6 +58,10 @@ SENTENCES.update(
         DemonstrationRunning: N_(
             "{folder}\u00a0: cette démonstration est déjà ouverte. Arrêtez-la, ou choisissez un "
             "autre dossier."
+        ),
+        DrawerDamaged: N_(
+            "{path}\u00a0: il manque le tiroir de cartes de la démonstration, ou ce fichier est "
+            "abîmé. Refaites-la\u00a0: «\u00a0sesame demo --reset\u00a0», avec le même --data."
         ),
         ForeignFolder: N_(
             "{folder}\u00a0: ce dossier contient autre chose et reste tel qu’il est. Choisissez un "
@@ -203,7 +208,7 @@ def _answer(connection: Connection, folder: Path) -> None:
     try:
         restore(folder)
     except SesameError as error:
-        print(error, file=sys.stderr)
+        print(sentence(error), file=sys.stderr)
         connection.send(_NOT_RESTORED)
     else:
         connection.send(_RESTORED)

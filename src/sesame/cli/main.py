@@ -9,7 +9,7 @@ from importlib import import_module
 
 import sesame
 from sesame.cli.language import say
-from sesame.cli.sentences import sentence
+from sesame.cli.sentences import SENTENCES, sentence
 from sesame.errors import SesameError
 
 # Each module adds its own command. Only the one that runs is imported: a code is wanted
@@ -52,6 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status: int = parsed.run(parsed)
         sys.stdout.flush()
     except SesameError as error:
+        if type(error) not in SENTENCES:  # the sentence may be another command's, see `sentences`
+            for module in COMMANDS.values():
+                import_module(module)
         print(sentence(error), file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:

@@ -43,7 +43,7 @@ from sesame.desk.guard import (
     sees_customers,
     sees_people,
 )
-from sesame.desk.request_words import WORDED
+from sesame.desk.request_words import WORDED, reason_of
 from sesame.web.errors import MalformedForm
 from sesame.web.formats import until, when
 from sesame.web.language import language_of
@@ -340,7 +340,7 @@ def _lines(  # noqa: PLR0913, PLR0917 -- what was asked, by whom it is read, and
         details=tuple(worded.details(asked, say)),
         by=_named(names, asked.requested_by),
         at=when(asked.requested_at, language, now=now),
-        reason=asked.reason,
+        reason=reason_of(asked, say),
         state=_state(asked, staff, names, language, now),
         may_decide=barred(asked, staff.user_code, staff.roles, now) is None,
         may_see=unseen(asked, staff.user_code, staff.roles, now, within=within) is None,
