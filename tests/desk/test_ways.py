@@ -28,6 +28,11 @@ _ALONE = {
 }
 
 
+def links_of(text: str) -> set[str]:
+    """The addresses of the desk that a page leads to."""
+    return {unescape(link) for link in _LINK.findall(text)}
+
+
 @pytest.mark.parametrize("role", Role)
 async def test_home_leads_to_all_that_a_role_may_do(office: Office, role: Role) -> None:
     """By links alone, none of which is refused; each page warns, and its headings are in order."""
@@ -47,7 +52,7 @@ async def test_home_leads_to_all_that_a_role_may_do(office: Office, role: Role) 
             levels = [int(level) for level in _HEADING.findall(page.text)]
             assert levels.count(1) == 1, address
             assert all(below - above <= 1 for above, below in pairwise(levels)), address
-            found = {unescape(link) for link in _LINK.findall(page.text)} - seen
+            found = links_of(page.text) - seen
             seen |= found
             waiting += found
     forms = {address for kind, _, address in CARD_FORMS if may_ask(kind, frozenset({role}))}
@@ -62,7 +67,7 @@ async def test_a_form_knows_whom_it_is_about(office: Office) -> None:
     async with Browser(build(desk_of(office))) as browser:
         ada = office.ada
         await browser.fill_in(LOGIN, staff_code=ada.typed, code=await office.code_of(ada))
-        links = {unescape(link) for link in _LINK.findall((await browser.get(_VERA)).text)}
+        links = links_of((await browser.get(_VERA)).text)
         for kind, _, address in CARD_FORMS:
             there = f"{address}?abonne=VERA2345"
             assert there in links, kind

@@ -18,9 +18,11 @@ _CRITERIA = {
 }
 
 
-def rows(page: str, first: str) -> list[list[str]]:
-    """The cells of each row of *page* that begins with what *first* matches."""
+def rows(page: str, first: str, section: str = "") -> list[list[str]]:
+    """The cells of each row of *page*, or of a section, that begins with what *first* matches."""
     text = (_DOCS / f"{page}.md").read_text(encoding="utf-8")
+    if section:
+        text = text.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
     found = re.findall(rf"^\| ({first}\b.*) \|$", text, re.MULTILINE)
     return [[cell.strip() for cell in re.split(r" \|(?: |$)", row)] for row in found]
 
@@ -99,7 +101,7 @@ def test_security_says_what_slow_campaigns_find() -> None:
 
 def test_every_criterion_has_its_row() -> None:
     """Once, with its level, and with a test or a limit."""
-    table = rows("reference/accessibility", r"\d\.\d\.\d+")
+    table = rows("reference/accessibility", r"\d\.\d\.\d+", "Criteria")
     assert all(len(row) == 6 for row in table)
     levels = {level: numbers.split() for level, numbers in _CRITERIA.items()}
     assert len([*levels["A"], *levels["AA"]]) == 55
@@ -108,6 +110,16 @@ def test_every_criterion_has_its_row() -> None:
     assert len(table) == 55
     for row in table:
         assert "::" in row[4] or row[5], row[0]
+
+
+def test_every_criterion_has_its_row_for_the_desk() -> None:
+    """In one row, alone or with others; with a test, or a limit."""
+    table = rows("reference/accessibility", r"\d\.\d\.\d+", "The desk")
+    assert all(len(row) == 4 for row in table)
+    numbers = [number for row in table for number in row[0].split(", ")]
+    assert sorted(numbers) == sorted(" ".join(_CRITERIA.values()).split())
+    for row in table:
+        assert "::" in row[2] or row[3], row[0]
 
 
 def test_every_line_of_the_leaflet_has_its_row() -> None:
