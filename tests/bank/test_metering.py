@@ -12,7 +12,7 @@ from sesame.bank.pressure import hour_of
 from sesame.bank.sessions import Means
 from sesame.bank.tries import Side
 from sesame.bank.verification import verify_login
-from sesame.custody.errors import KeyMissing, SealBroken
+from sesame.custody.errors import CustodyUnavailable, SealBroken
 from sesame.custody.metered import MeteredCustodian
 from sesame.meters import Counter, Meters, read
 from sesame.store.errors import StoreUnavailable
@@ -94,20 +94,20 @@ async def test_what_nobody_answered(
     async def gone(*_: object) -> None:
         raise StoreUnavailable("bank.db")
 
-    async def keyless(*_: object, **__: object) -> None:
-        raise KeyMissing("dpa-01")
+    async def silent(*_: object, **__: object) -> None:
+        raise CustodyUnavailable("the token is gone")
 
     with monkeypatch.context() as patched:
         patched.setattr(branch_on_file.bank.store, "read_access", gone)
         with pytest.raises(StoreUnavailable):
             await branch_on_file.login(VERA, VERA.card.code(1))
     with monkeypatch.context() as patched:
-        patched.setattr("sesame.bank.verification.find_matches", keyless)
-        with pytest.raises(KeyMissing):
+        patched.setattr("sesame.bank.verification.find_matches", silent)
+        with pytest.raises(CustodyUnavailable):
             await branch_on_file.login(VERA, VERA.card.code(1))
     assert attempts(meters) == {
         ("code", "unavailable", "StoreUnavailable"): 1,
-        ("code", "unavailable", "KeyMissing"): 1,
+        ("code", "unavailable", "CustodyUnavailable"): 1,
     }
 
 

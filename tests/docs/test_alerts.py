@@ -81,6 +81,21 @@ def test_an_alert_is_explained_and_tried(alert: str) -> None:
         assert f"'{alert} stays away'" in _TRIED
 
 
+@pytest.mark.parametrize("alert", _ALERTS)
+def test_an_error_that_is_named_can_come(alert: str) -> None:
+    """Of alerts that come error by error: whichever they speak of is told by its metric."""
+    (expression,) = re.findall(r"^        expr: '(.*)'$", _ALERTS[alert], re.MULTILINE)
+    if "by (error)" not in expression:
+        return
+    meter = meters()[_SELECTOR.findall(expression)[0][0]]
+    told = {error for (error,) in meter.known} if isinstance(meter, Counter) else set()
+    (manual,) = re.findall(rf"^### {alert}\n\n(.*)$", _MANUAL, re.MULTILINE)
+    for text in (_ALERTS[alert].partition("annotations:")[2], manual):
+        named = set(re.findall(r"\b[A-Z][a-z]+(?:[A-Z][a-z]+)+\b", text))
+        assert named
+        assert named <= told
+
+
 def test_the_manual_explains_no_other() -> None:
     """An alert that is gone is gone there too."""
     assert set(re.findall(r"^### (Sesame\w+)$", _MANUAL, re.MULTILINE)) == set(_ALERTS)
