@@ -61,7 +61,7 @@ def test_what_an_alert_asks_for_is_told(alert: str) -> None:
         if name in foreign():
             continue
         meter = known[name]
-        for label, operator, words in re.findall(r'(\w+)(=~|=)"([^"]*)"', selected):
+        for label, operator, words in re.findall(r'(\w+)(=~|!=|=)"([^"]*)"', selected):
             assert label in meter.labels
             if isinstance(meter, Counter):
                 place = meter.labels.index(label)
@@ -94,6 +94,14 @@ def test_an_error_that_is_named_can_come(alert: str) -> None:
         named = set(re.findall(r"\b[A-Z][a-z]+(?:[A-Z][a-z]+)+\b", text))
         assert named
         assert named <= told
+
+
+def test_a_full_custody_is_not_taken_for_one_that_is_down() -> None:
+    """Of the errors of custody one is its intended answer, and has an alert that wakes nobody."""
+    assert 'sesame_custody_errors_total{error!="CustodyBusy"}' in _ALERTS["SesameCustodyFails"]
+    full = _ALERTS["SesameCustodyFull"]
+    assert 'sesame_custody_errors_total{error="CustodyBusy"}' in full
+    assert "severity: ticket" in full
 
 
 def test_the_manual_explains_no_other() -> None:
