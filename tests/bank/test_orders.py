@@ -760,3 +760,10 @@ def test_a_list_that_is_none(lines: list[str]) -> None:
     """It says in which line."""
     with pytest.raises(UnsuitableReaders):
         read_serials(lines, "R1")
+
+
+@pytest.mark.parametrize("lines", [["A-1", "x" * 131_073, "A-3"], ["A-1", '"A-2' + "x" * 131_073]])
+def test_a_line_that_no_csv_has(lines: list[str]) -> None:
+    """Longer than Python's reader takes a cell."""
+    with pytest.raises(UnsuitableReaders, match=r"^line 2: it is far too long"):
+        read_serials(lines, "R1")

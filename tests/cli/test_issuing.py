@@ -109,6 +109,9 @@ def test_a_course_at_the_console(
     assert main(["bureau", "open", str(tmp_path / "cards.cms"), *opened]) == 0
     assert len(list((tmp_path / "virtual").glob("*.card"))) == 2
     (tmp_path / "readers.csv").write_text("serial,model\nA-1,R1\nA-2,R1\n", encoding="utf-8")
+    (tmp_path / "endless.csv").write_text(f"A-1\n{'x' * 200_000}\n")
+    assert console.run("readers", str(tmp_path / "endless.csv")) == 1
+    assert "endless.csv: nothing was taken in (line 2: it is far too" in capsys.readouterr().err
     assert console.run("readers", str(tmp_path / "readers.csv")) == 0
     assert "R1: came in 2 = in stock 2" in capsys.readouterr().out
     for kind, by in (("card", 0), ("pin", 1), ("reader", 2), ("welcome", 0)):

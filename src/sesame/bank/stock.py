@@ -5,7 +5,7 @@ What came in is in stock, sent, returned or discarded: the balance is the sum of
 
 import csv
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum, unique
 from functools import partial
@@ -64,7 +64,7 @@ def read_serials(lines: Iterable[str], model: str) -> list[tuple[str, str]]:
         UnsuitableReaders: a line is none, stands there twice, or there are too many; says which.
     """
     found: dict[str, str] = {}
-    for number, cells in enumerate(csv.reader(lines), 1):
+    for number, cells in enumerate(_rows(lines), 1):
         values = [cell.strip() for cell in cells]
         if not any(values) or (number == 1 and values[0].lower() == "serial"):
             continue
@@ -82,6 +82,17 @@ def read_serials(lines: Iterable[str], model: str) -> list[tuple[str, str]]:
     if not found:
         raise UnsuitableReaders("there is no serial number: write one a line")
     return list(found.items())
+
+
+def _rows(lines: Iterable[str]) -> Iterator[list[str]]:
+    reader = csv.reader(lines)
+    try:
+        yield from reader
+    except csv.Error:
+        raise UnsuitableReaders(
+            f"line {reader.line_num}: it is far too long for a serial number, or a quotation mark "
+            "before it is not closed"
+        ) from None
 
 
 async def take_in(bank: Bank, readers: Sequence[tuple[str, str]], by: Signer) -> int:
