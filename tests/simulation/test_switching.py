@@ -67,13 +67,17 @@ async def test_an_old_code_that_dies_too_soon_is_found(monkeypatch: pytest.Monke
         await live(SMALL)
 
 
-def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A table, the same for a program, and a drawing."""
+    monkeypatch.setenv("LC_ALL", "en")
     drawing = tmp_path / "switch.svg"
     asked = ["switch-over", "--customers", "4", "--days", "9", "--seed", "2"]
     assert main([*asked, "--plot", str(drawing)]) == 0
     said = capsys.readouterr().out
     assert len(said.splitlines()) == 3 + 9 + 1 + 7
+    assert said.splitlines()[2].split()[:4] == ["day", "old", "code", "only"]
     assert ET.fromstring(drawing.read_text()).tag.endswith("svg")  # noqa: S314 -- our own
     assert main([*asked, "--plot", "/dev/full"]) == 1
     assert capsys.readouterr().out == said

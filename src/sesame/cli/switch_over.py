@@ -84,7 +84,8 @@ def _lines(campaign: Campaign, course: Course) -> Iterator[str]:
     )
     yield ""
     names = [say(name) for name in _WAYS.values()]
-    yield "  ".join([f"{say('jour'):>5}", *(f"{name:>21}" for name in names)])
+    day_title = say("jour")
+    yield "  ".join([f"{day_title:>5}", *(f"{name:>21}" for name in names)])
     for day in _told(campaign):
         board = course.days[day]
         counts = [f"{grouped(board.of_way(way)):>21}" for way in _WAYS]
