@@ -16,6 +16,7 @@ from sesame.bank.details import WantedCard
 from sesame.bank.dispatching import find_signer
 from sesame.bank.errors import (
     AskedAlready,
+    EndlessReader,
     MalformedReader,
     MovedMeanwhile,
     NoReaderListed,
@@ -767,6 +768,9 @@ async def test_a_ledger_of_readers(works: Works) -> None:
         (["A-1", "é"], MalformedReader),
         (["A-1", "a,b,c"], MalformedReader),
         (["A-1", "a" * 41], MalformedReader),
+        # Longer than Python's reader takes a cell.
+        (["A-1", "x" * 131_073, "A-3"], EndlessReader),
+        (["A-1", '"A-2' + "x" * 131_073], EndlessReader),
         ([f"A-{number}" for number in range(MOST_READERS + 1)], TooManyReaders),
     ],
 )

@@ -131,6 +131,9 @@ def test_a_course_at_the_console(
     assert main(["bureau", "open", str(tmp_path / "cards.cms"), *opened]) == 0
     assert len(list((tmp_path / "virtual").glob("*.card"))) == 2
     (tmp_path / "readers.csv").write_text("serial,model\nA-1,R1\nA-2,R1\n", encoding="utf-8")
+    (tmp_path / "endless.csv").write_text(f"A-1\n{'x' * 200_000}\n")
+    assert console.run("readers", str(tmp_path / "endless.csv")) == 1
+    assert "endless.csv: nothing was taken in. Line 2: it is far too" in capsys.readouterr().err
     assert console.run("readers", str(tmp_path / "readers.csv")) == 0
     assert "R1: came in 2 = in stock 2" in capsys.readouterr().out
     for kind, by in (("card", 0), ("pin", 1), ("reader", 2), ("welcome", 0)):
@@ -275,7 +278,9 @@ def test_who_is_no_issuer(
     assert "not that of somebody who issues cards" in capsys.readouterr().err
     assert not (tmp_path / "cards.cms").exists()
     console.codes = whole
-    assert console.run("make", *made, "--most", "0") == 1
+    for wrong in ("0", "99999999999999999999"):
+        with pytest.raises(SystemExit):
+            console.run("make", *made, "--most", wrong)
     assert console.run("make", *made) == 0
     console.now += timedelta(days=4)
     assert console.run("letters", "card", "--folder", str(tmp_path / "card")) == 0

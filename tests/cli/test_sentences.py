@@ -14,6 +14,7 @@ import pytest
 
 import sesame
 from sesame.bank.errors import (
+    EndlessReader,
     MalformedReader,
     MalformedStaffCode,
     NoReaderListed,
@@ -194,6 +195,11 @@ def test_each_fault_of_what_is_typed_has_words() -> None:
         (SchemaAhead(), "Une version plus récente de Sésame", "A later version of Sésame"),
         (CustodyUnavailable("it was closed"), "ne répond pas (it was closed)", "(it was closed)"),
         (MalformedReader(3), "Ligne 3\u00a0: écrivez", "Line 3: write"),
+        (
+            EndlessReader(3),
+            "Ligne 3\u00a0: elle est bien trop longue",
+            "Line 3: it is far too long",
+        ),
         (ReaderListedTwice(3, "A-1"), "Ligne 3\u00a0: A-1 y est", "Line 3: A-1 is there"),
         (TooManyReaders(7), "plus de 7 lecteurs", "more than 7 readers"),
         (NoReaderListed(), "Il n’y a pas de numéro de série", "There is no serial number"),

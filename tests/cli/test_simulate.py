@@ -1,6 +1,8 @@
 """`sesame simulate`: in words, for a program, as a drawing; and what it says of a fault."""
 
+import errno
 import json
+import os
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -81,6 +83,43 @@ def test_a_fault_is_told_as_a_story(
     assert "7" in lines[1]
     expected = {"fr": "mal tapé", "en": "mistyped"}
     assert any(expected[language] in line or "devin" in line or "guess" in line for line in lines)
+
+
+def test_a_fault_leaves_no_drawing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not an empty one either; what was drawn before stays as it is."""
+
+    def simulate(plan: Plan, **_: object) -> None:
+        raise Violation(Rule.COST, "", who=1, at=plan.ends)
+
+    monkeypatch.setattr(command, "simulate", simulate)
+    new, old = tmp_path / "new.svg", tmp_path / "old.svg"
+    old.write_text("<svg/>")
+    for path in (new, old):
+        assert main(["simulate", *_FEW, "--plot", str(path)]) == 3
+    assert not new.exists()
+    assert old.read_text() == "<svg/>"
+
+
+def test_a_disk_that_fills(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The year's table is printed all the same; half a drawing is not left."""
+    monkeypatch.setenv("LC_ALL", "fr")
+    asked = ["simulate", *_FEW, "--plot"]
+    assert main([*asked, "/dev/full"]) == 1
+    said = capsys.readouterr()
+    assert said.out.startswith("20 clients, 8 jours, graine 7")
+    assert "/dev/full\u00a0: le dessin ne peut y être écrit (No space left on device)." in said.err
+
+    def fill(path: Path, drawing: str, **_: object) -> None:
+        path.write_bytes(drawing[:100].encode())
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_text", fill)
+    half = tmp_path / "half.svg"
+    assert main([*asked, str(half)]) == 1
+    assert capsys.readouterr().out == said.out
+    assert not half.exists()
 
 
 def test_a_fault_without_a_story(

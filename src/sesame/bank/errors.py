@@ -475,6 +475,17 @@ class MalformedReader(UnsuitableReaders):
         self.line = line
 
 
+class EndlessReader(UnsuitableReaders):
+    """The line `line`, from 1, is longer than any; or a quotation mark up to it is not closed."""
+
+    def __init__(self, line: int) -> None:
+        super().__init__(
+            f"line {line}: it is far too long for a serial number, or a quotation mark before it "
+            "is not closed"
+        )
+        self.line = line
+
+
 class ReaderListedTwice(UnsuitableReaders):
     """The line `line`, from 1, has a serial number that stands further up."""
 

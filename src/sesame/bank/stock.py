@@ -5,7 +5,7 @@ What came in is in stock, sent, returned or discarded: the balance is the sum of
 
 import csv
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum, unique
 from functools import partial
@@ -13,6 +13,7 @@ from functools import partial
 from sesame.bank.bank import Bank
 from sesame.bank.dispatching import own_move, written
 from sesame.bank.errors import (
+    EndlessReader,
     MalformedReader,
     NoReaderListed,
     NoSuchReader,
@@ -71,7 +72,7 @@ def read_serials(lines: Iterable[str], model: str) -> list[tuple[str, str]]:
             is an error of its own.
     """
     found: dict[str, str] = {}
-    for number, cells in enumerate(csv.reader(lines), 1):
+    for number, cells in enumerate(_rows(lines), 1):
         values = [cell.strip() for cell in cells]
         if not any(values) or (number == 1 and values[0].lower() == "serial"):
             continue
@@ -86,6 +87,14 @@ def read_serials(lines: Iterable[str], model: str) -> list[tuple[str, str]]:
     if not found:
         raise NoReaderListed
     return list(found.items())
+
+
+def _rows(lines: Iterable[str]) -> Iterator[list[str]]:
+    reader = csv.reader(lines)
+    try:
+        yield from reader
+    except csv.Error:
+        raise EndlessReader(reader.line_num) from None
 
 
 async def take_in(bank: Bank, readers: Sequence[tuple[str, str]], by: Signer) -> int:

@@ -22,6 +22,7 @@ import uvicorn
 from sesame.app import set_up_logs
 from sesame.catalogue import N_
 from sesame.cli.language import say
+from sesame.cli.numbers import whole
 from sesame.cli.sentences import SENTENCES, sentence
 from sesame.cli.serve import PortBusy, listen, serve_settings
 from sesame.demonstration import (
@@ -43,6 +44,7 @@ from sesame.simulator.errors import DrawerDamaged
 from sesame.simulator.routes import Simulator, build
 
 _PORTS_TRIED = 50
+_HIGHEST_PORT = 0xFFFF
 _PATIENCE = 15  # seconds for a process to end by itself
 _LOOK = 1.0  # seconds until we look again whether all are alive
 
@@ -80,7 +82,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = commands.add_parser("demo", help=say("Ouvrir la démonstration"))
     parser.add_argument(
         "--port",
-        type=int,
+        type=whole(1, _HIGHEST_PORT),
         default=8000,
         help=say("port du portail\u202f; le simulateur et le guichet prennent les suivants"),
     )
@@ -143,7 +145,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _first_free(port: int) -> socket.socket:
     """A socket on *port*, or on the first free one above, which is said."""
-    for tried in range(port, min(port + _PORTS_TRIED, 65536)):
+    for tried in range(port, min(port + _PORTS_TRIED, _HIGHEST_PORT + 1)):
         try:
             listener = listen(HOST, tried)
         except PortBusy:

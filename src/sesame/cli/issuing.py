@@ -34,6 +34,7 @@ from sesame.bank.dispatching import (
 )
 from sesame.bank.errors import (
     BatchDone,
+    EndlessReader,
     MalformedReader,
     MalformedStaffCode,
     MovedMeanwhile,
@@ -62,6 +63,7 @@ from sesame.catalogue import N_
 from sesame.cli.database import without_password
 from sesame.cli.inputs import Unusable
 from sesame.cli.language import say
+from sesame.cli.numbers import whole
 from sesame.cli.result_file import refused
 from sesame.cli.sentences import SENTENCES, sentence
 from sesame.custody.bureau_file import read_certificate
@@ -93,6 +95,7 @@ _Actions: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # n
 
 _LEFT_OUT = 3  # exit status: all but what could not be
 _TOLD = 20  # left out, told one by one
+_MOST_ASKED = 1_000_000  # of one run
 _NO_ADDRESS = ""  # lines name none: it comes from the console
 
 SENTENCES.update(
@@ -156,6 +159,10 @@ SENTENCES.update(
         MalformedReader: N_(
             "Ligne {line}\u00a0: écrivez un numéro de série et, si vous voulez, une virgule et le "
             "modèle, de 1 à 40 caractères chacun, sans accents."
+        ),
+        EndlessReader: N_(
+            "Ligne {line}\u00a0: elle est bien trop longue pour un numéro de série, ou un "
+            "guillemet n’est pas fermé avant elle."
         ),
         ReaderListedTwice: N_("Ligne {line}\u00a0: {serial} y est une seconde fois. Ôtez-en une."),
         TooManyReaders: N_("Il y a plus de {most} lecteurs\u00a0: entrez-les en plusieurs listes."),
@@ -224,7 +231,7 @@ def _action(
 def _add_most(action: argparse.ArgumentParser, most: int) -> None:
     action.add_argument(
         "--most",
-        type=int,
+        type=whole(1, _MOST_ASKED),
         default=most,
         metavar="N",
         help=say("N au plus\u202f; sinon {most}").format(most=most),
@@ -273,7 +280,7 @@ def run_make(arguments: argparse.Namespace) -> int:
             post=office.post,
             certificate=certificate,
             file=arguments.out,
-            most=_positive(arguments.most),
+            most=arguments.most,
         )
         if made is None:
             print(
@@ -348,7 +355,7 @@ def run_letters(arguments: argparse.Namespace) -> int:
                 institution=institution_of(office.settings.institution),
                 maker=CardMaker(bank.custodian) if arguments.kind == PIN else None,
                 folder=folder,
-                most=_positive(arguments.most),
+                most=arguments.most,
                 begun=begun,
                 written=written,
             )
@@ -877,9 +884,3 @@ def _posting() -> ModuleType:
 
 def _reference(arguments: argparse.Namespace) -> str:
     return str(arguments.reference).strip().upper()
-
-
-def _positive(most: int) -> int:
-    if most < 1:
-        raise Unusable(say("--most\u00a0: donnez un nombre, 1 au moins."))
-    return most
