@@ -335,12 +335,19 @@ async def test_a_new_member_of_staff(office: Office, browser: Browser) -> None:
         ({"personnel_number": office.odile.new.personnel_number}, "personnel_number"),
         ({"role-officer": "1"}, "roles"),
         ({"reason": "ok"}, "reason"),
+        ({"name": "PAN 4970 1012 3456 7893"}, "name"),
+        ({"personnel_number": "4970 1012 3456 7893"}, "personnel_number"),
+        ({"reason": "PAN 4970 1012 3456 7893 PIN 4711"}, "reason"),
     ]
+    page = (await browser.get(where)).text
+    assert "N’écrivez ici ni numéro de carte, ni code secret, ni code Sésame." in page
     for change, name in wrong:
         response = await _press(browser, where, where, **fields | change)
         assert response.status_code == 422, change
         assert re.findall(r'id="(\w+)-error"', response.text) == [name], change
         assert new.record.pan.digits not in response.text
+        holds_one = "4970 1012" in "".join(change.values())
+        assert ("Cela ressemble à un numéro de carte" in response.text) == holds_one, change
     assert (await _press(browser, where, where, **fields)).status_code == 303
     async with Browser(build(desk_of(office, "paul"))) as other:
         await _signed_in(other, office, office.paul)

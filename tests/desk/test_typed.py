@@ -1,0 +1,77 @@
+"""Whatever is typed into a field of the desk: no card number is kept in clear or shown again."""
+
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from html import unescape
+
+import pytest
+from sqlalchemy import Connection, inspect, text
+from starlette.routing import Route
+
+from sesame.desk.routes import routes
+from tests.desk.office import Office
+from tests.desk.test_pages import desk_of
+from tests.desk.walk import Form, Walk, walk_desk
+from tests.portal.browser import Browser
+
+_PAN = "4970101234567893"
+_SPELT = (_PAN, "4970 1012 3456 7893", "4970.1012.3456.7893", f"PAN {_PAN} PIN 4711")
+
+
+@pytest.fixture
+async def walk(office: Office) -> AsyncIterator[Walk]:
+    """The whole desk, walked through."""
+    async with AsyncExitStack() as stack:
+        yield await walk_desk(office, stack)
+
+
+async def test_every_form_is_met(walk: Walk) -> None:
+    """Whatever address takes a form is among those that the tests below send."""
+    actions = {form.action for _, form in walk.forms}
+    for route in routes(desk_of(walk.office)):
+        if isinstance(route, Route) and "POST" in (route.methods or ()):
+            met = [action for action in actions if route.path_regex.match(action)]
+            assert met, f"no page led to the form of {route.path}"
+
+
+async def test_no_card_number_comes_back(walk: Walk) -> None:
+    """From no field, whether what stands beside it is right or missing; and none is kept."""
+    for browser, form in walk.forms:
+        for wrong in form.fields:
+            if wrong.is_written:
+                for typed in _SPELT:
+                    for good in (walk.good, {}):
+                        sent = form.filled(good) | {wrong.name: typed}
+                        await _send(browser, form, sent, wrong.name)
+    assert not [place async for place in _in_clear(walk.office)]
+
+
+async def _send(browser: Browser, form: Form, sent: dict[str, str], name: str) -> None:
+    answer = await browser.post(form.action, data=sent)
+    assert answer.status_code < 500
+    assert not _shows(answer.text), (form.action, name)
+    if answer.status_code == 303:
+        assert not _shows(answer.headers["location"]), (form.action, name)
+        there = await browser.get(answer.headers["location"])
+        assert not _shows(there.text), (form.action, name)
+
+
+def _shows(page: str) -> bool:
+    """Whether the number stands there, however it is grouped."""
+    return _PAN in re.sub(r"[\s._/-]", "", unescape(page))
+
+
+async def _in_clear(office: Office) -> AsyncIterator[str]:
+    """The tables and columns in which the number stands."""
+
+    def look(connection: Connection) -> Iterator[str]:
+        for table in inspect(connection).get_table_names():
+            for row in connection.execute(text(f"SELECT * FROM {table}")).mappings():  # noqa: S608 -- the schema's own names
+                for column, value in row.items():
+                    said = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+                    if _shows(said):
+                        yield f"{table}.{column}"
+
+    for place in await office.bank.store.read(lambda connection: list(look(connection))):
+        yield place
