@@ -331,6 +331,7 @@ async def test_a_new_member_of_staff(office: Office, browser: Browser) -> None:
         ({"pan": "9250900000000001"}, "pan"),
         ({"pan": office.town.vera.record.pan.digits}, "pan"),
         ({"psn": "1"}, "psn"),
+        ({"psn": "0147"}, "psn"),
         ({"personnel_number": "m 77 é"}, "personnel_number"),
         ({"personnel_number": office.odile.new.personnel_number}, "personnel_number"),
         ({"role-officer": "1"}, "roles"),
@@ -346,6 +347,7 @@ async def test_a_new_member_of_staff(office: Office, browser: Browser) -> None:
         assert response.status_code == 422, change
         assert re.findall(r'id="(\w+)-error"', response.text) == [name], change
         assert new.record.pan.digits not in response.text
+        assert 'name="psn" type="text" value="0147' not in response.text
         holds_one = "4970 1012" in "".join(change.values())
         assert ("Cela ressemble à un numéro de carte" in response.text) == holds_one, change
     assert (await _press(browser, where, where, **fields)).status_code == 303

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Connection, inspect, text
 from starlette.routing import Route
 
+from sesame.desk.requests import CARD_FORMS
 from sesame.desk.routes import routes
 from tests.desk.office import Office
 from tests.desk.test_pages import desk_of
@@ -45,6 +46,22 @@ async def test_no_card_number_comes_back(walk: Walk) -> None:
                         sent = form.filled(good) | {wrong.name: typed}
                         await _send(browser, form, sent, wrong.name)
     assert not [place async for place in _in_clear(walk.office)]
+
+
+async def test_what_is_no_user_code_does_not_come_back(walk: Walk) -> None:
+    """It may be a PIN; what is right beside it stays."""
+    about_somebody = [
+        (browser, form)
+        for browser, form in walk.forms
+        if any(one.name == "user_code" and one.is_written for one in form.fields)
+    ]
+    for browser, form in about_somebody:
+        sent = form.filled(walk.good) | {"user_code": "c’est 4711"}
+        answer = await browser.post(form.action, data=sent)
+        assert answer.status_code == 422, form.action
+        assert "4711" not in answer.text, form.action
+        assert f'value="{sent["reason"]}"' in answer.text, form.action
+    assert {form.action for _, form in about_somebody} == {address for _, _, address in CARD_FORMS}
 
 
 async def _send(browser: Browser, form: Form, sent: dict[str, str], name: str) -> None:

@@ -314,7 +314,8 @@ def _reprint(  # noqa: PLR0913, PLR0917 -- the request, who sent it, and what it
     page = ReprintPage(
         session=frame(desk, request, staff, REPRINT),
         proof=button(desk, request, Purpose.REPRINT),
-        fields=fields,
+        # Not even back to who typed it: it may be a PIN.
+        fields={**fields, "user_code": ""} if "user_code" in errors else fields,
         errors={name: say(wrong) for name, wrong in errors.items()},
     )
     return desk.page(request, "reprint.html", page, status)

@@ -348,7 +348,7 @@ def _person_page(
         proof=proof,
         name=fields.get("name", ""),
         personnel_number=fields.get("personnel_number", ""),
-        psn=fields.get("psn", "01"),
+        psn=fields.get("psn", "01")[:2],
         reason=fields.get("reason", ""),
         english=fields.get("language") == "en",
         bank_card=fields.get("kind") == "bank",
