@@ -34,7 +34,7 @@ from sesame.bank.orders import MOST_AT_ONCE, ask_for_cards, find_card, to_make, 
 from sesame.bank.returned_mail import ask_for_another, came_back, record_returned, send_again
 from sesame.bank.staff import Role
 from sesame.bank.staffing import Staff
-from sesame.bank.stock import Balance, balances, read_serials, take_in
+from sesame.bank.stock import Balance, balances, is_model, read_serials, take_in
 from sesame.bank.user_code import parse_user_code
 from sesame.catalogue import N_, translator
 from sesame.desk.desk import Desk
@@ -75,7 +75,7 @@ _ASKED_ALREADY = N_("Une demande attend déjà une décision.")
 _NO_LETTER = N_(
     "Aucun courrier posté ne porte cette référence, ou son retour est déjà noté. Relisez-la."
 )
-_NO_MODEL = N_("Écrivez le modèle, comme au dos du lecteur.")
+_NO_MODEL = N_("Écrivez le modèle comme au dos du lecteur, de 1 à 40 caractères sans accent.")
 _NO_SERIALS = N_(
     "Écrivez un numéro de série par ligne, de 1 à 40 caractères sans accent ; chacun une fois."
 )
@@ -257,10 +257,9 @@ async def post_readers(desk: Desk, request: Request, staff: Staff) -> Response:
     """`POST /guichet/emission/lecteurs`: take readers into stock, as they were typed."""
     fields = await read_pressed(desk, request, Purpose.READERS)
     model = " ".join(fields.get("model", "").split())
-    if not model:
-        return await _issuing(desk, request, staff, fields, {"model": _NO_MODEL})
-    if has_card_number(model):
-        return await _issuing(desk, request, staff, fields, {"model": NO_CARD_NUMBER})
+    if has_card_number(model) or not is_model(model):
+        wrong = NO_CARD_NUMBER if has_card_number(model) else _NO_MODEL
+        return await _issuing(desk, request, staff, fields, {"model": wrong})
     serials = fields.get("serials", "").splitlines()
     if any(map(has_card_number, serials)):
         return await _issuing(desk, request, staff, fields, {"serials": _CARD_AMONG_SERIALS})
