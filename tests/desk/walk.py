@@ -10,11 +10,12 @@ from html.parser import HTMLParser
 from typing import Self
 
 from sesame.bank.addresses import change
-from sesame.bank.approvals import Kind, Wish
-from sesame.bank.approving import ask
+from sesame.bank.approvals import Kind, Verdict, Wish
+from sesame.bank.approving import ask, decide
 from sesame.bank.customers import NewCustomer, enrol
 from sesame.bank.details import PostalAddress
 from sesame.bank.opening_days import set_day
+from sesame.bank.orders import ask_for_cards
 from sesame.bank.staff import Role
 from sesame.bank.user_code import UserCode
 from sesame.catalogue import Language
@@ -176,7 +177,7 @@ async def walk_desk(office: Office, stack: AsyncExitStack) -> Walk:
     """
     ines = person("Inès Vidal", Role.ISSUER)
     await office.agree(office.paul, await office.hire(ines))
-    await _have_much_happen(office)
+    await _have_much_happen(office, ines)
     walkers = {}
     for who in (office.ada, ines, office.odile, office.aude):
         browser = await stack.enter_async_context(Browser(build(desk_of(office, who.name))))
@@ -193,7 +194,7 @@ async def _sign_in(browser: Browser, office: Office, who: Person) -> None:
     assert answer.headers["location"] == HOME
 
 
-async def _have_much_happen(office: Office) -> None:
+async def _have_much_happen(office: Office, issuer: Person) -> None:
     """Véra is suspended, moved, waits for a card, and a letter to her came back; Nora wants one."""
     bank, town, ada = office.bank, office.town, office.staff(office.ada)
     vera = town.vera.user_code
@@ -214,6 +215,8 @@ async def _have_much_happen(office: Office) -> None:
         details=SOMEWHERE,
     )
     await enrol(bank, nora)
+    many = await ask_for_cards(bank, office.staff(issuer), reason="Nouveaux", address=ADDRESS)
+    await decide(bank, office.staff(office.paul), many.id, Verdict.REFUSED, address=ADDRESS)
     wish = Wish(Kind.SHOW_NUMBER, vera, {"card": 1}, "Litige du 2 mars")
     await office.agree(office.paul, await ask(bank, ada, wish, address=ADDRESS))
     day = town.clock().date() + timedelta(days=3)

@@ -6,6 +6,7 @@ from functools import partial
 
 from sesame.bank.bank import Bank
 from sesame.bank.card_numbers import BETWEEN
+from sesame.bank.dispatching import is_reference
 from sesame.bank.errors import MalformedUserCode, TooVague, WholeNumber
 from sesame.bank.user_code import UserCode, parse_user_code
 from sesame.store.buckets import bucket_of
@@ -15,7 +16,6 @@ from sesame.store.names import typed_words
 MOST = 50  # who are shown
 _MOST_WORDS = 6
 _LAST4 = re.compile(r"[0-9]{4}")
-_REFERENCE = re.compile(r"[A-Z0-9](?:[A-Z0-9-]{1,22})[A-Z0-9]")
 _GROUP = 4  # characters of a reference between its hyphens
 _SPACES = re.compile(r"[\s\u00a0\u202f-]+")
 _CARD_NUMBER = re.compile(rf"\d(?:{BETWEEN}\d){{11,}}")  # perhaps cut short
@@ -86,6 +86,4 @@ def _references(typed: str) -> tuple[str, ...]:
     plain = _SPACES.sub("", typed).upper()
     grouped = "-".join(plain[at : at + _GROUP] for at in range(0, len(plain), _GROUP))
     as_typed = "-".join(_SPACES.split(typed.strip())).upper()
-    return tuple(
-        dict.fromkeys(one for one in (as_typed, grouped, plain) if _REFERENCE.fullmatch(one))
-    )
+    return tuple(dict.fromkeys(one for one in (as_typed, grouped, plain) if is_reference(one)))
