@@ -135,7 +135,7 @@ async def posted(branch: Branch, desk: Desk) -> None:
     for person in (VERA, DORA):
         await have_wait(branch, person)
         key = (bucket_of(person.user_code), person.user_code)
-        row = DispatchRow(f"ref {person.user_code}", *key, READER, 1, 0)
+        row = DispatchRow(f"REF-{person.user_code}", *key, READER, 1, 0)
         await branch.bank.store.write(partial(insert_dispatch, row=row))
     branch.change("UPDATE cards SET state = 'active'")
     branch.change("UPDATE dispatches SET printed_at = 1, posted_at = 2")
@@ -145,7 +145,7 @@ async def returned(branch: Branch, desk: Desk) -> None:
     """Both came back: whoever lives there may have the cards."""
     by = desk.adviser.signer
     for person in (VERA, DORA):
-        await record_returned(branch.bank, f"ref {person.user_code}", by, address=ADDRESS)
+        await record_returned(branch.bank, f"REF-{person.user_code}", by, address=ADDRESS)
 
 
 async def put_back(

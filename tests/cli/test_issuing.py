@@ -133,7 +133,7 @@ def test_a_course_at_the_console(
     (tmp_path / "readers.csv").write_text("serial,model\nA-1,R1\nA-2,R1\n", encoding="utf-8")
     (tmp_path / "endless.csv").write_text(f"A-1\n{'x' * 200_000}\n")
     assert console.run("readers", str(tmp_path / "endless.csv")) == 1
-    assert "endless.csv: nothing was taken in. Line 2: it is far too" in capsys.readouterr().err
+    assert "endless.csv: nothing came in. Line 2: it is far too" in capsys.readouterr().err
     assert console.run("readers", str(tmp_path / "readers.csv")) == 0
     assert "R1: came in 2 = in stock 2" in capsys.readouterr().out
     for kind, by in (("card", 0), ("pin", 1), ("reader", 2), ("welcome", 0)):

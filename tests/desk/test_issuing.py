@@ -168,7 +168,20 @@ async def test_readers_and_returned_mail(works: Works, browser: Browser) -> None
     status, said = await _press(browser, _HERE, readers, model="R1", serials="A-3\r\nA-3")
     assert status == 422
     assert 'id="serials-error"' in said
-    assert (await _press(browser, _HERE, readers, model=" ", serials="A-3"))[0] == 422
+    for model in (" ", "Lecteur parlé", "R" * 41, "R\u200b1"):
+        status, said = await _press(browser, _HERE, readers, model=model, serials="A-3")
+        assert status == 422
+        assert re.findall(r'id="(\w+)-error"', said) == ["model"], model
+        assert "de 1 à 40 caractères sans accent." in said
+    number = "4970101234567893"
+    status, said = await _press(browser, _HERE, readers, model=f"R {number}", serials="A-3")
+    assert status == 422
+    assert 'id="model-error"' in said
+    status, said = await _press(browser, _HERE, readers, model="R1", serials=f"A-3\r\n{number}")
+    assert status == 422
+    assert 'id="serials-error"' in said
+    assert ">A-3\n</textarea>" in said  # the others stay
+    assert number not in said
     assert "R1\u00a0: entrés 2 = en stock 2" in (await browser.get(_HERE)).text
     back = f"{_HERE}/retour"
     status, said = await _press(browser, _HERE, back, reference="ABCD-EFGH")

@@ -6,6 +6,7 @@ member of staff who printed, posted or destroyed it; the manifest's hash stands 
 what opens a PIN is `sesame.bank.issuing`.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -66,6 +67,7 @@ Answer = TypeVar("Answer")
 
 MOST_LETTERS = 10_000  # of one batch
 _HALF = 4  # characters of a reference on either side of its hyphen
+_REFERENCE = re.compile(r"[A-Z0-9][A-Z0-9-]{1,22}[A-Z0-9]")
 _NO_ADDRESS = ""  # it comes from the institution itself
 
 
@@ -100,6 +102,11 @@ def new_reference(random_bytes: Callable[[int], bytes]) -> str:
     """A reference by chance, `7QK4-XM2P`: it says nothing."""
     signs = "".join(ALPHABET[byte % len(ALPHABET)] for byte in random_bytes(2 * _HALF))
     return f"{signs[:_HALF]}-{signs[_HALF:]}"
+
+
+def is_reference(text: str) -> bool:
+    """Whether a letter's reference can be written so: 3 to 24 of A-Z, 0-9, and hyphens within."""
+    return _REFERENCE.fullmatch(text) is not None
 
 
 async def new_references(bank: Bank, count: int) -> list[str]:

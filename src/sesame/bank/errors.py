@@ -305,19 +305,27 @@ class PersonTaken(BankError):
 
 
 class MalformedPersonnelNumber(BankError):
-    """A personnel number has 1 to 20 letters, digits, full stops, slashes or hyphens."""
+    """A personnel number has 1 to 20 letters, digits, full stops, slashes or hyphens; no card's."""
 
     def __init__(self) -> None:
-        super().__init__("a personnel number has 1 to 20 of A-Z, 0-9, full stop, slash and hyphen")
+        super().__init__(
+            "a personnel number has 1 to 20 of A-Z, 0-9, full stop, slash and hyphen, and is no "
+            "card's number"
+        )
 
 
 class UnsuitableReason(BankError):
-    """A reason says something, in a line."""
+    """A reason says something, in a line, and holds no card's number."""
 
-    def __init__(self, shortest: int, longest: int) -> None:
-        super().__init__(f"a reason has {shortest} to {longest} characters, in one line")
+    def __init__(self, shortest: int, longest: int, *, card_number: bool = False) -> None:
+        super().__init__(
+            "a reason is read in clear: write it without the card's number"
+            if card_number
+            else f"a reason has {shortest} to {longest} characters, in one line"
+        )
         self.shortest = shortest
         self.longest = longest
+        self.card_number = card_number
 
 
 class MisleadingReason(BankError):

@@ -18,7 +18,7 @@ from sesame.bank.approvals import Asked, Kind, Payload, Wish
 from sesame.bank.approving import ask
 from sesame.bank.audit import Fact
 from sesame.bank.bank import Bank
-from sesame.bank.dispatching import new_references, plan_dispatches, written
+from sesame.bank.dispatching import is_reference, new_references, plan_dispatches, written
 from sesame.bank.errors import (
     AskedAlready,
     NoSuchCustomer,
@@ -87,7 +87,7 @@ async def record_returned(bank: Bank, reference: str, by: Signer, *, address: st
 
     async def attempt() -> CameBack:
         now = bank.now()
-        dispatch = await bank.store.read(lambda connection: read_dispatch(connection, reference))
+        dispatch = await _find(bank, reference)
         if dispatch is None or dispatch.posted_at is None or dispatch.returned_at is not None:
             raise NoSuchLetter(reference)
         access = await bank.store.read_access(UserCode(dispatch.user_code))
@@ -143,7 +143,7 @@ async def send_again(
 
     async def attempt() -> str:
         now = bank.now()
-        dispatch = await bank.store.read(lambda connection: read_dispatch(connection, reference))
+        dispatch = await _find(bank, reference)
         if dispatch is None or dispatch.returned_at is None:
             raise NoSuchLetter(reference)
         access = await bank.store.read_access(UserCode(dispatch.user_code))
@@ -199,7 +199,7 @@ async def ask_for_another(
         NothingToOrder: that was asked for or done already.
         NotAllowed, TooBusy, StoreUnavailable: as `record_returned`.
     """
-    dispatch = await bank.store.read(lambda connection: read_dispatch(connection, reference))
+    dispatch = await _find(bank, reference)
     order = None if dispatch is None else await _order_of(bank, dispatch)
     if (
         dispatch is None
@@ -300,6 +300,13 @@ async def reprint_welcome(bank: Bank, user_code: UserCode, by: Signer, *, addres
 async def came_back(bank: Bank) -> Sequence[DispatchRow]:
     """The mail that came back, newest first."""
     return await bank.store.read(lambda connection: returned_mail(connection, most=_MOST_SHOWN))
+
+
+async def _find(bank: Bank, reference: str) -> DispatchRow | None:
+    """The letter of that reference; None where there is none, or it is not written as one is."""
+    if not is_reference(reference):
+        return None
+    return await bank.store.read(lambda connection: read_dispatch(connection, reference))
 
 
 async def _order_of(bank: Bank, dispatch: DispatchRow) -> OrderRow | None:

@@ -62,6 +62,11 @@ class Balance:
         return self.stock + self.sent + self.returned + self.discarded
 
 
+def is_model(text: str) -> bool:
+    """Whether a model of reader can be called so: 1 to 40 printable ASCII characters."""
+    return _WORD.fullmatch(text) is not None
+
+
 def read_serials(lines: Iterable[str], model: str) -> list[tuple[str, str]]:
     """Serial numbers and models of *lines*: `serial` or `serial,model` each; *model* where none.
 

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from sesame.bank.bank import Bank
 from sesame.bank.post_days import DEFAULT_GAPS, Gaps, PostDays
 from sesame.custody.custodian import KeyRef, RevealingCustodian
+from sesame.desk.forms import harmless, harmless_lines
 from sesame.web.cookies import Cookie
 from sesame.web.opening import PARIS
 from sesame.web.rendering import Renderer, Site
@@ -33,7 +34,9 @@ class Desk:
     renderer: Renderer = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "renderer", Renderer("sesame.desk", self.site))
+        filters = {"harmless": harmless, "harmless_lines": harmless_lines}
+        renderer = Renderer("sesame.desk", self.site, filters=filters)
+        object.__setattr__(self, "renderer", renderer)
 
     @property
     def post_days(self) -> PostDays:
