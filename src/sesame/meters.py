@@ -117,7 +117,7 @@ _CAUSES = (
     "number-expired",
     "nothing-to-open",
 )
-_STORE_ERRORS = ("StoreUnavailable", "RowHeld", "StatementFailed")
+_STORE_ERRORS = ("StoreUnavailable", "RowHeld", "StandbyBehind", "StatementFailed")
 _TOLD = ("sent", "letter", "untold", "deferred", "refused", "server-away", "given-up")
 _CUSTODY_ERRORS = ("CustodyBusy", "CustodyUnavailable", "SealBroken", "SocketUnreachable")
 

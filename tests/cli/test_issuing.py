@@ -261,7 +261,7 @@ def test_slips_are_answered_in_french(
     assert console.run("destroy", batch, "--printed", "2", "--folder", str(tmp_path)) == 1
     said = capsys.readouterr().err
     assert said.startswith(
-        f"{tmp_path / 'manifest.json'}\u00a0: ce n’est pas le bordereau d’un lot"
+        f"{tmp_path / 'manifest.json'}\u00a0: le système refuse (No such file or directory)."
     )
     assert len(list(folder.glob("*.pdf"))) == 2
 

@@ -27,6 +27,7 @@ from sesame.letters.errors import (
     BatchDestroyed,
     BatchError,
     BatchExists,
+    BatchUnreadable,
     Miscounted,
     MixedBatch,
     NoBatch,
@@ -292,7 +293,7 @@ def test_a_manifest_names_no_file_elsewhere(tmp_path: Path) -> None:
 
 def test_no_batch_there(tmp_path: Path) -> None:
     """The message says what was looked for."""
-    with pytest.raises(NoBatch, match="name the folder of a batch"):
+    with pytest.raises(BatchUnreadable, match="name the folder of a batch"):
         read_manifest(tmp_path)
 
 

@@ -23,9 +23,11 @@ from sesame.settings import read_settings
 from sesame.store.backup import back_up
 from sesame.store.errors import (
     BackupFailed,
+    FileTampered,
     RowHeld,
     SchemaAhead,
     SchemaBehind,
+    StandbyBehind,
     StoreUnavailable,
     UrlUnusable,
 )
@@ -59,6 +61,14 @@ SENTENCES.update(
             "Un autre programme tient la ligne de ce client\u00a0: rien n’a été écrit. Cherchez "
             "une transaction restée ouverte (pg_stat_activity)."
         ),
+        FileTampered: N_(
+            "La base a des lignes qu’aucun programme de Sésame n’écrit\u00a0: quelqu’un a modifié "
+            "ce fichier. Gardez-le tel qu’il est, et comparez-le à une sauvegarde."
+        ),
+        StandbyBehind: N_(
+            "La base {name} n’a pas attendu que son serveur de secours ait ce qui a été écrit. "
+            "S’il n’est plus là, ôtez-le de synchronous_standby_names."
+        ),
         UrlUnusable: N_(
             "L’adresse de la base a une valeur que son pilote ne prend pas\u00a0: regardez chacune "
             "de celles qui suivent «\u00a0?\u00a0»."
@@ -72,8 +82,8 @@ SENTENCES.update(
             "Installez cette version."
         ),
         TooBusy: N_(
-            "D’autres ont écrit au même endroit au même moment\u00a0: rien n’a été fait. Relancez "
-            "la commande."
+            "D’autres ont écrit au même endroit au même moment\u00a0: la commande n’est pas allée "
+            "à son terme. Relancez-la."
         ),
         BackupFailed: N_("Aucune sauvegarde n’a été faite\u00a0: {path}\u00a0: {reason}"),
         StreamAltered: N_(

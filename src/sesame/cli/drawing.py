@@ -1,7 +1,9 @@
 """The file of a command's drawing: asked for before the work, written behind the result."""
 
+import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sesame.cli.inputs import Unusable
@@ -14,7 +16,7 @@ def check_writable(path: Path) -> None:
     Raises:
         Unusable: no drawing can be written there.
     """
-    is_new = not path.exists()
+    is_new = not os.path.lexists(path)
     try:
         path.open("a").close()
         if is_new:
@@ -30,13 +32,24 @@ def write_drawing(path: Path, drawing: str) -> None:
         Unusable: the system refuses; half a drawing is not left there.
     """
     try:
-        path.write_text(drawing, encoding="utf-8")
+        with path.open("w", encoding="utf-8") as file, _or_nothing(path):
+            file.write(drawing)
+            file.flush()
     except OSError as error:
+        raise _refused(path, error) from None
+    print(say("Dessin\u00a0: {path}").format(path=path), file=sys.stderr)
+
+
+@contextmanager
+def _or_nothing(path: Path) -> Iterator[None]:
+    """Take the file at *path* away where what is written into it is not whole."""
+    try:
+        yield
+    except OSError:
         if path.is_file():
             with suppress(OSError):
                 path.unlink()
-        raise _refused(path, error) from None
-    print(say("Dessin\u00a0: {path}").format(path=path), file=sys.stderr)
+        raise
 
 
 def _refused(path: Path, error: OSError) -> Unusable:

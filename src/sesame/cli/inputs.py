@@ -7,7 +7,7 @@ from sesame.cap.errors import InputFault, MalformedInputs
 from sesame.cap.mode import Iaf, Inputs, Mode, parse_amount, signature, wants_currency
 from sesame.catalogue import N_
 from sesame.cli.language import say
-from sesame.errors import SesameError
+from sesame.errors import Worded
 
 _EURO = "978"
 # By the reader's keys, and by what the recorded sessions call them.
@@ -43,7 +43,7 @@ FAULTS: Mapping[InputFault, str] = {
 }
 
 
-class Unusable(SesameError):
+class Unusable(Worded):
     """What was asked cannot be worked out. The message is for people, in their language."""
 
 

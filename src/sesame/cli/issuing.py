@@ -74,6 +74,7 @@ from sesame.letters.errors import (
     AddressTooLong,
     BatchDestroyed,
     BatchExists,
+    BatchUnreadable,
     MalformedLetter,
     Miscounted,
     NoBatch,
@@ -168,8 +169,10 @@ SENTENCES.update(
         TooManyReaders: N_("Il y a plus de {most} lecteurs\u00a0: entrez-les en plusieurs listes."),
         NoReaderListed: N_("Il n’y a pas de numéro de série\u00a0: écrivez-en un par ligne."),
         NoBatch: N_(
-            "{path}\u00a0: ce n’est pas le bordereau d’un lot de lettres ({reason}). Rien n’a été "
-            "détruit\u00a0: nommez le dossier du lot."
+            "{path}\u00a0: ce n’est pas le bordereau d’un lot de lettres. Nommez le dossier du lot."
+        ),
+        BatchUnreadable: N_(
+            "{path}\u00a0: le système refuse ({reason}). Nommez le dossier d’un lot de lettres."
         ),
         BatchDestroyed: N_("{folder}\u00a0: ce lot est déjà détruit, depuis le {on}."),
         OtherBatch: N_(

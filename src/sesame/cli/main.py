@@ -10,7 +10,7 @@ from importlib import import_module
 import sesame
 from sesame.cli.language import say
 from sesame.cli.sentences import SENTENCES, sentence
-from sesame.errors import SesameError
+from sesame.errors import SesameError, Worded
 
 # Each module adds its own command. Only the one that runs is imported: a code is wanted
 # at once, and a server takes a while to load.
@@ -52,7 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status: int = parsed.run(parsed)
         sys.stdout.flush()
     except SesameError as error:
-        if type(error) not in SENTENCES:  # the sentence may be another command's, see `sentences`
+        # The sentence may be another command's, see `sentences`.
+        if not (isinstance(error, Worded) or type(error) in SENTENCES):
             for module in COMMANDS.values():
                 import_module(module)
         print(sentence(error), file=sys.stderr)

@@ -274,11 +274,12 @@ SENTENCES: dict[type[SesameError], str] = {
         "{path}\u00a0: la clé qui ouvre cette carte n’est pas à côté d’elle (card.key)."
     ),
     CustodyUnavailable: N_(
-        "Ce qui garde les clés ne répond pas ({reason}). Rien n’a été fait\u00a0: regardez si le "
-        "HSM est là et en marche."
+        "Ce qui garde les clés ne répond pas ({reason})\u00a0: la commande n’est pas allée à son "
+        "terme. Regardez si le HSM est là et en marche, puis relancez-la."
     ),
     CustodyBusy: N_(
-        "Trop de demandes attendent déjà les clés\u00a0: rien n’a été fait. Relancez la commande."
+        "Trop de demandes attendent déjà les clés\u00a0: la commande n’est pas allée à son terme. "
+        "Relancez-la."
     ),
     CardInUse: N_(
         "{path}\u00a0: cette carte est dans un autre lecteur. Retirez-la, puis recommencez."

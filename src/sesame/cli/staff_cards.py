@@ -141,7 +141,7 @@ async def _make_one(settings: Settings, maker: CardMaker, name: str) -> _Page:
         made = await maker.make(order)
     except PersonalisationError as error:
         raise Unusable(
-            say("{name}\u00a0: aucune carte ne peut porter ce nom ({why}).").format(
+            say("{name}\u00a0: aucune carte ne peut porter ce nom. {why}").format(
                 name=name, why=sentence(error)
             )
         ) from None

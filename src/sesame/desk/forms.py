@@ -141,11 +141,11 @@ def wrong_reason(unsuitable: UnsuitableReason) -> str:
     return _NO_NUMBER_IN_REASON if unsuitable.card_number else _NO_REASON
 
 
-def harmless(typed: str) -> str:
+def without_card_number(typed: str) -> str:
     """What was typed, to be shown again; nothing of it where it holds a card's number."""
     return "" if has_card_number(typed) else typed
 
 
-def harmless_lines(typed: str) -> str:
+def lines_without_card_number(typed: str) -> str:
     """Likewise, where each line stands for itself."""
-    return "\n".join(map(harmless, typed.splitlines()))
+    return "\n".join(map(without_card_number, typed.splitlines()))

@@ -50,7 +50,7 @@ from sesame.desk.guard import (
     frame,
     read_pressed,
 )
-from sesame.desk.requests import REPRINT, known_from
+from sesame.desk.requests import NO_USER_CODE, REPRINT, known_from
 from sesame.web.formats import when
 from sesame.web.language import language_of
 
@@ -83,7 +83,6 @@ _CARD_AMONG_SERIALS = N_(
     "Ce qui ressemble à un numéro de carte a été retiré de la liste\u00a0: relisez-la. Si c’est "
     "bien le numéro d’un lecteur, la commande «\u00a0sesame issuing readers\u00a0» le prend."
 )
-_NO_USER_CODE = N_("Un code utilisateur a 8 caractères, chiffres ou lettres sans accent.")
 _NO_CARD = N_(
     "Cette personne n’a pas de carte Sésame qui finisse par ces chiffres. Vérifiez le code "
     "utilisateur et la carte."
@@ -284,7 +283,7 @@ async def post_reprint(desk: Desk, request: Request, staff: Staff) -> Response:
     try:
         user_code = parse_user_code(fields.get("user_code", ""))
     except MalformedUserCode:
-        return _reprint(desk, request, staff, fields, {"user_code": _NO_USER_CODE})
+        return _reprint(desk, request, staff, fields, {"user_code": NO_USER_CODE})
     last4 = fields.get("last4", "").strip()
     card = await find_card(desk.bank, user_code, last4) if _LAST4.fullmatch(last4) else None
     if card is None:

@@ -22,6 +22,7 @@ from sesame.letters.errors import (
     BatchDestroyed,
     BatchError,
     BatchExists,
+    BatchUnreadable,
     Miscounted,
     MixedBatch,
     NoBatch,
@@ -152,13 +153,14 @@ def read_manifest(folder: Path) -> Manifest:
     """The manifest of the batch in *folder*.
 
     Raises:
-        NoBatch: there is none, or it is not one of ours.
+        BatchUnreadable: there is none, or none that can be read.
+        NoBatch: it is not one of ours.
     """
     path = folder / MANIFEST
     try:
         manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
     except OSError as error:
-        raise NoBatch(path, error.strerror or type(error).__name__) from None
+        raise BatchUnreadable(path, error.strerror or type(error).__name__) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise NoBatch(path, f"is no manifest of ours ({error})") from None
     for file in manifest.files:

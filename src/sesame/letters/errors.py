@@ -62,7 +62,15 @@ class MixedBatch(BatchError):
 
 
 class NoBatch(BatchError):
-    """No manifest of a batch of ours is at `path`; `reason` is the system's, or ours."""
+    """What is at `path` is no manifest of a batch of ours."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"{path}: {problem}: name the folder of a batch")
+        self.path = path
+
+
+class BatchUnreadable(BatchError):
+    """The system refuses the manifest at `path`, for `reason`."""
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"{path}: {reason}: name the folder of a batch")

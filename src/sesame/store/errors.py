@@ -46,6 +46,28 @@ class RowHeld(StoreUnavailable):
         )
 
 
+class FileTampered(StoreUnavailable):
+    """A row of a file of SQLite has what no program of ours writes."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a row of the table access, audit_lines or cards has a bucket, version or ATC that is "
+            "no whole number, or a user code that is no text: somebody was at the file. Keep it as "
+            "it is, and compare it with a backup"
+        )
+
+
+class StandbyBehind(StoreUnavailable):
+    """The database *name* committed, and its standby may not have what was written."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"the database {name} did not wait for its standby to have what was written: "
+            "if the standby is gone, take it out of synchronous_standby_names"
+        )
+        self.name = name
+
+
 class StatementFailed(Exception):
     """A statement of ours is wrong: no state of a database, and no error to be handled.
 

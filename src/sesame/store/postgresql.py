@@ -23,7 +23,13 @@ from sqlalchemy.pool import NullPool, QueuePool
 from sesame import logs
 from sesame.store import postgresql_login
 from sesame.store.access import Access, AccessQuestion
-from sesame.store.errors import RowHeld, StatementFailed, StoreUnavailable, UrlUnusable
+from sesame.store.errors import (
+    RowHeld,
+    StandbyBehind,
+    StatementFailed,
+    StoreUnavailable,
+    UrlUnusable,
+)
 from sesame.store.options import StoreOptions
 from sesame.store.postgresql_url import dsn_of
 from sesame.store.steps import Fate, Step
@@ -467,13 +473,10 @@ class _Ear:
         """Take no commit for done that the standby of the database *name* may not have.
 
         Raises:
-            StoreUnavailable: there was one.
+            StandbyBehind: there was one.
         """
         if self._cut_short:
-            raise StoreUnavailable(
-                f"the database {name} did not wait for its standby to have what was written: "
-                "if the standby is gone, take it out of synchronous_standby_names"
-            )
+            raise StandbyBehind(name)
 
 
 @asynccontextmanager
