@@ -5,7 +5,7 @@ import os
 import platform
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -52,17 +52,32 @@ def made(page: str, run: Mapping[str, Any]) -> str:
     """The *page* with the tables of *run*."""
     before, _, rest = page.partition(_BEGIN)
     after = rest.partition(_END)[2]
-    return f"{before}{_BEGIN}{_section(run['figures'], run['about'])}{_END}{after}"
+    section = _section(run["figures"], run["about"], run.get("apart", {}))
+    return f"{before}{_BEGIN}{section}{_END}{after}"
 
 
-def _section(figures: Mapping[str, float], about: Mapping[str, str]) -> str:
+def _section(
+    figures: Mapping[str, float], about: Mapping[str, str], apart: Mapping[str, Collection[str]]
+) -> str:
+    """*apart* are the names of figures of other runs, by the program that made each run."""
     run = (
         f"Run of {about['day']}: {about['processor']}, {about['cores']} cores; Python "
         f"{about['python']}, {about['postgresql']}, {about['peers']}; load average before it "
         f"{about['load_before']}."
     )
-    rows = "\n".join(f"| `{name}` | {_said(value)} |" for name, value in sorted(figures.items()))
-    return f"{run}\n\n{table(figures)}\n\n| All of the run | |\n|---|---|\n{rows}\n"
+    elsewhere = {name for names in apart.values() for name in names}
+    tables = [_listed("All of the run", figures, figures.keys() - elsewhere)]
+    tables += [
+        f"Not of this run, but of one of `{program}` by itself: within it values can be compared, "
+        f"with those of the run above they cannot.\n\n{_listed('Of that run', figures, names)}"
+        for program, names in apart.items()
+    ]
+    return f"{run}\n\n{table(figures)}\n\n" + "\n".join(tables)
+
+
+def _listed(title: str, figures: Mapping[str, float], names: Collection[str]) -> str:
+    rows = "".join(f"| `{name}` | {_said(figures[name])} |\n" for name in sorted(names))
+    return f"| {title} | |\n|---|---|\n{rows}"
 
 
 def _said(value: float) -> str:

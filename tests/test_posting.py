@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import date, timedelta
 from io import BytesIO
 from pathlib import Path
@@ -33,7 +34,7 @@ from sesame.bank.errors import (
     ReadersMissing,
     TwoOnThatDay,
 )
-from sesame.bank.helping import HANDED_OVER
+from sesame.bank.help_line import hand_over, order_for_counter
 from sesame.bank.issuing import CardRules, PinGone, make_cards
 from sesame.bank.moments import from_row, to_row
 from sesame.bank.new_number import send_new_number
@@ -74,6 +75,7 @@ from sesame.web.institution import Institution
 from tests.bank.branch import OLD_CODE, attempt
 from tests.bank.importer import an_import
 from tests.bureaux import Works, bureau, open_works, sealed_pins
+from tests.desk.caller import call_of
 from tests.desk.office import ADDRESS
 from tests.places import Place
 
@@ -497,25 +499,92 @@ async def _say_of_address(works: Works, **values: int) -> None:
 
 async def test_a_card_that_is_handed_over(works: Works, tmp_path: Path) -> None:
     """Its letter has no address; the PIN follows it by its gap, however late that was."""
-    user_code = await works.new_customer("Nora Lebrun")
-    await works.order_all()
-    changed = update(ORDERS).where(ORDERS.c.user_code == user_code)
-    await works.bank.store.write(
-        lambda connection: connection.execute(changed.values(reason=HANDED_OVER))
-    )
-    await make(works, tmp_path / "bureau.cms")
-    await print_kind(works, CARD, tmp_path / "card")
+    counter = await _at_the_counter(works, tmp_path)
     (words,) = _texts(tmp_path / "card").values()
     assert "Remis au guichet" in words
     assert "3 rue" not in words
     works.next_day(28)  # a Monday
-    handed = update(DISPATCHES).where(DISPATCHES.c.kind == CARD)
-    handed = handed.values(posted_at=to_row(works.clock.time))
-    await works.bank.store.write(lambda connection: connection.execute(handed))
+    await counter.hand_over()
     works.next_day()
     assert not (await print_kind(works, PIN, tmp_path / "pin")).letters
     works.next_day()
     assert (await print_kind(works, PIN, tmp_path / "pin")).letters == 1
+
+
+@pytest.mark.parametrize("behind", [1, 2], ids=["before-the-pin", "with-the-pin"])
+async def test_a_posting_that_is_written_down_behind_the_hand_over(
+    works: Works, tmp_path: Path, behind: int
+) -> None:
+    """The hand-over came first: its day stays, the PIN's too, and nothing met it on a day."""
+    counter = await _at_the_counter(works, tmp_path)
+    works.next_day(28)  # a Monday
+    monday = works.post.day(works.clock.time)
+    await counter.hand_over()
+    handed = await counter.posted_at()
+    assert handed is not None
+    assert works.post.day(from_row(handed)) == monday
+    for day in (1, 2):
+        works.next_day()
+        pin = await print_kind(works, PIN, tmp_path / "pin")
+        assert pin.letters == day - 1
+        if pin.letters:
+            await record_posted(works.bank, pin.batch, works.by(1), None, works.post)
+        if day == behind:
+            done = await record_posted(works.bank, counter.batch, works.by(0), None, works.post)
+            assert (done.voided, done.given_before) == ([], [counter.reference])
+            assert await counter.posted_at() == handed
+    assert not [one for one in await batches_to_do(works.bank) if one.posted_at is None]
+
+
+@pytest.mark.parametrize("told_late", [False, True], ids=["at-once", "behind-the-hand-over"])
+async def test_a_card_that_was_posted_to_the_branch_first(
+    works: Works, tmp_path: Path, *, told_late: bool
+) -> None:
+    """The post has it from that day on, also where that is written down by its date later."""
+    counter = await _at_the_counter(works, tmp_path)
+    works.next_day(28)  # a Monday
+    monday = works.post.day(works.clock.time)
+    if not told_late:
+        await record_posted(works.bank, counter.batch, works.by(0), monday, works.post)
+    works.next_day()
+    await counter.hand_over()
+    works.next_day()
+    if told_late:
+        assert not (await print_kind(works, PIN, tmp_path / "pin")).letters
+        done = await record_posted(works.bank, counter.batch, works.by(0), monday, works.post)
+        assert not done.given_before
+    assert await counter.posted_at() == to_row(works.post.begin(monday))
+    assert (await print_kind(works, PIN, tmp_path / "pin")).letters == 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Counter:
+    """A printed card letter that waits at the counter, and the adviser there."""
+
+    works: Works
+    user_code: UserCode
+    reference: str
+    batch: str
+
+    async def hand_over(self) -> None:
+        """Give the card to its owner."""
+        await hand_over(self.works.bank, call_of(self.works.office, self.user_code))
+
+    async def posted_at(self) -> int | None:
+        """Since when the card is away."""
+        key = (bucket_of(self.user_code), self.user_code)
+        rows = await self.works.bank.store.read(lambda c: list_dispatches(c, key))
+        (card,) = [row for row in rows if row.kind == CARD]
+        return card.posted_at
+
+
+async def _at_the_counter(works: Works, folder: Path) -> _Counter:
+    user_code = await works.new_customer("Nora Lebrun")
+    await order_for_counter(works.bank, call_of(works.office, user_code))
+    await make(works, folder / "bureau.cms")
+    printed = await print_kind(works, CARD, folder / "card")
+    (reference,) = _texts(folder / "card")
+    return _Counter(works=works, user_code=user_code, reference=reference, batch=str(printed.batch))
 
 
 async def test_a_bank_card_gets_a_reader_and_the_user_code(works: Works, tmp_path: Path) -> None:
@@ -782,7 +851,8 @@ async def test_two_elements_are_not_posted_on_one_day(works: Works, tmp_path: Pa
     (batch,) = await batches_to_do(works.bank)
     assert batch.posted_at is None
     works.next_day()
-    assert await record_posted(works.bank, card.batch, works.by(0), None, works.post) == []
+    done = await record_posted(works.bank, card.batch, works.by(0), None, works.post)
+    assert not done.voided
 
 
 async def test_a_letter_that_cannot_be_set_is_left_out(works: Works, tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ _CAUSES = (
     "number-expired",
     "nothing-to-open",
 )
-_STORE_ERRORS = ("StoreUnavailable", "RowHeld", "StatementFailed")
+_STORE_ERRORS = ("StoreUnavailable", "RowHeld", "StandbyBehind", "StatementFailed")
 _TOLD = ("sent", "letter", "untold", "deferred", "refused", "server-away", "given-up")
 _CUSTODY_ERRORS = ("CustodyBusy", "CustodyUnavailable", "SealBroken", "SocketUnreachable")
 
@@ -168,7 +168,8 @@ class Meters:
         )
         self.custody_errors = Counter(
             "sesame_custody_errors_total",
-            "Questions that custody did not answer, by error.",
+            "Questions that custody did not answer, by error; CustodyBusy: it is well, and more "
+            "wait than it can answer.",
             ("error",),
             [(error,) for error in _CUSTODY_ERRORS],
         )

@@ -53,7 +53,7 @@ from sesame.letters.batch import (
     write_batch,
     write_samples,
 )
-from sesame.letters.errors import BatchExists, LetterError, NotConfirmed
+from sesame.letters.errors import BatchExists, LetterError, OtherBatch
 from sesame.letters.letter import (
     Addressee,
     CardKind,
@@ -215,7 +215,7 @@ async def destroy_letters(  # noqa: PLR0913 -- which batch, by whom, what is con
     Cut off in between, it goes on where it was when it is called again.
 
     Raises:
-        NotConfirmed: the folder is another batch's, or the number is not that of its letters.
+        OtherBatch: the folder is another batch's.
         BatchError, OSError: see `letters.batch.destroy_batch`.
         NoSuchBatch, BatchDone: there is none, or it was destroyed before.
         NotAllowed, TooBusy, StoreUnavailable: see `record_destroyed`.
@@ -226,9 +226,9 @@ async def destroy_letters(  # noqa: PLR0913 -- which batch, by whom, what is con
     manifest = read_manifest(folder)
     begun = manifest.altered is not None  # destruction writes that into the manifest
     if not begun and hashlib.sha256((folder / MANIFEST).read_bytes()).digest() != row.manifest:
-        raise NotConfirmed(f"{folder}: is not the folder of batch {batch}: nothing was destroyed")
+        raise OtherBatch(folder, batch)
     if (manifest.kind, manifest.letters) != (row.kind, row.letters):
-        raise NotConfirmed(f"{folder}: is not the folder of batch {batch}: nothing was destroyed")
+        raise OtherBatch(folder, batch)
     if manifest.destroyed is None:
         destroy_batch(folder, printed=printed, at=bank.now())
     await record_destroyed(bank, batch, by, post)

@@ -155,6 +155,9 @@ async def test_both_generations_sign_in_until_one_is_destroyed(
     assert branch.last_atcs(VERA) == [1]
     for user_code in (VERA.user_code, OMAR.user_code):
         assert last_line(branch, user_code)["cause"] == "key-missing"
+    counted = branch.bank.meters.attempts.values
+    for means, times in (("code", 2), ("two-codes", 1)):  # what wakes somebody
+        assert counted["portal", means, "refused", "key-missing"] == times
     checked = await rehearse(
         branch.bank, VERA.user_code, VERA.card.code(3), Origin(Door.PORTAL, ADDRESS), bytes(16)
     )

@@ -135,7 +135,7 @@ async def posted(branch: Branch, desk: Desk) -> None:
     for person in (VERA, DORA):
         await have_wait(branch, person)
         key = (bucket_of(person.user_code), person.user_code)
-        row = DispatchRow(f"ref {person.user_code}", *key, READER, 1, 0)
+        row = DispatchRow(f"REF-{person.user_code}", *key, READER, 1, 0)
         await branch.bank.store.write(partial(insert_dispatch, row=row))
     branch.change("UPDATE cards SET state = 'active'")
     branch.change("UPDATE dispatches SET printed_at = 1, posted_at = 2")
@@ -145,7 +145,7 @@ async def returned(branch: Branch, desk: Desk) -> None:
     """Both came back: whoever lives there may have the cards."""
     by = desk.adviser.signer
     for person in (VERA, DORA):
-        await record_returned(branch.bank, f"ref {person.user_code}", by, address=ADDRESS)
+        await record_returned(branch.bank, f"REF-{person.user_code}", by, address=ADDRESS)
 
 
 async def put_back(
@@ -218,6 +218,14 @@ async def test_the_desk_lets_go_what_was_held_again(vault: Vault, tmp_path: Path
         branch.clock.forward(hours=1)
         await desk.agree(branch.bank, Kind.LIFT_HOLD, VERA, 1)
         assert isinstance(await answer(branch, VERA, 8), Accepted)
+
+
+async def test_why_a_card_is_held_whose_mail_came_back(vault: Vault, tmp_path: Path) -> None:
+    """The line gives no reason, for the event is one: the key that the desk has words for."""
+    heartbeat, lines, _ = await put_back(vault, tmp_path, posted, returned)
+    async with opened(vault, heartbeat, "restored") as branch:
+        await replay(branch.bank, lines)
+        assert branch.rows(_HOLDS) == [(1, "desk", BANK_ITSELF, "returned")] * 2
 
 
 async def test_no_number_lifts_an_owners_hold_that_was_held_again(

@@ -6,13 +6,14 @@ from itertools import product
 
 import pytest
 
+from sesame.bank.errors import TooBusy
 from sesame.bank.matching import Cause, TwoCodes
 from sesame.bank.origin import Door
 from sesame.bank.pressure import hour_of
 from sesame.bank.sessions import Means
 from sesame.bank.tries import Side
 from sesame.bank.verification import verify_login
-from sesame.custody.errors import KeyMissing, SealBroken
+from sesame.custody.errors import CustodyBusy, CustodyUnavailable, SealBroken
 from sesame.custody.metered import MeteredCustodian
 from sesame.meters import Counter, Meters, read
 from sesame.store.errors import StoreUnavailable
@@ -94,20 +95,20 @@ async def test_what_nobody_answered(
     async def gone(*_: object) -> None:
         raise StoreUnavailable("bank.db")
 
-    async def keyless(*_: object, **__: object) -> None:
-        raise KeyMissing("dpa-01")
+    async def silent(*_: object, **__: object) -> None:
+        raise CustodyUnavailable("the token is gone")
 
     with monkeypatch.context() as patched:
         patched.setattr(branch_on_file.bank.store, "read_access", gone)
         with pytest.raises(StoreUnavailable):
             await branch_on_file.login(VERA, VERA.card.code(1))
     with monkeypatch.context() as patched:
-        patched.setattr("sesame.bank.verification.find_matches", keyless)
-        with pytest.raises(KeyMissing):
+        patched.setattr("sesame.bank.verification.find_matches", silent)
+        with pytest.raises(CustodyUnavailable):
             await branch_on_file.login(VERA, VERA.card.code(1))
     assert attempts(meters) == {
         ("code", "unavailable", "StoreUnavailable"): 1,
-        ("code", "unavailable", "KeyMissing"): 1,
+        ("code", "unavailable", "CustodyUnavailable"): 1,
     }
 
 
@@ -135,6 +136,23 @@ async def test_what_custody_takes(branch_on_file: Branch, meters: Meters) -> Non
     with pytest.raises(SealBroken):
         await verify_login(bank, attempt(VERA.user_code, VERA.card.code(4)))
     assert meters.custody_errors.values == {("SealBroken",): 1}
+
+
+async def test_a_custody_that_is_full(
+    branch_on_file: Branch, meters: Meters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The attempt is too busy, not unavailable; custody's own count has a name for it."""
+
+    async def full(*_: object) -> None:
+        raise CustodyBusy
+
+    monkeypatch.setattr(branch_on_file.bank.custodian, "match", full)
+    bank = branch_on_file.bank
+    bank = replace(bank, custodian=MeteredCustodian(bank.custodian, meters))
+    with pytest.raises(TooBusy):
+        await verify_login(bank, attempt(VERA.user_code, VERA.card.code(1)))
+    assert attempts(meters) == {("code", "too-busy", ""): 1}
+    assert meters.custody_errors.values == {("CustodyBusy",): 1}
 
 
 def read_custody(meters: Meters) -> list[tuple[tuple[str, ...], list[float]]]:

@@ -137,6 +137,9 @@ async def test_what_was_ordered_and_sent_is_held_too(branch: Branch) -> None:
     assert (letter["reference"], letter["kind"], letter["due"]) == ("7QK4-XM2P", "reader", at)
     assert said["readers"] == [{"serial": "SR1-1", "model": "Sesame R1", "state": "sent"}]
     assert said["holds"] == [{"card": 1, "by": "desk", "reason": "", "at": at}]
+    before = "Courrier revenu : n’habite pas à l’adresse indiquée"  # as rows of before have it
+    branch.change("UPDATE holds SET reason = ?", before)
+    assert (await _export(branch, VERA))["holds"][0]["reason"] == "returned"
     (notice,) = said["notices"]
     assert (notice["event"], notice["at"], notice["facts"]) == ("order", at, {})
     assert not (await _export(branch, OMAR))["orders"]

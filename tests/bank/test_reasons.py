@@ -1,5 +1,7 @@
 """What a reason may say, and to whom."""
 
+from collections.abc import Callable
+
 import pytest
 
 from sesame.bank.errors import MisleadingReason, UnsuitableReason
@@ -44,5 +46,19 @@ def test_what_customers_may_read(reason: str) -> None:
 
 def test_as_any_reason() -> None:
     """It says something, in a line."""
-    with pytest.raises(UnsuitableReason):
+    with pytest.raises(UnsuitableReason, match="5 to 200 characters"):
         check_told_reason("oui")
+
+
+@pytest.mark.parametrize("check", [check_reason, check_told_reason])
+@pytest.mark.parametrize(
+    "number", ["4970101234567893", "4970 1012 3456 7893", "4970.1012.3456.7893"]
+)
+def test_no_reason_holds_a_card_number(check: Callable[[str], str], number: str) -> None:
+    """It is told by itself, and not repeated; last digits, years and times are left."""
+    with pytest.raises(UnsuitableReason, match="without the card's number") as refused:
+        check(f"PAN {number} PIN 4711")
+    assert refused.value.card_number
+    assert number[-4:] not in str(refused.value)
+    kept = "Carte qui finit par 7893, perdue en 2024, retrouvée le 02/03/2026 à 14 h 30"
+    assert check_reason(kept) == kept

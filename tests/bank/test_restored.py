@@ -38,6 +38,7 @@ from sesame.bank.stream import StreamedLine
 from sesame.bank.user_code import UserCode
 from sesame.bank.verification import Accepted, Outcome, Refused, verify_login
 from sesame.cap.profiles import SESAME_CARD
+from sesame.custody.custodian import Custodian
 from sesame.monitoring.readiness import Readiness
 from sesame.store.access import Access
 from sesame.store.audit import read_lines
@@ -69,9 +70,12 @@ IDA = Person(UserCode("IDAA2345"), "Ida", (Card(CardKind.SESAME, SESAME_CARD, "9
 
 
 @asynccontextmanager
-async def opened(vault: Vault, heartbeat: Heartbeat, name: str = "bank") -> AsyncIterator[Branch]:
+async def opened(
+    vault: Vault, heartbeat: Heartbeat, name: str = "bank", *, custodian: Custodian | None = None
+) -> AsyncIterator[Branch]:
     """A server's bank on it, as it starts: it looks before it answers anybody."""
-    branch = Branch(vault.where, open_bank(vault.where, name=name))
+    bank = open_bank(vault.where, name=name)
+    branch = Branch(vault.where, replace(bank, custodian=custodian or bank.custodian))
     try:
         await heartbeat.take(branch.bank)
         yield branch

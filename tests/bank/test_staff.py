@@ -6,7 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sesame.bank.errors import IncompatibleRoles, MalformedStaffCode, MalformedUserCode
+from sesame.bank.errors import (
+    IncompatibleRoles,
+    MalformedPersonnelNumber,
+    MalformedStaffCode,
+    MalformedUserCode,
+)
 from sesame.bank.staff import (
     BANK_ITSELF,
     INCOMPATIBLE,
@@ -14,6 +19,7 @@ from sesame.bank.staff import (
     check_roles,
     generate_staff_code,
     is_staff_code,
+    parse_personnel_number,
     parse_staff_code,
     read_roles,
     shown,
@@ -84,6 +90,21 @@ def test_no_staff_code(typed: str) -> None:
     """Nobody types the bank itself either."""
     with pytest.raises(MalformedStaffCode):
         parse_staff_code(typed)
+
+
+@pytest.mark.parametrize(("typed", "number"), [(" m/7 7", "M/77"), ("2026-0017", "2026-0017")])
+def test_a_personnel_number(typed: str, number: str) -> None:
+    """In capitals, without spaces."""
+    assert parse_personnel_number(typed) == number
+
+
+@pytest.mark.parametrize(
+    "typed", ["", "é", "1" * 21, "4970 1012 3456 7893", "4970.1012.3456.7893", "M4970101234567893"]
+)
+def test_no_personnel_number(typed: str) -> None:
+    """A card's least of all: it would stand on the list of staff."""
+    with pytest.raises(MalformedPersonnelNumber):
+        parse_personnel_number(typed)
 
 
 def test_one_wrong_character_is_found() -> None:

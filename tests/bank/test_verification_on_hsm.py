@@ -1,8 +1,15 @@
-"""A login with the keys in an HSM: tests of `test_verification.py` on SoftHSM2, and its outages.
+"""A login with the keys in an HSM: all of `test_verification.py` on SoftHSM2, and its outages.
 
-The token holds the keys that sealed everybody's cards, so the database is the same.
+The token holds the keys that sealed everybody's cards, so the database is the same: SQLite, for
+what PostgreSQL does with a step is no matter of where the keys are. What stays out:
+
+- what is judged by a double of custody: the token would not be asked;
+- what counts cryptograms where this process computes them: `custody/test_hsm.py` counts calls of
+  the token.
 """
 
+import asyncio
+import shutil
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
@@ -11,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from sesame.bank.errors import TooBusy
+from sesame.bank.heartbeat import Heartbeat
 from sesame.bank.matching import TwoCodes
 from sesame.bank.origin import Door, Origin
 from sesame.bank.verification import Accepted, Refused
@@ -20,34 +28,33 @@ from sesame.custody.custodian import Fit, Inquiry, PairFit, PairInquiry
 from sesame.custody.errors import CustodyBusy, CustodyUnavailable, HsmRefused
 from sesame.custody.hsm import HsmCustodian, open_hsm
 from sesame.custody.keystore_custodian import KeystoreCustodian
+from tests.bank import test_verification as alike
 from tests.bank.branch import ADDRESS, OMAR, VERA, Branch, custody_keys, open_bank
-from tests.bank.test_verification import (  # noqa: F401 -- they run here, on this file's branch
-    test_a_card_far_ahead_is_found_by_two_codes,
-    test_a_code_of_two_cards_advances_both,
-    test_a_double_click_opens_one_session,
-    test_a_fresh_code_signs_in_once,
-    test_a_held_card_does_not_sign_in,
-    test_a_right_code_is_not_judged_while_suspended,
-    test_a_sealed_card_of_another_row_is_not_opened,
-    test_a_stranger_cannot_shut_the_owner_out,
-    test_a_wrong_code_is_refused_and_counted,
-    test_an_older_code_after_a_newer_one_is_refused,
-    test_codes_in_their_order_all_sign_in,
-    test_either_of_two_cards_signs_in,
-    test_every_kind_of_refusal_counts,
-    test_six_at_once_on_one_user_code_and_the_seventh_is_sent_away,
-    test_skipped_codes_cost_nothing_within_the_window,
-    test_somebody_elses_code_is_refused,
-    test_the_first_accepted_code_erases_the_old_one,
-    test_the_last_atc_of_a_card_is_its_last,
-    test_the_owner_gets_in_with_two_codes_under_pressure,
-    test_two_codes_in_the_wrong_order_are_refused,
-    test_two_codes_of_two_cards_are_no_pair,
-)
+from tests.bank.test_restored import both_sides, opened
+from tests.bank.vaults import FileVault
 from tests.custody.keystores import chance
 from tests.custody.tokens import MODULE, PIN, carry_in, empty_token
+from tests.places import Where
 
 pytestmark = pytest.mark.needs("softhsm2")
+
+_BY_A_DOUBLE = {
+    "test_a_code_of_two_cards_advances_both",
+    "test_a_device_that_was_forgotten_meanwhile_is_a_stranger",
+    "test_a_double_click_on_two_processes",
+    "test_after_eight_lost_swaps_nothing_was_counted",
+    "test_after_lost_swaps_the_code_is_judged_on_what_the_winner_left",
+    "test_an_accepted_id_in_a_race_opens_nothing_to_another_code",
+    "test_six_at_once_on_one_user_code_and_the_seventh_is_sent_away",
+    "test_while_suspended_the_read_alone_answers",
+}
+_COUNTED_IN_THIS_PROCESS = {
+    "test_every_attempt_costs_four_cryptograms",
+    "test_every_pair_costs_the_same",
+}
+_ALL = {name: test for name, test in vars(alike).items() if name.startswith("test_")}
+_OUT = _BY_A_DOUBLE | _COUNTED_IN_THIS_PROCESS
+globals().update({name: test for name, test in _ALL.items() if name not in _OUT})
 
 
 @cache
@@ -67,11 +74,48 @@ def hsm() -> Iterator[HsmCustodian]:
 
 
 @pytest.fixture
-async def branch(file: Path, hsm: HsmCustodian) -> AsyncIterator[Branch]:
+def where(file: Path) -> Where:
+    """Its database, and that of whoever comes beside it."""
+    return file
+
+
+@pytest.fixture
+async def branch(where: Where, hsm: HsmCustodian) -> AsyncIterator[Branch]:
     """A bank on SQLite whose keys are in the token."""
-    branch = Branch(file, replace(open_bank(file), custodian=hsm))
+    branch = Branch(where, replace(open_bank(where), custodian=hsm))
     yield branch
     await branch.close()
+
+
+@pytest.fixture
+def branch_on_file(branch: Branch) -> Branch:
+    """The same one."""
+    return branch
+
+
+def test_what_stays_out_is_named_for_what_it_does() -> None:
+    """Each by a test that there is, and that does bring a double or count."""
+    for names, by in (
+        (_BY_A_DOUBLE, {"Interrupted", "Says", "Silent"}),
+        (_COUNTED_IN_THIS_PROCESS, {"counted_cryptograms"}),
+    ):
+        assert {name for name, test in _ALL.items() if by & set(test.__code__.co_names)} == names
+
+
+async def test_after_a_restore_a_card_answers_a_challenge(
+    enrolled: Path, hsm: HsmCustodian, tmp_path: Path
+) -> None:
+    """Its answer and the login after it are judged in the token; no code of before passes."""
+    vault = FileVault(Path(shutil.copy(enrolled, tmp_path / "a.db")))
+    heartbeat = Heartbeat(tmp_path / "beat")
+    async with opened(vault, heartbeat, custodian=hsm) as branch:
+        assert isinstance(await branch.login(VERA, VERA.card.code(1)), Accepted)
+        await asyncio.to_thread(vault.back_up, tmp_path / "backup")
+        assert isinstance(await branch.login(VERA, VERA.card.code(2)), Accepted)
+    await asyncio.to_thread(vault.restore, tmp_path / "backup")
+    async with opened(vault, heartbeat, "restored", custodian=hsm) as branch:
+        assert branch.last_atcs(VERA) == [1]
+        await both_sides(branch, 2)
 
 
 async def test_an_outage_counts_nothing_and_ends_by_itself(

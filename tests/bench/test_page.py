@@ -25,6 +25,18 @@ def test_its_numbers_are_read_easily() -> None:
     assert page.count("not measured") == len(TARGETS) - 1
 
 
+def test_what_another_run_found_stands_apart() -> None:
+    """Under the program that found it, and never beside what it cannot be compared with."""
+    about = dict.fromkeys(_ABOUT, "that")
+    run = {"about": about, "apart": {"bench/hsm.py": ["hsm_pair_ms"]}}
+    page = made(PAGE.read_text(encoding="utf-8"), {**run, "figures": _FIGURES | {"hsm_pair_ms": 9}})
+    whole, said, apart = page.partition("Not of this run, but of one of `bench/hsm.py` by itself")
+    assert said
+    assert "| `floor_per_second` | 14,523 |" in whole
+    assert "`hsm_pair_ms` |" not in whole
+    assert "| `hsm_pair_ms` | 9 |" in apart
+
+
 _FIGURES = {"floor_per_second": 14523.4, "grouped_over_single_32": 2.3456}
 
 

@@ -224,26 +224,8 @@ def test_from_the_issuer_key_to_the_code(vector: dict[str, Any]) -> None:
     The one that is to be refused was made without the PIN: no profile of it can be built, and
     that of the right PIN does not fit it.
     """
-    iad = bytes.fromhex(vector["iad"])
-    layout = IadLayout.VISA if iad[0] == 0x06 else IadLayout.MCHIP
-    cvn = iad[2] if layout is IadLayout.VISA else iad[1]
-    version = BY_CVN[layout, cvn]
-    end = layout.cvr_at + layout.cvr_length
-    said = int.from_bytes(iad[layout.cvr_at : end])
-    iaf = Iaf(int(vector["iaf"], 16))
-    aid = bytes.fromhex(vector["aid"])
-    profile = Profile(
-        name=vector["id"],
-        aid=aid,
-        scheme=ALL_AIDS[aid],
-        aip=bytes.fromhex(vector["aip"]),
-        version=version,
-        cvr=layout.cvr(said) if not vector.get("refused") else MChipCvr(0xA50003040000),
-        ipb=bytes.fromhex(vector["ipb"]),
-        iaf=iaf,
-        iad_rest=iad[end:],
-    )
-    inputs = typed(vector, iaf)
+    profile, iad = profile_of(vector)
+    version, inputs = profile.version, typed(vector, profile.iaf)
     assert profile.head(inputs) == bytes.fromhex(vector["terminal"] + vector["aip"])
     imk = DesKey(bytes.fromhex(vector["imk"]))
     card_key = version.card_key(imk, vector["pan"], vector["psn"])
@@ -251,11 +233,44 @@ def test_from_the_issuer_key_to_the_code(vector: dict[str, Any]) -> None:
     atc = int(vector["atc"], 16)
     code = Code(vector["code"])
     made = make_code(
-        card_key, profile, atc=atc, dki=dki_of(iad), psn=vector["psn"], cvr=said, inputs=inputs
+        *(card_key, profile),
+        atc=atc,
+        dki=dki_of(iad),
+        psn=vector["psn"],
+        cvr=cvr_of(profile, iad),
+        inputs=inputs,
     )
     assert made == code
     card = KeyedCard(profile, dki_of(iad), vector["psn"], card_key)
     assert match(card, [atc], code, inputs) == [not vector.get("refused", False)]
+
+
+def profile_of(vector: dict[str, Any]) -> tuple[Profile, bytes]:
+    """What the card's data make, with the right PIN; and the card's own IAD."""
+    iad = bytes.fromhex(vector["iad"])
+    layout = IadLayout.VISA if iad[0] == 0x06 else IadLayout.MCHIP
+    cvn = iad[2] if layout is IadLayout.VISA else iad[1]
+    end = layout.cvr_at + layout.cvr_length
+    said = int.from_bytes(iad[layout.cvr_at : end])
+    aid = bytes.fromhex(vector["aid"])
+    profile = Profile(
+        name=vector["id"],
+        aid=aid,
+        scheme=ALL_AIDS[aid],
+        aip=bytes.fromhex(vector["aip"]),
+        version=BY_CVN[layout, cvn],
+        cvr=layout.cvr(said) if not vector.get("refused") else MChipCvr(0xA50003040000),
+        ipb=bytes.fromhex(vector["ipb"]),
+        iaf=Iaf(int(vector["iaf"], 16)),
+        iad_rest=iad[end:],
+    )
+    return profile, iad
+
+
+def cvr_of(profile: Profile, iad: bytes) -> int:
+    """What the card reported of itself."""
+    layout = profile.version.layout
+    return int.from_bytes(iad[layout.cvr_at : layout.cvr_at + layout.cvr_length])
 
 
 def dki_of(iad: bytes) -> int:

@@ -338,6 +338,12 @@ def test_evidence_of_a_login(desk: Desk, capsys: pytest.CaptureFixture[str]) -> 
     assert "No evidence" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main([*ask, "--attempt", "ff"])
+    capsys.readouterr()
+    with pytest.raises(SystemExit):
+        main([*ask, "--version", f"{2**63}"])
+    wanted = f"argument --version: a whole number is expected, from 1 to {2**63 - 1}"
+    assert wanted in capsys.readouterr().err
+    assert main([*ask[:3], f"{ask[3]}-last", *ask[4:], "--version", f"{2**63 - 1}"]) == 1
 
 
 def test_what_does_not_go_on_from_the_seals(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
@@ -462,8 +468,10 @@ def test_the_last_files_were_taken_away(desk: Desk, capsys: pytest.CaptureFixtur
     assert "The latest seal is more than 30 minutes old" in said
     assert "All is whole." not in said
     assert main(["audit", "verify", export, *desk.seals[2:], *within]) == 17
-    with pytest.raises(SystemExit):
-        desk.verify("--seal-within", "0")
+    for wrong in ("0", "99999999999999999999"):
+        with pytest.raises(SystemExit):
+            desk.verify("--seal-within", wrong)
+    assert desk.verify("--seal-within", f"{366 * 24 * 60}") == 0
 
 
 def test_it_seals_until_it_is_told_to_end(desk: Desk) -> None:

@@ -105,13 +105,13 @@ def test_the_card_decides_how_it_signs(
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (("--challenge", "500"), "mode M2 takes no challenge"),
-        (("--amount", "500"), "mode M2 takes no amount"),
-        (("--payee", "500"), "mode code takes no payee"),
-        ((*SIGN, "--field", "1"), "mode sign takes no field"),
-        (("--mode", "sign", "--payee", "1"), "a signature of nothing to pay"),
-        (("--mode", "respond", "--challenge", "123456789"), "at most 8 digits"),
-        (("--mode", "tds"), "0 fields to sign"),
+        (("--challenge", "500"), "ce mode ne prend pas de défi"),
+        (("--amount", "500"), "ce mode ne prend ni montant ni monnaie"),
+        (("--payee", "500"), "--mode code ne prend pas --payee"),
+        ((*SIGN, "--field", "1"), "--mode sign ne prend pas --field"),
+        (("--mode", "sign", "--payee", "1"), "signer un montant nul"),
+        (("--mode", "respond", "--challenge", "123456789"), "un défi a huit chiffres au plus"),
+        (("--mode", "tds"), "et il y en a 0"),
     ],
 )
 def test_what_no_card_takes_is_said_first(

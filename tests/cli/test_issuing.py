@@ -3,8 +3,11 @@
 import asyncio
 import re
 import sys
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from cryptography.hazmat.primitives.serialization import (
@@ -15,7 +18,9 @@ from cryptography.hazmat.primitives.serialization import (
 from pypdf import PdfReader
 
 from sesame import app
+from sesame.bank.help_line import hand_over, order_for_counter
 from sesame.bank.issuing import NoRoom, NoticeGone, PinGone
+from sesame.bank.user_code import UserCode
 from sesame.card.errors import NameUnprintable
 from sesame.catalogue import Language
 from sesame.cli import issuing
@@ -23,8 +28,12 @@ from sesame.cli.main import main
 from sesame.cli.sentences import sentence
 from sesame.errors import SesameError
 from sesame.letters.errors import AddressTooLong, MalformedLetter, UnprintableText
+from sesame.store.engine import open_store
 from sesame.store.schema import migrate
 from tests.bureaux import Works, bureau, open_works
+from tests.desk.caller import call_of
+
+Answer = TypeVar("Answer")
 
 
 class Console:
@@ -45,6 +54,7 @@ class Console:
         private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         self.url = f"sqlite:///{folder / 'bank.db'}"
         self.codes: list[str] = []
+        self.works: Works | None = None
         self.officer = ""
         self.now = datetime.now(UTC)
         migrate(self.url)
@@ -64,8 +74,20 @@ class Console:
             runner.run(self._granted(works))
             self.codes = [person.typed for person in works.issuers]
             self.officer = works.office.paul.typed
+            self.works = works
             runner.run(works.bank.store.close())
         return user_code
+
+    def at_the_desk(self, act: Callable[[Works], Coroutine[None, None, Answer]]) -> Answer:
+        """What somebody at the desk does now."""
+        works = self.works
+        assert works is not None
+        works.clock.time = self.now
+        works.office.town.bank = replace(works.bank, store=open_store(self.url))
+        with asyncio.Runner() as runner:
+            done = runner.run(act(works))
+            runner.run(works.bank.store.close())
+        return done
 
     async def _granted(self, works: Works) -> None:
         await works.office.agree(works.office.paul, await works.ask())
@@ -109,6 +131,9 @@ def test_a_course_at_the_console(
     assert main(["bureau", "open", str(tmp_path / "cards.cms"), *opened]) == 0
     assert len(list((tmp_path / "virtual").glob("*.card"))) == 2
     (tmp_path / "readers.csv").write_text("serial,model\nA-1,R1\nA-2,R1\n", encoding="utf-8")
+    (tmp_path / "endless.csv").write_text(f"A-1\n{'x' * 200_000}\n")
+    assert console.run("readers", str(tmp_path / "endless.csv")) == 1
+    assert "endless.csv: nothing came in. Line 2: it is far too" in capsys.readouterr().err
     assert console.run("readers", str(tmp_path / "readers.csv")) == 0
     assert "R1: came in 2 = in stock 2" in capsys.readouterr().out
     for kind, by in (("card", 0), ("pin", 1), ("reader", 2), ("welcome", 0)):
@@ -119,7 +144,7 @@ def test_a_course_at_the_console(
         assert "2 letters in" in said
         batch = _batch(said)
         assert console.run("destroy", batch, "--printed", "1", "--folder", str(folder)) == 1
-        assert "nothing was destroyed" in capsys.readouterr().err
+        assert "Nothing was destroyed" in capsys.readouterr().err
         assert console.run("posted", batch, "--date", "2020-01-01") == 1
         assert console.run("posted", batch, "--date", "yesterday") == 1
         capsys.readouterr()
@@ -137,6 +162,41 @@ def test_a_course_at_the_console(
     assert "unknown, or not where" in capsys.readouterr().err
     assert console.run("welcome", user_code) == 0
     assert "planned for today" in capsys.readouterr().out
+
+
+def test_a_card_that_was_handed_over_before(
+    console: Console, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`posted` names it, and leaves its day: the PIN letter counts from what came first."""
+    console.open()
+
+    async def order(works: Works) -> UserCode:
+        user_code = await works.new_customer("Omar Said")
+        await order_for_counter(works.bank, call_of(works.office, user_code))
+        return user_code
+
+    async def give(works: Works) -> None:
+        await hand_over(works.bank, call_of(works.office, user_code))
+
+    user_code = console.at_the_desk(order)
+    made = ("--bureau", str(tmp_path / "bureau.pem"), "--out", str(tmp_path / "cards.cms"))
+    assert console.run("make", *made) == 0
+    console.now += timedelta(days=4)
+    folder = tmp_path / "card"
+    assert console.run("letters", "card", "--folder", str(folder)) == 0
+    batch = _batch(capsys.readouterr().out)
+    (reference,) = (
+        path.stem.partition("-")[2]
+        for path in folder.glob("*.pdf")
+        if "Remis au guichet" in _words(path)
+    )
+    console.at_the_desk(give)
+    console.now += timedelta(days=1)
+    assert console.run("posted", batch) == 0
+    said = capsys.readouterr().out
+    assert "were handed over the counter before that day" in said
+    assert said.splitlines()[-1] == f"  {reference}"
+    assert "void" not in said
 
 
 def test_mail_that_came_back(
@@ -165,6 +225,47 @@ def test_mail_that_came_back(
     assert console.run("again", reference, "--address-checked") == 1
 
 
+def test_slips_are_answered_in_french(
+    console: Console,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Whole: a mistyped staff code, a list that is none, another count of letters on paper."""
+    console.open()
+    made = ("--bureau", str(tmp_path / "bureau.pem"), "--out", str(tmp_path / "cards.cms"))
+    assert console.run("make", *made) == 0
+    console.now += timedelta(days=4)
+    folder = tmp_path / "card"
+    assert console.run("letters", "card", "--folder", str(folder)) == 0
+    batch = _batch(capsys.readouterr().out)
+    monkeypatch.setenv("LC_ALL", "fr_FR.UTF-8")
+    whole, console.codes = console.codes, [console.codes[0][:-1] + "0"]
+    assert console.run("status") == 1
+    assert capsys.readouterr().err == (
+        "Un code d’agent a sept caractères, lettres et chiffres, et le dernier vérifie les "
+        "autres\u00a0: relisez-le, il n’y a ni 0, ni 1, ni I, ni O.\n"
+    )
+    console.codes = whole
+    file = tmp_path / "readers.csv"
+    file.write_text("A-1\nA-1\n", encoding="utf-8")
+    assert console.run("readers", str(file)) == 1
+    assert capsys.readouterr().err == (
+        f"{file}\u00a0: rien n’est entré. Ligne 2\u00a0: A-1 y est une seconde fois. Ôtez-en une.\n"
+    )
+    assert console.run("destroy", batch, "--printed", "3", "--folder", str(folder)) == 1
+    assert capsys.readouterr().err == (
+        f"{folder}\u00a0: ce lot a 2 lettres, et 3 sont dites sur papier. Rien n’a été "
+        "détruit\u00a0: recomptez, ou imprimez ce qui manque.\n"
+    )
+    assert console.run("destroy", batch, "--printed", "2", "--folder", str(tmp_path)) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(
+        f"{tmp_path / 'manifest.json'}\u00a0: le système refuse (No such file or directory)."
+    )
+    assert len(list(folder.glob("*.pdf"))) == 2
+
+
 def test_who_is_no_issuer(
     console: Console, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -177,7 +278,9 @@ def test_who_is_no_issuer(
     assert "not that of somebody who issues cards" in capsys.readouterr().err
     assert not (tmp_path / "cards.cms").exists()
     console.codes = whole
-    assert console.run("make", *made, "--most", "0") == 1
+    for wrong in ("0", "99999999999999999999"):
+        with pytest.raises(SystemExit):
+            console.run("make", *made, "--most", wrong)
     assert console.run("make", *made) == 0
     console.now += timedelta(days=4)
     assert console.run("letters", "card", "--folder", str(tmp_path / "card")) == 0

@@ -92,9 +92,13 @@ def test_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (["--window", "70000"], "de 1 à 65535"),
         (["--customers", "0"], "clients"),
         (["--cards", "3"], "une ou deux"),
-        (["--logins", "0"], "plus de 0"),
-        (["--logins", "nan"], "plus de 0"),
+        (["--logins", "0"], "connexions par jour\u00a0: de 0.001 à 100"),
+        (["--logins", "nan"], "de 0.001 à 100"),
+        (["--logins", "1e-310"], "de 0.001 à 100"),
+        (["--logins", "-0.3"], "de 0.001 à 100"),
+        (["--logins", "inf"], "de 0.001 à 100"),
         (["--payments", "-1"], "de 0 à 100"),
+        (["--payments", "nan"], "de 0 à 100"),
         (["--unused", "inf"], "de 0 à 100"),
         (["--plot", "/nowhere/at/all.svg"], "ne peut y être écrit"),
     ],
@@ -112,3 +116,22 @@ def test_what_makes_no_plan(
     assert says in said.err
     assert said.err.count("\n") == 1
     assert not said.out
+
+
+def test_the_fewest_logins(capsys: pytest.CaptureFixture[str]) -> None:
+    """Once in three years is a plan still."""
+    assert main(["plan", *_FEW, "--logins", "0.001", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["out_of_step"]["customers"] == 90
+
+
+def test_a_disk_that_fills(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The table is there all the same, and a drawing that cannot be written is told."""
+    monkeypatch.setenv("LC_ALL", "fr")
+    disk = tmp_path / "full"
+    disk.symlink_to("/dev/full")
+    assert main(["plan", *_FEW, "--plot", str(disk)]) == 1
+    said = capsys.readouterr()
+    assert "Bits du code" in said.out
+    assert f"{disk}\u00a0: le dessin ne peut y être écrit (No space left on device)." in said.err

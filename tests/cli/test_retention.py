@@ -256,6 +256,11 @@ def test_legal_holds(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(lift) == 0
     assert main(lift) == 1
     assert "There is no legal hold 2 to lift." in capsys.readouterr().err
+    assert main([*lift[:3], f"{2**31 - 1}", *lift[4:]]) == 1
+    capsys.readouterr()
+    with pytest.raises(SystemExit):
+        main([*lift[:3], "99999999999999999999", *lift[4:]])
+    assert "a whole number is expected, from 1 to 2147483647" in capsys.readouterr().err
     assert main(["audit", "holds", desk.url]) == 0
     today = f"{datetime.now(UTC):%Y-%m-%d}"
     assert capsys.readouterr().out.splitlines() == [

@@ -1,6 +1,10 @@
 """`sesame simulate`: in words, for a program, as a drawing; and what it says of a fault."""
 
 import json
+import re
+import resource
+import shutil
+import subprocess
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -8,6 +12,8 @@ import pytest
 
 from sesame.bank import verification
 from sesame.cli import simulate as command
+from sesame.cli.drawing import write_drawing
+from sesame.cli.inputs import Unusable
 from sesame.cli.main import main
 from sesame.simulation.model import Rule
 from sesame.simulation.plan import Plan
@@ -81,6 +87,62 @@ def test_a_fault_is_told_as_a_story(
     assert "7" in lines[1]
     expected = {"fr": "mal tapé", "en": "mistyped"}
     assert any(expected[language] in line or "devin" in line or "guess" in line for line in lines)
+
+
+def test_a_fault_leaves_no_drawing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not an empty one either; what was drawn before stays as it is."""
+
+    def simulate(plan: Plan, **_: object) -> None:
+        raise Violation(Rule.COST, "", who=1, at=plan.ends)
+
+    monkeypatch.setattr(command, "simulate", simulate)
+    new, old = tmp_path / "new.svg", tmp_path / "old.svg"
+    old.write_text("<svg/>")
+    for path in (new, old):
+        assert main(["simulate", *_FEW, "--plot", str(path)]) == 3
+    assert not new.exists()
+    assert old.read_text() == "<svg/>"
+
+
+def test_a_disk_that_fills(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The year's table is printed all the same; half a drawing is not left."""
+    monkeypatch.setenv("LC_ALL", "fr")
+    asked = ["simulate", *_FEW, "--plot"]
+    assert main([*asked, "/dev/full"]) == 1
+    said = capsys.readouterr()
+    assert said.out.startswith("20 clients, 8 jours, graine 7")
+    assert "/dev/full\u00a0: le dessin ne peut y être écrit (No space left on device)." in said.err
+
+    half = tmp_path / "half.svg"
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fills(path: Path, drawing: str) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, limit[1]))  # bytes of a file
+        try:
+            write_drawing(path, drawing)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+
+    monkeypatch.setattr(command, "write_drawing", fills)
+    assert main([*asked, str(half)]) == 1
+    half_said = capsys.readouterr()
+    assert half_said.out == said.out
+    assert "half.svg\u00a0: le dessin ne peut y être écrit (File too large)." in half_said.err
+    assert not half.exists()
+
+
+def test_what_cannot_be_opened_stays(tmp_path: Path) -> None:
+    """Nothing of it is taken away; a program that runs is such a file, to root as well."""
+    runs = tmp_path / "runs.svg"
+    shutil.copy("/bin/sleep", runs)
+    before = runs.read_bytes()
+    with subprocess.Popen([runs, "60"]) as program:
+        with pytest.raises(Unusable, match=re.escape(f"{runs}\u00a0: ")):
+            write_drawing(runs, "<svg/>")
+        program.kill()
+    assert runs.read_bytes() == before
 
 
 def test_a_fault_without_a_story(

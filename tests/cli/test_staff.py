@@ -144,7 +144,7 @@ async def _key_of_cards(folder: Path, pages: list[str]) -> list[DesKey]:
     ("name", "desk_says", "told"),
     [
         ("Odile Ferrand", "card_dki = 2", "set card_key and card_dki under [desk]"),
-        ("鈴木", "", "no card can bear that name"),
+        ("鈴木", "", "no card can bear this name"),
     ],
 )
 def test_no_card(

@@ -137,8 +137,8 @@ def fresh_code(customer: Customer | DemoCustomer | DemoStaff) -> str:
 class Browser:
     """A script with cookies, as the contract allows one: no script, no Origin header."""
 
-    def __init__(self, address: str) -> None:
-        self.client = httpx.Client(base_url=address, timeout=PATIENCE, verify=TLS)
+    def __init__(self, address: str, by: httpx.BaseTransport | None = None) -> None:
+        self.client = httpx.Client(base_url=address, timeout=PATIENCE, verify=TLS, transport=by)
 
     def form(self, way: str = LOGIN) -> dict[str, str]:
         """The hidden fields of a login form."""

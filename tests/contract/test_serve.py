@@ -245,4 +245,4 @@ def test_a_later_schema_is_left_alone(tmp_path: Path) -> None:
     connection.close()
     refused = sesame("serve", "--settings", str(settings))
     assert refused.returncode == 1
-    assert "later version" in refused.stderr
+    assert "Une version plus récente de Sésame a fait cette base" in refused.stderr

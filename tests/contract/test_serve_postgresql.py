@@ -109,5 +109,5 @@ def test_a_database_that_is_not_there(tmp_path: Path) -> None:
         ),
     ):
         assert (refused.returncode, refused.stdout) == (1, "")
-        assert "the database bank did not answer" in refused.stderr
+        assert "La base de données ne répond pas, ou refuse (" in refused.stderr
         assert "Traceback" not in refused.stderr

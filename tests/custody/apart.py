@@ -8,10 +8,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import uvloop
@@ -26,11 +27,14 @@ from sesame.custody.custodian import (
     PairInquiry,
     Registered,
 )
+from sesame.custody.passphrase import Passphrase
 from sesame.custody.service import Service, listen, serve
 from sesame.custody.service_custodian import ServiceCustodian
+from sesame.custody.settings import read_custody_settings
 from sesame.emv.keys import DesKey
 from sesame.emv.pan import Pan
 from tests.custody.keystores import PASSPHRASE
+from tests.custody.tokens import MODULE, PIN
 
 Answer = TypeVar("Answer")
 
@@ -50,28 +54,53 @@ class Apart:
 
 def custody_settings(folder: Path, keystore: Path, **changed: object) -> Path:
     """The settings of a custody process in *folder*, for this user, on a demonstration's keys."""
-    secret = folder / "custody-passphrase"
-    secret.touch(mode=0o600)
-    secret.write_text(PASSPHRASE.text, encoding="utf-8")
-    lines: dict[str, object] = {
-        "socket": "custody.sock",
-        "users": [str(ME)],
+    where = {
         "keystore": str(keystore),
-        "keystore_passphrase_file": secret.name,
+        "keystore_passphrase_file": _secret(folder, "custody-passphrase", PASSPHRASE),
         "demonstration": True,
-        **changed,
     }
+    return _settings(folder, where | changed)
+
+
+def custody_settings_on_token(folder: Path, label: str, **changed: object) -> Path:
+    """The same on the token called *label* of this process's SoftHSM2, with two sessions."""
+    hsm = {
+        "module": str(MODULE),
+        "label": label,
+        "pin_file": _secret(folder, "pin", PIN),
+        "sessions": 2,
+    }
+    return _settings(folder, changed, hsm)
+
+
+def _secret(folder: Path, name: str, secret: Passphrase) -> str:
+    path = folder / name
+    path.touch(mode=0o600)
+    path.write_text(secret.text, encoding="utf-8")
+    return name
+
+
+def _settings(
+    folder: Path, said: Mapping[str, object], hsm: Mapping[str, object] = MappingProxyType({})
+) -> Path:
     path = folder / "custody.toml"
-    path.write_text("".join(f"{k} = {json.dumps(v)}\n" for k, v in lines.items()))
+    path.write_text(
+        _lines({"socket": "custody.sock", "users": [str(ME)], **said})
+        + ("[hsm]\n" + _lines(hsm) if hsm else "")
+    )
     return path
 
 
+def _lines(said: Mapping[str, object]) -> str:
+    return "".join(f"{name} = {json.dumps(value)}\n" for name, value in said.items())
+
+
 @contextmanager
-def custody_process(settings: Path) -> Iterator[Apart]:
-    """Run `sesame custody serve`, from when its socket answers."""
+def custody_process(settings: Path, under: Sequence[str] = PLAIN_USER) -> Iterator[Apart]:
+    """Run `sesame custody serve`, by the command *under*, from when its socket answers."""
     process = subprocess.Popen(
         [
-            *PLAIN_USER,
+            *under,
             *(sys.executable, "-m", "sesame", "custody", "serve", "--settings", str(settings)),
         ],
         stdout=subprocess.DEVNULL,
@@ -79,7 +108,7 @@ def custody_process(settings: Path) -> Iterator[Apart]:
         text=True,
         env={**os.environ, "LC_ALL": "C.UTF-8"},
     )
-    apart = Apart(settings.parent / "custody.sock", process)
+    apart = Apart(Path(read_custody_settings(settings).socket).resolve(), process)
     try:
         _wait_for(apart)
         yield apart
@@ -102,10 +131,10 @@ def _wait_for(apart: Apart) -> None:
                 return
 
 
-def can_look_into(pid: int) -> bool:
-    """Whether another `PLAIN_USER` could: /proc/PID/environ is guarded like ptrace."""
+def can_look_into(pid: int, under: Sequence[str] = PLAIN_USER) -> bool:
+    """Whether another process could, begun by *under*: /proc/PID/environ is guarded like ptrace."""
     looked = subprocess.run(
-        [*PLAIN_USER, "cat", f"/proc/{pid}/environ"], capture_output=True, check=False
+        [*under, "cat", f"/proc/{pid}/environ"], capture_output=True, check=False
     )
     assert looked.returncode == 0 or b"Permission denied" in looked.stderr, looked.stderr
     return looked.returncode == 0

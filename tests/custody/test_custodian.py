@@ -1,11 +1,13 @@
 """What every custodian promises, whoever keeps the keys."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sesame.cap.mode import LOGIN, Inputs, Mode
 from sesame.cap.profile import Profile
 from sesame.cap.profiles import BANK_CARD, PROFILES, SESAME_CARD
 from sesame.cap.token import Code
@@ -35,6 +37,7 @@ from sesame.custody.errors import (
 from sesame.emv.iad import Cvr
 from sesame.emv.pan import Pan
 from tests.custody.codes import make_code
+from tests.vectors.reading import says, vectors
 
 CARD = CardRecord(
     pan=Pan("4761730000000011"), psn="01", profile=BANK_CARD.name, key=KeyRef("dpa-02"), dki=1
@@ -50,10 +53,12 @@ BANK_CODE = Code("34334243")
 SESAME_CODE = Code("66665085")
 
 
-async def fits(custodian: IssuingCustodian, card: CardRecord, code: Code, *atcs: int) -> list[int]:
-    """The ATCs among *atcs* at which *card* makes *code*."""
+async def fits(
+    custodian: IssuingCustodian, card: CardRecord, code: Code, *atcs: int, inputs: Inputs = LOGIN
+) -> list[int]:
+    """The ATCs among *atcs* at which *card* makes *code* of *inputs*."""
     sealed = await custodian.register(card, CONTEXT)
-    (found,) = await custodian.match([Inquiry(code, (Question(sealed, CONTEXT, atcs),))])
+    (found,) = await custodian.match([Inquiry(code, (Question(sealed, CONTEXT, atcs),), inputs)])
     return [fit.atc for fit in found]
 
 
@@ -164,6 +169,110 @@ async def test_two_codes_fit_together_or_not_at_all(custodian: IssuingCustodian)
         (PairFit(0, (700, 703)),),
     ]
     assert await custodian.match_pairs([]) == []
+
+
+@dataclass(frozen=True)
+class Typed:
+    """A card of the published key that made a code of *inputs*, and a login's right after it.
+
+    Both codes by another author's EMV library, out of tests/vectors/code.toml.
+    """
+
+    name: str
+    card: CardRecord
+    inputs: Inputs
+    atc: int
+    code: Code
+    following: Code
+
+    @classmethod
+    def of(cls, vector: dict[str, Any]) -> "Typed":
+        """The entry *vector* of that file."""
+        what = {name: vector[name] for name in ("challenge", "amount") if name in vector}
+        fields = tuple(vector.get("fields", ()))
+        return cls(
+            says(vector),
+            replace(CARD, profile=vector["profile"], psn=vector["psn"], dki=vector["dki"]),
+            Inputs(mode=Mode(vector["mode"]), fields=fields, **what),
+            vector["atc"],
+            Code(vector["code"]),
+            Code(vector["next"]),
+        )
+
+
+TYPED = [Typed.of(vector) for vector in vectors("code", "typed")]
+OTHERS = (
+    LOGIN,
+    Inputs(mode=Mode.M3, challenge="20451988"),
+    Inputs(mode=Mode.M1, challenge="34567890", amount=125001),
+    Inputs(mode=Mode.TDS, fields=("125001", "34567890")),
+    *(typed.inputs for typed in TYPED),
+)
+
+
+@pytest.mark.parametrize("typed", TYPED, ids=lambda typed: typed.name)
+async def test_codes_of_what_was_typed(custodian: IssuingCustodian, typed: Typed) -> None:
+    """They fit for that alone, at their own ATC: neither a login's nor a response's is any other.
+
+    So a code that was kept from before a restore answers no challenge.
+    """
+    again = typed.atc + PROFILES[typed.card.profile].window + 1
+    atcs = (typed.atc, again)
+    for inputs in OTHERS:
+        fitting = [typed.atc] if inputs == typed.inputs else []
+        assert await fits(custodian, typed.card, typed.code, *atcs, inputs=inputs) == fitting
+    login = (typed.following, typed.atc + 1)
+    assert await fits(custodian, typed.card, *login) == [typed.atc + 1]
+    assert await fits(custodian, typed.card, *login, inputs=typed.inputs) == []
+
+
+@pytest.mark.parametrize("typed", TYPED, ids=lambda typed: typed.name)
+async def test_an_answer_and_the_login_after_it_fit_together(
+    custodian: IssuingCustodian, typed: Typed
+) -> None:
+    """The first code of what was typed, the second of nothing; and in no other way."""
+    again = typed.atc + PROFILES[typed.card.profile].window + 1
+    pairs = ((again, again + 1), (typed.atc, typed.atc + 1))
+    sealed = await custodian.register(typed.card, CONTEXT)
+    asked = (PairQuestion(sealed, CONTEXT, pairs),)
+    right = PairInquiry(
+        typed.code, typed.following, Reach.NEAR, asked, known=True, inputs=typed.inputs
+    )
+    wrong = [
+        replace(right, first=typed.following, second=typed.code),
+        replace(right, second=typed.code),
+        replace(right, first=typed.following),
+        *(replace(right, inputs=inputs) for inputs in OTHERS if inputs != typed.inputs),
+    ]
+    fit = (PairFit(0, pairs[1]),)
+    assert await custodian.match_pairs([right, *wrong, right]) == [fit, *[()] * len(wrong), fit]
+    far = replace(right, reach=Reach.FAR)
+    assert await custodian.match_pairs([replace(far, inputs=LOGIN), far]) == [(), fit]
+
+
+async def test_inquiries_of_several_modes_are_told_apart(custodian: IssuingCustodian) -> None:
+    """In one call, of two cards each: what was typed for one is not taken for another's."""
+    inquiries = []
+    for typed, other in zip(TYPED, [*TYPED[1:], TYPED[0]], strict=True):
+        asked = [
+            Question(await custodian.register(one.card, CONTEXT), CONTEXT, (one.atc,))
+            for one in (other, typed)
+        ]
+        inquiries.append(Inquiry(typed.code, tuple(asked), typed.inputs))
+    assert await custodian.match(inquiries) == [(Fit(1, typed.atc),) for typed in TYPED]
+
+
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
+@pytest.mark.parametrize("inputs", OTHERS[1:4], ids=["a challenge", "an amount", "fields"])
+async def test_what_was_typed_counts_on_every_card(
+    custodian: IssuingCustodian, profile: Profile, inputs: Inputs
+) -> None:
+    """Also where it enters the session key; and nothing fits that the card never sees."""
+    card = replace(CARD, profile=profile.name, key=KeyRef("dpa-01"))
+    key = await custodian.card_key(card)
+    code = make_code(key, profile, atc=0x1234, psn=card.psn, inputs=inputs)
+    fitting = [0x1234] if profile.binds(inputs) else []
+    assert await fits(custodian, card, code, 0x1234, inputs=inputs) == fitting
 
 
 async def test_a_moved_seal_is_refused_for_two_codes_too(custodian: IssuingCustodian) -> None:

@@ -11,8 +11,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from sesame.cap.mode import Mode
 from sesame.cap.profiles import BANK_CARD, PROFILES
 from sesame.cap.token import Code
+from sesame.cap.verification import match
 from sesame.custody import hsm, hsm_keys
 from sesame.custody.cryptoki import Attribute, Attributes, KeyType, Kind, Module, ecb_derivation
 from sesame.custody.custodian import (
@@ -47,10 +49,12 @@ from sesame.custody.passphrase import Passphrase
 from sesame.emv.cryptogram_version import MCHIP_12, VERSIONS
 from sesame.emv.keys import odd_parity
 from sesame.emv.pan import Pan
+from tests.cap.test_every_mode import dki_of, profile_of, typed
 from tests.custody.codes import make_code
 from tests.custody.keystores import chance, issuer_key, quick_keystore
 from tests.custody.tokens import MODULE, PIN, carry_in, empty_token, new_token, softhsm
 from tests.emv.test_cryptogram_version import NAMES, PUBLISHED, iad_of
+from tests.vectors.reading import vectors
 
 pytestmark = pytest.mark.needs("softhsm2")
 
@@ -224,6 +228,30 @@ def test_what_payment_hsms_compute() -> None:
                 iad=iad,
             )
         assert ac == bytes.fromhex(vector["ac"]), vector["id"]
+    session.close()
+
+
+def test_codes_of_every_mode_from_the_issuer_key() -> None:
+    """The vectors from the issuer's key to the code, but for the tree's; only with the PIN."""
+    told = [v for v in vectors("end_to_end", "end_to_end") if v["session"] != "tree"]
+    issuers = sorted({bytes.fromhex(vector["imk"]) for vector in told})
+    keys = [issuer_key(f"imk-{number}", imk) for number, imk in enumerate(issuers)]
+    login = new_token("end to end", keys=keys)
+    session = login.open()
+    desk = hsm._Desk(session)  # noqa: SLF001 -- of the vectors' layouts none is issued
+    for vector in told:
+        profile, iad = profile_of(vector)
+        label = f"imk-{issuers.index(bytes.fromhex(vector['imk']))}"
+        imk = desk.issuer(label, KeyUsage.ISSUER_AC)
+        diversifier = profile.version.card_diversifier(vector["pan"], vector["psn"])
+        with desk.keyed(profile.version, diversifier, imk) as key:
+            card = hsm._TokenCard(  # noqa: SLF001 -- as above
+                *(profile, dki_of(iad), vector["psn"], desk, key, diversifier)
+            )
+            code, inputs = Code(vector["code"]), typed(vector, profile.iaf)
+            found = match(card, [int(vector["atc"], 16)], code, inputs)
+        assert found == [not vector.get("refused", False)], vector["id"]
+    assert {Mode(vector["mode"]) for vector in told} == set(Mode)
     session.close()
 
 

@@ -1,7 +1,6 @@
 """`sesame custody serve` on an HSM: no process of ours has the keys in its memory."""
 
 import asyncio
-import json
 import os
 import shutil
 import subprocess
@@ -32,7 +31,7 @@ from sesame.custody.service_custodian import RevealingServiceCustodian, ServiceC
 from sesame.custody.settings import read_custody_settings
 from sesame.emv.keys import DesKey
 from sesame.emv.pan import Pan
-from tests.custody.apart import ME, Apart, custody_process
+from tests.custody.apart import ME, Apart, custody_process, custody_settings_on_token
 from tests.custody.codes import make_code
 from tests.custody.keystores import IMK, issuer_key
 from tests.custody.tokens import MODULE, PIN, new_token, pulled_out
@@ -45,19 +44,8 @@ _CARD = CardRecord(pan=_PAN, psn="01", profile=SESAME_CARD.name, key=KeyRef("dpa
 
 
 def _settings(folder: Path, **more: object) -> Path:
-    secret = folder / "pin"
-    secret.touch(mode=0o600)
-    secret.write_text(PIN.text, encoding="utf-8")
     me = [str(ME)]
-    said = {"socket": "custody.sock", "users": me, "registrars": me, "revealers": me, **more}
-    hsm = {"module": str(MODULE), "label": "apart", "pin_file": "pin", "sessions": 2}
-    path = folder / "custody.toml"
-    path.write_text(
-        "".join(f"{name} = {json.dumps(value)}\n" for name, value in said.items())
-        + "[hsm]\n"
-        + "".join(f"{name} = {json.dumps(value)}\n" for name, value in hsm.items())
-    )
-    return path
+    return custody_settings_on_token(folder, "apart", registrars=me, revealers=me, **more)
 
 
 @pytest.fixture(scope="module")

@@ -65,6 +65,19 @@ def empty_token(label: str) -> Login:
     return Login(load(module), label, PIN)
 
 
+def copy_tokens(folder: Path) -> Path:
+    """All tokens of this process as they are, copied into *folder*; SoftHSM2's settings for them.
+
+    For who may not read those of this process.
+    """
+    settings = Path(os.environ["SOFTHSM2_CONF"])
+    shutil.copytree(settings.parent / "tokens", folder / "tokens")
+    copied = folder / settings.name
+    said = settings.read_text(encoding="utf-8")
+    copied.write_text(said.replace(str(settings.parent), str(folder)), encoding="utf-8")
+    return copied
+
+
 @contextmanager
 def pulled_out() -> Iterator[None]:
     """SoftHSM2's tokens are folders: without them its slots are empty."""

@@ -16,9 +16,14 @@ _forms = count(1)
 
 def call(office: Office, who: Customer, by: Person | None = None) -> Call:
     """A new form that Ada, or *by*, has open for *who*."""
+    return call_of(office, who.user_code, by)
+
+
+def call_of(office: Office, user_code: UserCode, by: Person | None = None) -> Call:
+    """A new form that Ada, or *by*, has open for the customer with that user code."""
     return Call(
         by=office.staff(by or office.ada),
-        user_code=who.user_code,
+        user_code=user_code,
         form=b"form" + next(_forms).to_bytes(12),
         address=ADDRESS,
     )

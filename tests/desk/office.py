@@ -176,16 +176,16 @@ class Office:
         return [line.decode() for _, line, _ in rows]
 
 
-async def empty_office(folder: Path) -> Office:
-    """A new bank in *folder*, with its customers; nobody is staff yet."""
+async def empty_office(folder: Path, url: str | None = None) -> Office:
+    """A new bank as of `open_town`, with its customers; nobody is staff yet."""
     again = quick_keystore(folder / "keys of the desk")  # the same: one seed
     revealing = KeystoreRevealingCustodian(again, random=chance("desk"))
-    return Office(await open_town(folder), revealing)
+    return Office(await open_town(folder, url), revealing)
 
 
-async def open_office(folder: Path) -> Office:
-    """A new bank in *folder*, with its customers and its staff."""
-    office = await empty_office(folder)
+async def open_office(folder: Path, url: str | None = None) -> Office:
+    """A new bank as of `open_town`, with its customers and its staff."""
+    office = await empty_office(folder, url)
     for officer in (office.odile, office.paul):
         officer.user_code = await enrol_officer(
             office.bank, await office.secret(), officer.new, ADDRESS

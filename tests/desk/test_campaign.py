@@ -46,6 +46,9 @@ async def test_the_board_and_the_people_behind_a_number(office: Office, browser:
     assert "OMAR6789" in names
     for wrong in ("acces=both", "acces=no&raison=held", ""):
         assert (await browser.get(f"{BOARD}/clients?{wrong}")).status_code == 404
+    for nowhere in ("VERA", "%00", "9" * 5000):
+        answer = await browser.get(f"{there.replace('&amp;', '&')}&apres={nowhere}")
+        assert answer.status_code == 404
     nobody = (await browser.get(f"{BOARD}/clients?acces=none&raison=held")).text
     assert "Personne n’en est là." in nobody
 
@@ -70,9 +73,15 @@ async def test_an_issuer_has_reminders_written(office: Office, browser: Browser)
     await _sign_in(browser, office, issuer)
     for planned in (2, 0):
         fields = fields_of((await browser.get(BOARD)).text, REMIND)
-        answer = await browser.post(REMIND, data=fields)
-        page = (await browser.get(answer.headers["location"])).text
+        there = (await browser.post(REMIND, data=fields)).headers["location"]
+        page = (await browser.get(there)).text
         assert f"Lettres de rappel prêtes à imprimer : {planned}." in page.replace("\xa0", " ")
+        # A link from who knows whom.
+        forged = there.replace(f"={planned}&", "=7&")
+        for link in (f"{BOARD}?rappels={planned}", forged, f"{BOARD}?rappels={'9' * 5000}"):
+            board = await browser.get(link)
+            assert board.status_code == 200
+            assert "Lettres de rappel prêtes" not in board.text
     listed = (await browser.get(f"{BOARD}/clients?acces=both&raison=never-tried")).text
     assert listed.count("Lettre de rappel prévue") == 2
     async with Browser(build(desk_of(office, "another desk"))) as other:

@@ -30,7 +30,7 @@ from sesame.store.cards import CardState, set_card_state
 from sesame.store.details import DetailsRow, insert_details
 from sesame.store.dispatches import DispatchRow, insert_dispatch
 from sesame.store.errors import StoreUnavailable
-from sesame.store.holds import HOLDS
+from sesame.store.holds import HOLDS, put_desk_hold
 from sesame.store.notices import NOTICES, insert_notice
 from sesame.store.orders import ORDERS, insert_order
 from sesame.store.readers import READERS
@@ -210,6 +210,30 @@ async def test_who_and_what(office: Office, browser: Browser) -> None:
     assert not re.search(r"Bloquée par l’abonné à 14 h 17\s*:", said)  # owners give no reason
     for secret in (vera.record.pan.digits, "sealed", "$argon2", "code secret faux"):
         assert secret not in response.text
+
+
+async def test_mail_that_came_back_is_said_in_both_languages(
+    office: Office, browser: Browser
+) -> None:
+    """As why a card is held; also where an earlier version wrote a French sentence down."""
+    vera, at = office.town.vera.user_code, to_row(office.town.clock())
+    for reason in ("returned", "Courrier revenu : n’habite pas à l’adresse indiquée"):
+        hold = partial(
+            put_desk_hold,
+            key=(bucket_of(vera), vera),
+            card_number=1,
+            by=office.ada.user_code,
+            reason=reason,
+            at=at,
+        )
+        await office.bank.store.write(hold)
+        for language, words in (
+            ("fr", f"Bloquée par Ada Lemoine ({office.ada.typed}) à 14 h 17 : courrier revenu"),
+            ("en", f"Held by Ada Lemoine ({office.ada.typed}) at 14:17: returned mail"),
+        ):
+            browser.cookies.set("sesame_language", language)
+            said = text_of(await browser.get(PAGE_OF_VERA)).replace("\xa0", " ")
+            assert words in said
 
 
 async def test_who_holds_a_card_again_after_a_restore(office: Office, browser: Browser) -> None:

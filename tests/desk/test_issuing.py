@@ -168,7 +168,20 @@ async def test_readers_and_returned_mail(works: Works, browser: Browser) -> None
     status, said = await _press(browser, _HERE, readers, model="R1", serials="A-3\r\nA-3")
     assert status == 422
     assert 'id="serials-error"' in said
-    assert (await _press(browser, _HERE, readers, model=" ", serials="A-3"))[0] == 422
+    for model in (" ", "Lecteur parlé", "R" * 41, "R\u200b1"):
+        status, said = await _press(browser, _HERE, readers, model=model, serials="A-3")
+        assert status == 422
+        assert re.findall(r'id="(\w+)-error"', said) == ["model"], model
+        assert "de 1 à 40 caractères sans accent." in said
+    number = "4970101234567893"
+    status, said = await _press(browser, _HERE, readers, model=f"R {number}", serials="A-3")
+    assert status == 422
+    assert 'id="model-error"' in said
+    status, said = await _press(browser, _HERE, readers, model="R1", serials=f"A-3\r\n{number}")
+    assert status == 422
+    assert 'id="serials-error"' in said
+    assert ">A-3\n</textarea>" in said  # the others stay
+    assert number not in said
     assert "R1\u00a0: entrés 2 = en stock 2" in (await browser.get(_HERE)).text
     back = f"{_HERE}/retour"
     status, said = await _press(browser, _HERE, back, reference="ABCD-EFGH")
@@ -217,7 +230,12 @@ async def test_a_pin_that_came_back_is_asked_for(works: Works, browser: Browser)
     assert (await _press(browser, _HERE, f"{_HERE}/renvoi"))[0] == 303
     assert (await _press(browser, _HERE, f"{_HERE}/renvoi"))[0] == 409
     await _log_in(browser, works, works.office.paul)
-    assert f"Son courrier {reference} est revenu" in (await browser.get("/guichet/demandes")).text
+    page = (await browser.get("/guichet/demandes")).text
+    assert f"Son courrier {reference} est revenu" in page
+    assert "Courrier revenu, adresse vérifiée\u00a0: une autre carte" in page
+    browser.cookies.set("sesame_language", "en")
+    page = (await browser.get("/guichet/demandes")).text
+    assert "Reason: Returned mail, address checked: another card, with another PIN" in page
 
 
 async def test_what_waits_for_a_second_person_is_listed(works: Works, browser: Browser) -> None:

@@ -61,7 +61,7 @@ def test_what_an_alert_asks_for_is_told(alert: str) -> None:
         if name in foreign():
             continue
         meter = known[name]
-        for label, operator, words in re.findall(r'(\w+)(=~|=)"([^"]*)"', selected):
+        for label, operator, words in re.findall(r'(\w+)(=~|!=|=)"([^"]*)"', selected):
             assert label in meter.labels
             if isinstance(meter, Counter):
                 place = meter.labels.index(label)
@@ -79,6 +79,29 @@ def test_an_alert_is_explained_and_tried(alert: str) -> None:
     if alert != "SesameWatchdog":  # it always comes
         assert f"'{alert} comes'" in _TRIED
         assert f"'{alert} stays away'" in _TRIED
+
+
+@pytest.mark.parametrize("alert", _ALERTS)
+def test_an_error_that_is_named_can_come(alert: str) -> None:
+    """Of alerts that come error by error: whichever they speak of is told by its metric."""
+    (expression,) = re.findall(r"^        expr: '(.*)'$", _ALERTS[alert], re.MULTILINE)
+    if "by (error)" not in expression:
+        return
+    meter = meters()[_SELECTOR.findall(expression)[0][0]]
+    told = {error for (error,) in meter.known} if isinstance(meter, Counter) else set()
+    (manual,) = re.findall(rf"^### {alert}\n\n(.*)$", _MANUAL, re.MULTILINE)
+    for text in (_ALERTS[alert].partition("annotations:")[2], manual):
+        named = set(re.findall(r"\b[A-Z][a-z]+(?:[A-Z][a-z]+)+\b", text))
+        assert named
+        assert named <= told
+
+
+def test_a_full_custody_is_not_taken_for_one_that_is_down() -> None:
+    """Of the errors of custody one is its intended answer, and has an alert that wakes nobody."""
+    assert 'sesame_custody_errors_total{error!="CustodyBusy"}' in _ALERTS["SesameCustodyFails"]
+    full = _ALERTS["SesameCustodyFull"]
+    assert 'sesame_custody_errors_total{error="CustodyBusy"}' in full
+    assert "severity: ticket" in full
 
 
 def test_the_manual_explains_no_other() -> None:

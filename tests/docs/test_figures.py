@@ -8,6 +8,7 @@ import pytest
 
 _PAGE = Path(__file__).parents[2] / "docs" / "reference" / "figures.md"
 _KEPT = _PAGE.with_suffix(".json")
+_DOCS = _PAGE.parents[1]
 _NAME = re.compile(r"`(…?_?[a-z0-9]+(?:_[a-z0-9]+)*_?…?)`")
 
 
@@ -43,3 +44,21 @@ def test_the_page_has_them_all() -> None:
     run = page.partition("| All of the run | |")[2].partition("<!-- end -->")[0]
     figures = json.loads(_KEPT.read_text(encoding="utf-8"))["figures"]
     assert set(re.findall(r"^\| `(\w+)` \|", run, re.MULTILINE)) == set(figures)
+
+
+_SAID = {12: "twelve", 13: "thirteen", 14: "fourteen", 15: "fifteen", 16: "sixteen"}
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "decisions/0021-why-is-pkcs11-called-without-a-library.md",
+        "explanation/security.md",
+        "explanation/what-an-attacker-could-do.md",
+    ],
+)
+def test_what_a_token_costs_is_said_alike(page: str) -> None:
+    """Beside a keystore, as the kept run has it; and by no other number on that page."""
+    figures = json.loads(_KEPT.read_text(encoding="utf-8"))["figures"]
+    said = re.findall(r"some (\w+) times (?:as|what|that)", (_DOCS / page).read_text("utf-8"))
+    assert said == [_SAID[round(figures["hsm_over_keystore"])]]

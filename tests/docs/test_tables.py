@@ -18,9 +18,11 @@ _CRITERIA = {
 }
 
 
-def rows(page: str, first: str) -> list[list[str]]:
-    """The cells of each row of *page* that begins with what *first* matches."""
+def rows(page: str, first: str, section: str = "") -> list[list[str]]:
+    """The cells of each row of *page*, or of a section, that begins with what *first* matches."""
     text = (_DOCS / f"{page}.md").read_text(encoding="utf-8")
+    if section:
+        text = text.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
     found = re.findall(rf"^\| ({first}\b.*) \|$", text, re.MULTILINE)
     return [[cell.strip() for cell in re.split(r" \|(?: |$)", row)] for row in found]
 
@@ -63,19 +65,20 @@ def test_every_invariant_is_judged_by_the_year_or_elsewhere() -> None:
     assert "Nothing in such a year is concurrent" in page
 
 
-def test_security_says_of_which_year_a_figure_is() -> None:
-    """With the limits by address off or on; and each of its numbers stands in that year's story."""
+def test_security_has_the_figures_of_the_two_years() -> None:
+    """Each of the numbers of its rows stands in that year's story."""
     security = (_DOCS / "explanation/security.md").read_text(encoding="utf-8")
     year = (_DOCS / "explanation/a-year-of-the-bank.md").read_text(encoding="utf-8")
-    which = r"^\| (.*(?:limits by address off|these limits on).*) \|$"
-    off, on = re.findall(which, security, re.MULTILINE)
-    whole, _, thousand = year.partition("## A year of a thousand, each at an address")
-    for row, story in ((off, whole), (on, thousand)):
+    rows_of_years = re.findall(
+        r"^\| (.*\(a-year-of-the-bank\.md#a-year-.*) \|$", security, re.MULTILINE
+    )
+    _, _, ten = year.partition("## A year of ten thousand customers")
+    whole, _, thousand = ten.partition("## A year of a thousand, each at an address")
+    for row, story in zip(rows_of_years, (whole, thousand), strict=True):
         numbers = re.findall(r"\d[\d,]*\d", row.split(" | ")[1])
-        assert numbers
+        assert len(numbers) > 1
         for number in numbers:
             assert number in story, number
-    assert "the limits by address were off in it" in whole
 
 
 def test_security_says_what_slow_campaigns_find() -> None:
@@ -99,7 +102,7 @@ def test_security_says_what_slow_campaigns_find() -> None:
 
 def test_every_criterion_has_its_row() -> None:
     """Once, with its level, and with a test or a limit."""
-    table = rows("reference/accessibility", r"\d\.\d\.\d+")
+    table = rows("reference/accessibility", r"\d\.\d\.\d+", "Criteria")
     assert all(len(row) == 6 for row in table)
     levels = {level: numbers.split() for level, numbers in _CRITERIA.items()}
     assert len([*levels["A"], *levels["AA"]]) == 55
@@ -108,6 +111,16 @@ def test_every_criterion_has_its_row() -> None:
     assert len(table) == 55
     for row in table:
         assert "::" in row[4] or row[5], row[0]
+
+
+def test_every_criterion_has_its_row_for_the_desk() -> None:
+    """In one row, alone or with others; with a test, or a limit."""
+    table = rows("reference/accessibility", r"\d\.\d\.\d+", "The desk")
+    assert all(len(row) == 4 for row in table)
+    numbers = [number for row in table for number in row[0].split(", ")]
+    assert sorted(numbers) == sorted(" ".join(_CRITERIA.values()).split())
+    for row in table:
+        assert "::" in row[2] or row[3], row[0]
 
 
 def test_every_line_of_the_leaflet_has_its_row() -> None:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.crypto import pyemv_cryptograms, sesame_cryptograms
+from sesame.cap.profile import Profile
 from sesame.cap.profiles import PROFILES, SESAME_CARD
 from sesame.cap.token import Code
 from sesame.cap.verification import KeyedCard, match
@@ -41,7 +42,7 @@ from sesame.emv.keys import (
 )
 from sesame.emv.tlv import Tlv, encode
 from tests.emv.strategies import atcs, bytes_of_8, des_keys, digits, primitives
-from tests.vectors.reading import vectors
+from tests.vectors.reading import says, vectors
 
 # pyemv hands the library keys of 8 and 16 bytes, which we do not.
 pytestmark = pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
@@ -145,20 +146,50 @@ def test_templates_agree(objects: list[Tlv]) -> None:
 )
 def test_the_codes_of_issued_cards(vector: dict[str, Any]) -> None:
     """tests/vectors/code.toml made again, the bits picked one by one."""
-    profile, atc = PROFILES[vector["profile"]], vector["atc"].to_bytes(2)
-    imk = bytes.fromhex(vector["imk"])
-    card_key = pyemv.kd.derive_icc_mk_b(imk, vector["pan"], vector["psn"])
-    sk = pyemv.kd.derive_common_sk(card_key, atc + bytes(6))
-    terminal = bytes.fromhex("0000000000000000000000000000800000000000000101010000000000")
-    own = bytes.fromhex("1000") + atc + bytes([0x06, vector["dki"]]) + bytes.fromhex("1203A48000")
-    ac = pyemv.ac.generate_ac(sk, terminal + own, pyemv.ac.PaddingType.EMV)
+    card_key, atc = _card_key(vector), vector["atc"]
+    terminal = "0000000000000000000000000000800000000000000101010000000000"
+    ac = _cryptogram(card_key, vector["dki"], atc, terminal)
     assert ac == bytes.fromhex(vector["ac"])
-    answer = "".join(f"{byte:08b}" for byte in b"\x80" + atc + ac)
+    assert _shown(PROFILES[vector["profile"]], atc, ac) == vector["code"]
+    card = KeyedCard(PROFILES[vector["profile"]], vector["dki"], vector["psn"], DesKey(card_key))
+    assert match(card, [atc], Code(vector["code"])) == [True]
+
+
+@pytest.mark.parametrize("vector", vectors("code", "typed"), ids=says)
+def test_the_codes_of_what_was_typed(vector: dict[str, Any]) -> None:
+    """The same for those behind a challenge, an amount or fields, and the login's after each."""
+    profile, card_key, atc = PROFILES[vector["profile"]], _card_key(vector), vector["atc"]
+    ac = _cryptogram(card_key, vector["dki"], atc, vector["terminal"])
+    assert ac == bytes.fromhex(vector["ac"])
+    if "fields" in vector:
+        # The cryptogram is a DES key, thrice, of a CBC whose last block counts.
+        nibbles = "F".join(vector["fields"])
+        whole = bytes.fromhex(nibbles + "F" * (len(nibbles) % 2)) + b"\x80"
+        padded = whole + bytes(-len(whole) % 8)
+        ac = pyemv.tools.encrypt_tdes_cbc(ac * 2, bytes(8), padded)[-8:]
+        assert ac == bytes.fromhex(vector["mixed_ac"])
+    assert _shown(profile, atc, ac) == vector["code"]
+    login = "0000000000000000000000000000800000000000000101010000000000"
+    following = _cryptogram(card_key, vector["dki"], atc + 1, login)
+    assert _shown(profile, atc + 1, following) == vector["next"]
+
+
+def _card_key(vector: dict[str, Any]) -> bytes:
+    return pyemv.kd.derive_icc_mk_b(bytes.fromhex(vector["imk"]), vector["pan"], vector["psn"])
+
+
+def _cryptogram(card_key: bytes, dki: int, atc: int, terminal: str) -> bytes:
+    """Of *terminal*, the values of the CDOL1, and the data of our own cards."""
+    sk = pyemv.kd.derive_common_sk(card_key, atc.to_bytes(2) + bytes(6))
+    own = f"1000{atc:04X}06{dki:02X}1203A48000"
+    return pyemv.ac.generate_ac(sk, bytes.fromhex(terminal + own), pyemv.ac.PaddingType.EMV)
+
+
+def _shown(profile: Profile, atc: int, ac: bytes) -> str:
+    answer = "".join(f"{byte:08b}" for byte in b"\x80" + atc.to_bytes(2) + ac)
     ipb = "".join(f"{byte:08b}" for byte in profile.ipb)
     selected = "".join(bit for bit, wanted in zip(answer, ipb, strict=True) if wanted == "1")
-    assert f"{int(selected, 2):08d}" == vector["code"]
-    card = KeyedCard(profile, vector["dki"], vector["psn"], DesKey(card_key))
-    assert match(card, [vector["atc"]], Code(vector["code"])) == [True]
+    return f"{int(selected, 2):08d}"
 
 
 @pytest.mark.parametrize("count", [1, 4])

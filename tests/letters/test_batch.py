@@ -24,10 +24,14 @@ from sesame.letters.batch import (
 )
 from sesame.letters.errors import (
     AddressTooLong,
+    BatchDestroyed,
     BatchError,
     BatchExists,
+    BatchUnreadable,
+    Miscounted,
     MixedBatch,
-    NotConfirmed,
+    NoBatch,
+    StrangeFiles,
 )
 from sesame.letters.letter import PinLetter, Posted
 from tests.letters.mail import PIN, TYPESETTER, addressee, card_letter, pin_letter, reader_letter
@@ -174,7 +178,7 @@ def test_destroying_leaves_the_manifest(tmp_path: Path) -> None:
     assert len(after) == len(before)
     assert b"%PDF" not in after
     assert sum(one == other for one, other in zip(before, after, strict=True)) < len(after) / 10
-    with pytest.raises(BatchError, match="was destroyed at 2026-03-02T17:00:00"):
+    with pytest.raises(BatchDestroyed, match="was destroyed at 2026-03-02T17:00:00"):
         destroy_batch(folder, printed=3, at=_LATER)
 
 
@@ -182,10 +186,10 @@ def test_nothing_is_destroyed_unless_all_is_confirmed(tmp_path: Path) -> None:
     """Another count, or a file that nobody counted."""
     folder = tmp_path / "batch"
     _write(folder)
-    with pytest.raises(NotConfirmed, match="has 3 letters and 2 are confirmed"):
+    with pytest.raises(Miscounted, match="has 3 letters and 2 are confirmed"):
         destroy_batch(folder, printed=2, at=_LATER)
     (folder / "pin-REF-9.pdf").touch()
-    with pytest.raises(NotConfirmed, match="holds 1 files"):
+    with pytest.raises(StrangeFiles, match="holds 1 files"):
         destroy_batch(folder, printed=3, at=_LATER)
     assert len(list(folder.iterdir())) == 5
 
@@ -273,7 +277,7 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
 def test_what_is_no_manifest_of_ours(tmp_path: Path, content: bytes) -> None:
     """It says so, whatever it is."""
     (tmp_path / MANIFEST).write_bytes(content)
-    with pytest.raises(BatchError, match="is no manifest of ours"):
+    with pytest.raises(NoBatch, match="is no manifest of ours"):
         read_manifest(tmp_path)
 
 
@@ -283,13 +287,13 @@ def test_a_manifest_names_no_file_elsewhere(tmp_path: Path) -> None:
     _write(folder)
     path = folder / MANIFEST
     path.write_text(path.read_text().replace("pin-REF-0.pdf", "../precious.pdf"))
-    with pytest.raises(BatchError, match="names a file that no batch of ours has"):
+    with pytest.raises(NoBatch, match="names a file that no batch of ours has"):
         destroy_batch(folder, printed=3, at=_LATER)
 
 
 def test_no_batch_there(tmp_path: Path) -> None:
     """The message says what was looked for."""
-    with pytest.raises(BatchError, match="name the folder of a batch"):
+    with pytest.raises(BatchUnreadable, match="name the folder of a batch"):
         read_manifest(tmp_path)
 
 

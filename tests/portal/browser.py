@@ -6,6 +6,10 @@ import httpx
 from starlette.types import ASGIApp
 
 ORIGIN = "http://bank.test"
+_FRENCH = re.compile(
+    r"\b(cartes?|code secret|Revenir|essai|Rien|personne|Guichet|abonnée?s?|demandes?|Demander"
+    r"|lettres?|vous|votre|est|les|une|pour|dans|sur|qui|pas|ou|et)\b"
+)
 
 
 class Browser(httpx.AsyncClient):
@@ -54,6 +58,12 @@ def fields_of(page: str, action: str) -> dict[str, str]:
     form = page.partition(f'<form method="post" action="{action}">')[2].partition("</form>")[0]
     assert form, f"no form on the page is sent to {action}"
     return hidden_fields(form)
+
+
+def french_in(page: str) -> list[str]:
+    """Words on *page* that are French and no English ones; what is said to be French is passed."""
+    said = re.sub(r"<(\w+) lang=\"fr\".*?</\1>", " ", page, flags=re.DOTALL)
+    return _FRENCH.findall(re.sub(r"<[^>]*>", " ", said))
 
 
 def without_chance(page: str) -> str:

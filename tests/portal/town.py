@@ -145,11 +145,12 @@ def empty_database() -> bytes:
         return path.read_bytes()
 
 
-async def open_town(folder: Path) -> Town:
-    """A new bank in *folder*, with its customers enrolled."""
-    path = folder / "bank.db"
-    path.write_bytes(empty_database())
-    url = f"sqlite:///{path}"
+async def open_town(folder: Path, url: str | None = None) -> Town:
+    """A new bank in *folder*, or on the empty database of *url*, with its customers enrolled."""
+    if url is None:
+        path = folder / "bank.db"
+        path.write_bytes(empty_database())
+        url = f"sqlite:///{path}"
     clock = Clock()
     custodian = KeystoreIssuingCustodian(
         quick_keystore(folder / "keys"), random=chance("custodian")

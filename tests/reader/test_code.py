@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sesame.cap.errors import MalformedInputs
+from sesame.cap.errors import InputFault, MalformedInputs
 from sesame.cap.mode import Iaf, Inputs, Mode
 from sesame.cap.profiles import SESAME_CARD
 from sesame.cap.token import Code
@@ -257,7 +257,7 @@ def test_inputs_that_depend_on_the_card(tmp_path: Path) -> None:
     def choose(iaf: Iaf) -> Inputs:
         seen.append(iaf)
         if len(seen) > 1:
-            raise MalformedInputs("not with this card")
+            raise MalformedInputs(InputFault.NOTHING_TO_PAY)
         return Inputs(mode=Mode.M3, challenge="1")
 
     assert isinstance(make_code(VirtualSlot(path), PIN, CLOCK, inputs=choose), Code)

@@ -67,14 +67,20 @@ async def test_an_old_code_that_dies_too_soon_is_found(monkeypatch: pytest.Monke
         await live(SMALL)
 
 
-def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A table, the same for a program, and a drawing."""
+    monkeypatch.setenv("LC_ALL", "en")
     drawing = tmp_path / "switch.svg"
     asked = ["switch-over", "--customers", "4", "--days", "9", "--seed", "2"]
     assert main([*asked, "--plot", str(drawing)]) == 0
     said = capsys.readouterr().out
     assert len(said.splitlines()) == 3 + 9 + 1 + 7
+    assert said.splitlines()[2].split()[:4] == ["day", "old", "code", "only"]
     assert ET.fromstring(drawing.read_text()).tag.endswith("svg")  # noqa: S314 -- our own
+    assert main([*asked, "--plot", "/dev/full"]) == 1
+    assert capsys.readouterr().out == said
     assert main([*asked, "--json"]) == 0
     members = json.loads(capsys.readouterr().out)
     assert [sum(day) for day in zip(*members["ways"].values(), strict=True)] == [4] * 9
@@ -90,7 +96,7 @@ def test_what_makes_no_bank(asked: list[str], capsys: pytest.CaptureFixture[str]
 
 
 def test_what_must_not_be_is_told(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """For whom, when, and from which seed."""
 
@@ -98,7 +104,9 @@ def test_what_must_not_be_is_told(
         raise Stranded("no way in", user_code="VERA2345", day=3)
 
     monkeypatch.setattr("sesame.cli.switch_over.live", strand)
-    assert main(["switch-over", "--seed", "9"]) == 3
+    drawing = tmp_path / "switch.svg"
+    assert main(["switch-over", "--seed", "9", "--plot", str(drawing)]) == 3
+    assert not drawing.exists()
     said = capsys.readouterr().out
     assert "no way in: VERA2345, day 3" in said
     assert "9" in said.splitlines()[1]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypedDict, TypeVar
 
+from sesame.bank.card_numbers import has_card_number
 from sesame.bank.customer_file import Fields, Problem, Trouble
 from sesame.bank.customers import CardKind, NewCard
 from sesame.bank.details import Details, PostalAddress, WantedCard
@@ -20,7 +21,7 @@ from sesame.cap.verification import HIGHEST_ATC
 from sesame.catalogue import Language
 from sesame.custody.custodian import LONGEST_PAN, CardRecord, KeyRef
 from sesame.emv.errors import MalformedPan
-from sesame.emv.pan import Pan, luhn_digit
+from sesame.emv.pan import Pan
 from sesame.postal import (
     LINE,
     LONGEST_NAME,
@@ -63,10 +64,6 @@ _HIGH = "\u0080-\u00bf" + re.escape(bytes(range(0x80, 0xC0)).decode("cp1252", "i
 _TWICE_ENCODED = re.compile(f"[ÂÃ][{_HIGH}]|â€|\ufffd")
 # What nobody's name has, so that an É or Ç before a dash is right: all but Ș ș Ț ț.
 _SELDOM = re.compile("[\u01c0-\u0217\u021c-\u02ff]")
-# As a card number is copied, wherever it stands: digits, alone or in groups.
-_BETWEEN = r"[ ._/\-\u2010-\u2015]{0,3}"
-_MANY_DIGITS = re.compile(rf"\d(?:{_BETWEEN}\d){{12,}}")
-_CARD_NUMBER = range(13, 20)  # digits (ISO/IEC 7812-1; shorter ones are none of a card that pays)
 _ON_LETTERS = frozenset({"name", "line_2", "line_3", "line_4", "line_5", "city"})
 _NO_CARD_NUMBER = frozenset({"pan", "old_code_hash"})  # have a form of their own
 _LINES = ("line_2", "line_3", "line_4", "line_5")
@@ -194,7 +191,7 @@ def _check_text(line: int, fields: Fields) -> Iterator[Problem]:
             yield Problem(line, name, Trouble.GARBLED)
         elif len(_text(value)) > (most := LENGTHS.get(name, _LONGEST_WORD)):
             yield Problem(line, name, Trouble.TOO_LONG, most)
-        elif name not in _NO_CARD_NUMBER and _has_card_number(_text(value)):
+        elif name not in _NO_CARD_NUMBER and has_card_number(_text(value)):
             yield Problem(line, name, Trouble.CARD_NUMBER)
         elif name in _ON_LETTERS and (odd := unprintable(_text(value))) is not None:
             yield Problem(line, name, Trouble.CHARACTER, ord(odd))
@@ -209,18 +206,6 @@ def _is_garbled(text: str) -> bool:
     except UnicodeError:
         return False
     return not _SELDOM.search(meant)
-
-
-def _has_card_number(text: str) -> bool:
-    """Whether groups of digits next to each other are a card number, by their Luhn digit."""
-    for run in _MANY_DIGITS.findall(text):
-        groups = re.findall(r"\d+", run)
-        for first in range(len(groups)):
-            for end in range(first + 1, len(groups) + 1):
-                digits = "".join(str(int(digit)) for group in groups[first:end] for digit in group)
-                if len(digits) in _CARD_NUMBER and luhn_digit(digits[:-1]) == digits[-1]:
-                    return True
-    return False
 
 
 def _text(value: str) -> str:

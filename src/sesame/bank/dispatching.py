@@ -6,6 +6,7 @@ member of staff who printed, posted or destroyed it; the manifest's hash stands 
 what opens a PIN is `sesame.bank.issuing`.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -42,6 +43,7 @@ from sesame.store.dispatches import (
     When,
     known_references,
     open_batches,
+    posted_before,
     read_batch,
     voided_in,
     welcomed,
@@ -65,6 +67,7 @@ Answer = TypeVar("Answer")
 
 MOST_LETTERS = 10_000  # of one batch
 _HALF = 4  # characters of a reference on either side of its hyphen
+_REFERENCE = re.compile(r"[A-Z0-9][A-Z0-9-]{1,22}[A-Z0-9]")
 _NO_ADDRESS = ""  # it comes from the institution itself
 
 
@@ -99,6 +102,11 @@ def new_reference(random_bytes: Callable[[int], bytes]) -> str:
     """A reference by chance, `7QK4-XM2P`: it says nothing."""
     signs = "".join(ALPHABET[byte % len(ALPHABET)] for byte in random_bytes(2 * _HALF))
     return f"{signs[:_HALF]}-{signs[_HALF:]}"
+
+
+def is_reference(text: str) -> bool:
+    """Whether a letter's reference can be written so: 3 to 24 of A-Z, 0-9, and hyphens within."""
+    return _REFERENCE.fullmatch(text) is not None
 
 
 async def new_references(bank: Bank, count: int) -> list[str]:
@@ -232,10 +240,18 @@ async def record_letters(  # noqa: PLR0913 -- which letters, of which batch, by 
     await until_taken(bank.limits.lost_swaps, attempt)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostedBatch:
+    """What of a batch did not go with its posting, by reference."""
+
+    voided: Sequence[str]  # to be taken out of the pile
+    given_before: Sequence[str]  # over the counter, on an earlier day, which stays
+
+
 async def record_posted(
     bank: Bank, batch: str, by: Signer, day: date | None, post: PostDays
-) -> list[str]:
-    """Say that *batch* was posted on *day*; the references that were to be taken out before.
+) -> PostedBatch:
+    """Say that *batch* was posted on *day*, and find out what of it was not.
 
     What follows a card is due so many working days after it, and an activation number serves so
     many days from now.
@@ -280,7 +296,10 @@ async def record_posted(
 
     if not await until_taken(bank.limits.lost_swaps, attempt):
         raise BatchDone(batch, f"{today}")
-    return await bank.store.read(lambda connection: voided_in(connection, batch))
+    return PostedBatch(
+        voided=await bank.store.read(lambda connection: voided_in(connection, batch)),
+        given_before=await bank.store.read(lambda connection: posted_before(connection, batch, at)),
+    )
 
 
 async def record_destroyed(bank: Bank, batch: str, by: Signer, post: PostDays) -> None:

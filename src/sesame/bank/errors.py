@@ -305,19 +305,27 @@ class PersonTaken(BankError):
 
 
 class MalformedPersonnelNumber(BankError):
-    """A personnel number has 1 to 20 letters, digits, full stops, slashes or hyphens."""
+    """A personnel number has 1 to 20 letters, digits, full stops, slashes or hyphens; no card's."""
 
     def __init__(self) -> None:
-        super().__init__("a personnel number has 1 to 20 of A-Z, 0-9, full stop, slash and hyphen")
+        super().__init__(
+            "a personnel number has 1 to 20 of A-Z, 0-9, full stop, slash and hyphen, and is no "
+            "card's number"
+        )
 
 
 class UnsuitableReason(BankError):
-    """A reason says something, in a line."""
+    """A reason says something, in a line, and holds no card's number."""
 
-    def __init__(self, shortest: int, longest: int) -> None:
-        super().__init__(f"a reason has {shortest} to {longest} characters, in one line")
+    def __init__(self, shortest: int, longest: int, *, card_number: bool = False) -> None:
+        super().__init__(
+            "a reason is read in clear: write it without the card's number"
+            if card_number
+            else f"a reason has {shortest} to {longest} characters, in one line"
+        )
         self.shortest = shortest
         self.longest = longest
+        self.card_number = card_number
 
 
 class MisleadingReason(BankError):
@@ -461,7 +469,53 @@ class NoSuchReader(BankError):
 
 
 class UnsuitableReaders(BankError):
-    """A list of readers that cannot be taken into stock; says which line."""
+    """A list of readers that cannot be taken into stock."""
+
+
+class MalformedReader(UnsuitableReaders):
+    """The line `line`, from 1, is no serial number with perhaps a model."""
+
+    def __init__(self, line: int) -> None:
+        super().__init__(
+            f"line {line}: write a serial number, and perhaps a comma and the model, of 1 to "
+            "40 printable characters each"
+        )
+        self.line = line
+
+
+class EndlessReader(UnsuitableReaders):
+    """The line `line`, from 1, is longer than any; or a quotation mark up to it is not closed."""
+
+    def __init__(self, line: int) -> None:
+        super().__init__(
+            f"line {line}: it is far too long for a serial number, or a quotation mark before it "
+            "is not closed"
+        )
+        self.line = line
+
+
+class ReaderListedTwice(UnsuitableReaders):
+    """The line `line`, from 1, has a serial number that stands further up."""
+
+    def __init__(self, line: int, serial: str) -> None:
+        super().__init__(f"line {line}: {serial} stands there twice: take one out")
+        self.line = line
+        self.serial = serial
+
+
+class TooManyReaders(UnsuitableReaders):
+    """The list has more than `most` readers."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"more than {most} readers: take them in by parts")
+        self.most = most
+
+
+class NoReaderListed(UnsuitableReaders):
+    """The list has no serial number."""
+
+    def __init__(self) -> None:
+        super().__init__("there is no serial number: write one a line")
 
 
 class NothingToRelease(BankError):

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 
+from sesame.bank.card_numbers import has_card_number
 from sesame.bank.errors import MisleadingReason, UnsuitableReason
 
 SHORTEST_REASON = 5  # characters
@@ -17,10 +18,15 @@ _LEADS = re.compile(
 def check_reason(typed: str) -> str:
     """A reason as it is written: one line, no blanks around it.
 
+    Whoever decides reads it, and an auditor years later: no card's number is kept so.
+
     Raises:
-        UnsuitableReason: it is too short or too long, or holds control characters.
+        UnsuitableReason: it is too short or too long, or holds control characters or a card's
+            number; says which.
     """
     reason = " ".join(typed.split())
+    if has_card_number(reason):
+        raise UnsuitableReason(SHORTEST_REASON, LONGEST_REASON, card_number=True)
     if not SHORTEST_REASON <= len(reason) <= LONGEST_REASON or not reason.isprintable():
         raise UnsuitableReason(SHORTEST_REASON, LONGEST_REASON)
     return reason

@@ -24,7 +24,7 @@ from sesame.bank.audit import SIGN_IN, USE_CODES, line_hash, unsealed
 from sesame.bank.bank import Bank
 from sesame.bank.errors import StreamAltered
 from sesame.bank.moments import to_row
-from sesame.bank.returned_mail import RETURNED_MAIL
+from sesame.bank.orders import Reason
 from sesame.bank.sessions import Means
 from sesame.bank.staff import BANK_ITSELF, shown
 from sesame.bank.stream import StreamedLine
@@ -194,7 +194,7 @@ def _stops(event: str, said: _Stopped, user_code: str) -> CardMoves | None:
             moves = CardMoves(held_by_owner=_listed(said.held))
         case "opposition" | "mail-returned":
             held, retired = _listed(said.held), _listed(said.retired)
-            moves = CardMoves(held=held, retired=retired, reason=said.reason or RETURNED_MAIL)
+            moves = CardMoves(held=held, retired=retired, reason=said.reason or Reason.RETURNED)
         case "card-retired":
             moves = CardMoves(retired=(said.card,))
         case "bank-card-given" | "bank-card-ended":

@@ -18,7 +18,7 @@ from sesame.bank.approvals import Asked, Kind, Payload, Wish
 from sesame.bank.approving import ask
 from sesame.bank.audit import Fact
 from sesame.bank.bank import Bank
-from sesame.bank.dispatching import new_references, plan_dispatches, written
+from sesame.bank.dispatching import is_reference, new_references, plan_dispatches, written
 from sesame.bank.errors import (
     AskedAlready,
     NoSuchCustomer,
@@ -60,8 +60,6 @@ from sesame.store.issuing import (
 from sesame.store.orders import SESAME, OrderRow, list_orders, stands_for
 
 _NOTICE = 16  # bytes
-RETURNED_MAIL = "Courrier revenu : n’habite pas à l’adresse indiquée"
-_ASKED = "Courrier revenu, adresse vérifiée : une autre carte, avec un autre code secret"
 _MOST_SHOWN = 200
 
 _encode = msgspec.json.Encoder(order="sorted").encode
@@ -89,7 +87,7 @@ async def record_returned(bank: Bank, reference: str, by: Signer, *, address: st
 
     async def attempt() -> CameBack:
         now = bank.now()
-        dispatch = await bank.store.read(lambda connection: read_dispatch(connection, reference))
+        dispatch = await _find(bank, reference)
         if dispatch is None or dispatch.posted_at is None or dispatch.returned_at is not None:
             raise NoSuchLetter(reference)
         access = await bank.store.read_access(UserCode(dispatch.user_code))
@@ -145,7 +143,7 @@ async def send_again(
 
     async def attempt() -> str:
         now = bank.now()
-        dispatch = await bank.store.read(lambda connection: read_dispatch(connection, reference))
+        dispatch = await _find(bank, reference)
         if dispatch is None or dispatch.returned_at is None:
             raise NoSuchLetter(reference)
         access = await bank.store.read_access(UserCode(dispatch.user_code))
@@ -201,7 +199,7 @@ async def ask_for_another(
         NothingToOrder: that was asked for or done already.
         NotAllowed, TooBusy, StoreUnavailable: as `record_returned`.
     """
-    dispatch = await bank.store.read(lambda connection: read_dispatch(connection, reference))
+    dispatch = await _find(bank, reference)
     order = None if dispatch is None else await _order_of(bank, dispatch)
     if (
         dispatch is None
@@ -216,7 +214,7 @@ async def ask_for_another(
     if any(one.ordered_at >= dispatch.returned_at for one in orders):
         raise NothingToOrder
     payload: Payload = {"card": order.card_number, "returned": reference}
-    wish = Wish(Kind.REPRINT_PIN, UserCode(dispatch.user_code), payload, _ASKED)
+    wish = Wish(Kind.REPRINT_PIN, UserCode(dispatch.user_code), payload, Reason.RETURNED)
     await _plan_stopped(bank, dispatch, orders, by.signer, post, address=address)
     try:
         return await ask(bank, by, wish, address=address)
@@ -304,6 +302,13 @@ async def came_back(bank: Bank) -> Sequence[DispatchRow]:
     return await bank.store.read(lambda connection: returned_mail(connection, most=_MOST_SHOWN))
 
 
+async def _find(bank: Bank, reference: str) -> DispatchRow | None:
+    """The letter of that reference; None where there is none, or it is not written as one is."""
+    if not is_reference(reference):
+        return None
+    return await bank.store.read(lambda connection: read_dispatch(connection, reference))
+
+
 async def _order_of(bank: Bank, dispatch: DispatchRow) -> OrderRow | None:
     key = (dispatch.bucket, dispatch.user_code)
     orders = await bank.store.read(lambda connection: list_orders(connection, key))
@@ -327,7 +332,7 @@ def _suspended(
         retires=retires,
         holds=holds,
         withdraws=dispatch.order_number if waits and dispatch.kind in ELEMENTS else None,
-        reason=RETURNED_MAIL,
+        reason=Reason.RETURNED,
         notice=bank.random_bytes(_NOTICE),
         facts=_encode({"letter": dispatch.kind, "held": len(holds)}),
     )

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from sesame.bank.bank import Bank
+from sesame.bank.card_numbers import BETWEEN
+from sesame.bank.dispatching import is_reference
 from sesame.bank.errors import MalformedUserCode, TooVague, WholeNumber
 from sesame.bank.user_code import UserCode, parse_user_code
 from sesame.store.buckets import bucket_of
@@ -14,10 +16,9 @@ from sesame.store.names import typed_words
 MOST = 50  # who are shown
 _MOST_WORDS = 6
 _LAST4 = re.compile(r"[0-9]{4}")
-_REFERENCE = re.compile(r"[A-Z0-9](?:[A-Z0-9-]{1,22})[A-Z0-9]")
 _GROUP = 4  # characters of a reference between its hyphens
 _SPACES = re.compile(r"[\s\u00a0\u202f-]+")
-_CARD_NUMBER = re.compile(r"[0-9]{12,}")
+_CARD_NUMBER = re.compile(rf"\d(?:{BETWEEN}\d){{11,}}")  # perhaps cut short
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +43,10 @@ def read_query(typed: str) -> Query:
     """What was *typed* to find somebody by: pure.
 
     Raises:
-        WholeNumber: it has so many digits in a row that it may be a card's whole number.
+        WholeNumber: it has so many digits together that it may be a card's whole number.
         TooVague: it is nothing, or one letter.
     """
-    joined = _SPACES.sub("", typed)
-    if _CARD_NUMBER.search(joined):
+    if _CARD_NUMBER.search(" ".join(typed.split())):
         raise WholeNumber
     try:
         user_code = parse_user_code(typed)
@@ -86,6 +86,4 @@ def _references(typed: str) -> tuple[str, ...]:
     plain = _SPACES.sub("", typed).upper()
     grouped = "-".join(plain[at : at + _GROUP] for at in range(0, len(plain), _GROUP))
     as_typed = "-".join(_SPACES.split(typed.strip())).upper()
-    return tuple(
-        dict.fromkeys(one for one in (as_typed, grouped, plain) if _REFERENCE.fullmatch(one))
-    )
+    return tuple(dict.fromkeys(one for one in (as_typed, grouped, plain) if is_reference(one)))

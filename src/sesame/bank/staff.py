@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum, unique
 
+from sesame.bank.card_numbers import has_card_number
 from sesame.bank.errors import IncompatibleRoles, MalformedPersonnelNumber, MalformedStaffCode
 from sesame.bank.user_code import ALPHABET, UserCode, check_character
 from sesame.store.staff_mark import STAFF_MARK
@@ -86,10 +87,10 @@ def parse_personnel_number(typed: str) -> str:
     """The institution's own number of a person, in capitals, without spaces.
 
     Raises:
-        MalformedPersonnelNumber: it is none.
+        MalformedPersonnelNumber: it is none, or a card's.
     """
     number = "".join(typed.split()).upper()
-    if not _PERSONNEL_NUMBER.fullmatch(number):
+    if not _PERSONNEL_NUMBER.fullmatch(number) or has_card_number(number):
         raise MalformedPersonnelNumber
     return number
 

@@ -5,14 +5,21 @@ What came in is in stock, sent, returned or discarded: the balance is the sum of
 
 import csv
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum, unique
 from functools import partial
 
 from sesame.bank.bank import Bank
 from sesame.bank.dispatching import own_move, written
-from sesame.bank.errors import NoSuchReader, UnsuitableReaders
+from sesame.bank.errors import (
+    EndlessReader,
+    MalformedReader,
+    NoReaderListed,
+    NoSuchReader,
+    ReaderListedTwice,
+    TooManyReaders,
+)
 from sesame.bank.moments import to_row
 from sesame.bank.moves import until_taken
 from sesame.store.approvals import Signer
@@ -55,33 +62,44 @@ class Balance:
         return self.stock + self.sent + self.returned + self.discarded
 
 
+def is_model(text: str) -> bool:
+    """Whether a model of reader can be called so: 1 to 40 printable ASCII characters."""
+    return _WORD.fullmatch(text) is not None
+
+
 def read_serials(lines: Iterable[str], model: str) -> list[tuple[str, str]]:
     """Serial numbers and models of *lines*: `serial` or `serial,model` each; *model* where none.
 
     A first line `serial` or `serial,model` is a heading. Empty lines are passed over.
 
     Raises:
-        UnsuitableReaders: a line is none, stands there twice, or there are too many; says which.
+        UnsuitableReaders: a line is none, stands there twice, there are too many, or none; each
+            is an error of its own.
     """
     found: dict[str, str] = {}
-    for number, cells in enumerate(csv.reader(lines), 1):
+    for number, cells in enumerate(_rows(lines), 1):
         values = [cell.strip() for cell in cells]
         if not any(values) or (number == 1 and values[0].lower() == "serial"):
             continue
         serial, own = values[0], values[1] if len(values) > 1 and values[1] else model
         if len(values) > 2 or not (_WORD.fullmatch(serial) and _WORD.fullmatch(own)):  # noqa: PLR2004 -- cells
-            raise UnsuitableReaders(
-                f"line {number}: write a serial number, and perhaps a comma and the model, of 1 to "
-                "40 printable characters each"
-            )
+            raise MalformedReader(number)
         if serial in found:
-            raise UnsuitableReaders(f"line {number}: {serial} stands there twice: take one out")
+            raise ReaderListedTwice(number, serial)
         found[serial] = own
         if len(found) > MOST_READERS:
-            raise UnsuitableReaders(f"more than {MOST_READERS} readers: take them in by parts")
+            raise TooManyReaders(MOST_READERS)
     if not found:
-        raise UnsuitableReaders("there is no serial number: write one a line")
+        raise NoReaderListed
     return list(found.items())
+
+
+def _rows(lines: Iterable[str]) -> Iterator[list[str]]:
+    reader = csv.reader(lines)
+    try:
+        yield from reader
+    except csv.Error:
+        raise EndlessReader(reader.line_num) from None
 
 
 async def take_in(bank: Bank, readers: Sequence[tuple[str, str]], by: Signer) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import IntFlag, StrEnum, unique
 from types import MappingProxyType
 
-from sesame.cap.errors import MalformedInputs
+from sesame.cap.errors import InputFault, MalformedInputs
 from sesame.emv.tags import Tag
 
 LONGEST_CHALLENGE = 8  # digits: the UN has 4 bytes
@@ -65,24 +65,24 @@ class Inputs:
 
     def __post_init__(self) -> None:
         if not _CHALLENGE.fullmatch(self.challenge):
-            raise MalformedInputs("a challenge has at most 8 digits and nothing else")
+            raise MalformedInputs(InputFault.CHALLENGE)
         if not 0 <= self.amount < 10**LONGEST_AMOUNT:
-            raise MalformedInputs("an amount has at most 12 digits, cents included")
+            raise MalformedInputs(InputFault.AMOUNT)
         if self.currency and not _CURRENCY.fullmatch(self.currency):
-            raise MalformedInputs("a currency has the three digits of ISO 4217: 978 is the euro")
+            raise MalformedInputs(InputFault.CURRENCY)
         if not all(_FIELD.fullmatch(text) for text in self.fields):
-            raise MalformedInputs("a field to sign has 1 to 10 digits and nothing else")
+            raise MalformedInputs(InputFault.FIELD)
         self._check_mode()
 
     def _check_mode(self) -> None:
         if self.challenge and self.mode not in (Mode.M1, Mode.M3):
-            raise MalformedInputs(f"mode {self.mode} takes no challenge: use mode 3")
+            raise MalformedInputs(InputFault.NO_CHALLENGE_HERE, mode=self.mode)
         if (self.amount or self.currency) and self.mode is not Mode.M1:
-            raise MalformedInputs(f"mode {self.mode} takes no amount: use mode 1")
+            raise MalformedInputs(InputFault.NO_AMOUNT_HERE, mode=self.mode)
         if self.mode is Mode.TDS and not 1 <= len(self.fields) <= MOST_FIELDS:
-            raise MalformedInputs(f"{len(self.fields)} fields to sign: there must be 1 to 10")
+            raise MalformedInputs(InputFault.FIELDS, count=len(self.fields))
         if self.fields and self.mode is not Mode.TDS:
-            raise MalformedInputs(f"mode {self.mode} takes no fields: use M2+TDS")
+            raise MalformedInputs(InputFault.NO_FIELDS_HERE, mode=self.mode)
 
     @property
     def un(self) -> bytes:
@@ -132,7 +132,7 @@ def parse_amount(typed: str) -> int:
     """
     found = _AMOUNT.fullmatch(typed)
     if found is None:
-        raise MalformedInputs("an amount is written 1234.56, with at most 10 digits before")
+        raise MalformedInputs(InputFault.SPELLING)
     return int(found[1] + (found[2] or "").ljust(2, "0"))
 
 
@@ -154,9 +154,9 @@ def signature(iaf: Iaf, *, amount: int, payee: str, currency: str) -> Inputs:
         MalformedInputs: nothing to pay, or what `Inputs` refuses.
     """
     if amount < 1:
-        raise MalformedInputs("a signature of nothing to pay would be a code for anything")
+        raise MalformedInputs(InputFault.NOTHING_TO_PAY)
     if not payee:
-        raise MalformedInputs("a signature names its payee: 1 to 8 digits")
+        raise MalformedInputs(InputFault.NO_PAYEE)
     if iaf & Iaf.AMOUNT:
         money = currency if wants_currency(iaf) else ""
         return Inputs(mode=Mode.M1, challenge=payee, amount=amount, currency=money)

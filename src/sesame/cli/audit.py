@@ -49,6 +49,7 @@ from sesame.cli.audit_words import KINDS, words
 from sesame.cli.database import without_password
 from sesame.cli.inputs import Unusable
 from sesame.cli.language import say
+from sesame.cli.numbers import HIGHEST_64, whole
 from sesame.cli.passphrase import add_passphrase_file, ask_passphrase
 from sesame.cli.sentences import sentence
 from sesame.custody.custodian import KeyUsage
@@ -78,6 +79,8 @@ FALSE_SEAL = 18
 _TOLD = 20  # findings that are told one by one
 _ATTEMPT = 32  # hexadecimal digits of an attempt's id
 _EVERY = 60  # seconds
+_MOST_SECONDS = 3600  # less often is no exposure to speak of
+_MOST_MINUTES = 366 * 24 * 60  # nor what has not been sealed for a year
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -159,7 +162,7 @@ def _add_seal(actions: _Actions) -> None:
     )
     action.add_argument(
         "--every",
-        type=_seconds,
+        type=whole(1, _MOST_SECONDS),
         metavar="SECONDS",
         help=say("sceller sans fin, une fois par tant de secondes (60)\u202f; sinon une fois"),
         nargs="?",
@@ -282,7 +285,7 @@ def _add_verify(actions: _Actions) -> None:
     )
     action.add_argument(
         "--seal-within",
-        type=_minutes,
+        type=whole(1, _MOST_MINUTES),
         metavar="MINUTES",
         help=say("le dernier sceau ne doit pas être plus ancien"),
     )
@@ -548,7 +551,7 @@ def _add_evidence(actions: _Actions) -> None:
     action.add_argument("target", type=Path, metavar="TARGET", help=say("un nouveau fichier"))
     add_user_code(action, required=True)
     which = action.add_mutually_exclusive_group(required=True)
-    which.add_argument("--version", type=int, help=say("le numéro de la ligne"))
+    which.add_argument("--version", type=whole(1, HIGHEST_64), help=say("le numéro de la ligne"))
     which.add_argument(
         "--attempt", type=_attempt, metavar="HEX", help=say("l’identifiant de la tentative")
     )
@@ -582,20 +585,6 @@ def run_evidence(arguments: argparse.Namespace) -> int:
     print(say("{path}\u00a0: la preuve est écrite.").format(path=arguments.target))
     print(say("Empreinte de la clé\u00a0: {key}").format(key=fingerprint(key).hex()))
     return 0
-
-
-def _seconds(text: str) -> int:
-    number = int(text)
-    if not 1 <= number <= 3600:  # noqa: PLR2004 -- less often is no exposure to speak of
-        raise argparse.ArgumentTypeError("1 … 3600")
-    return number
-
-
-def _minutes(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("1 …")
-    return number
 
 
 def _attempt(text: str) -> bytes:

@@ -30,8 +30,7 @@ from sesame.custody.custodian import Custodian, KeyRef, KeyUsage
 from sesame.custody.keystore_custodian import KeystoreCustodian
 from sesame.settings import Settings, read_settings
 from sesame.store.engine import database_path, is_postgresql
-from sesame.store.errors import SchemaMismatch
-from sesame.store.schema import is_current
+from sesame.store.schema import require_current
 
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t"}
 _OTHERS = 0o077  # bits of a mode
@@ -116,11 +115,7 @@ class FileJob:
         """
         bank = open_bank(self._settings, self._custodian())
         try:
-            if not await bank.store.read(is_current):
-                raise SchemaMismatch(
-                    "the tables are not those of this version: as the role that owns them run  "
-                    "sesame database migrate"
-                )
+            await bank.store.read(require_current)
             await check_keystore(self._settings, bank.custodian)
             if keep:
                 await notice_restore(self._settings, bank.custodian)

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from sesame.app import notice_restore, open_bank, open_custodian
-from sesame.bank.errors import StreamAltered
+from sesame.bank.errors import StreamAltered, TooBusy
 from sesame.bank.replay import Replayed, replay
 from sesame.bank.stream import read_stream
 from sesame.catalogue import N_
@@ -21,7 +21,16 @@ from sesame.custody.seal_key import read_public
 from sesame.errors import SesameError
 from sesame.settings import read_settings
 from sesame.store.backup import back_up
-from sesame.store.errors import BackupFailed
+from sesame.store.errors import (
+    BackupFailed,
+    FileTampered,
+    RowHeld,
+    SchemaAhead,
+    SchemaBehind,
+    StandbyBehind,
+    StoreUnavailable,
+    UrlUnusable,
+)
 from sesame.store.roles import WEB_ROLE
 from sesame.store.schema import NEWEST, migrate, revisions
 
@@ -42,6 +51,39 @@ SENTENCES.update(
         PasswordInUrl: N_(
             "Un mot de passe n’a pas sa place sur une ligne de commande, que d’autres peuvent "
             "lire. Mettez-le dans un fichier et nommez celui-ci dans PGPASSFILE."
+        ),
+        StoreUnavailable: N_(
+            "La base de données ne répond pas, ou refuse ({reason}). Vérifiez que c’est la bonne "
+            "et qu’elle marche, la place sur son disque, les droits de ce rôle\u202f; après une "
+            "mise à jour de Sésame, faites «\u00a0sesame database migrate\u00a0»."
+        ),
+        RowHeld: N_(
+            "Un autre programme tient la ligne de ce client\u00a0: rien n’a été écrit. Cherchez "
+            "une transaction restée ouverte (pg_stat_activity)."
+        ),
+        FileTampered: N_(
+            "La base a des lignes qu’aucun programme de Sésame n’écrit\u00a0: quelqu’un a modifié "
+            "ce fichier. Gardez-le tel qu’il est, et comparez-le à une sauvegarde."
+        ),
+        StandbyBehind: N_(
+            "La base {name} n’a pas attendu que son serveur de secours ait ce qui a été écrit. "
+            "S’il n’est plus là, ôtez-le de synchronous_standby_names."
+        ),
+        UrlUnusable: N_(
+            "L’adresse de la base a une valeur que son pilote ne prend pas\u00a0: regardez chacune "
+            "de celles qui suivent «\u00a0?\u00a0»."
+        ),
+        SchemaBehind: N_(
+            "La base n’a pas les tables de cette version\u00a0: au nom du rôle à qui elles "
+            "appartiennent, faites «\u00a0sesame database migrate\u00a0»."
+        ),
+        SchemaAhead: N_(
+            "Une version plus récente de Sésame a fait cette base, qui reste telle qu’elle est. "
+            "Installez cette version."
+        ),
+        TooBusy: N_(
+            "D’autres ont écrit au même endroit au même moment\u00a0: la commande n’est pas allée "
+            "à son terme. Relancez-la."
         ),
         BackupFailed: N_("Aucune sauvegarde n’a été faite\u00a0: {path}\u00a0: {reason}"),
         StreamAltered: N_(

@@ -22,7 +22,8 @@ import uvicorn
 from sesame.app import set_up_logs
 from sesame.catalogue import N_
 from sesame.cli.language import say
-from sesame.cli.sentences import SENTENCES
+from sesame.cli.numbers import whole
+from sesame.cli.sentences import SENTENCES, sentence
 from sesame.cli.serve import PortBusy, listen, serve_settings
 from sesame.demonstration import (
     HOST,
@@ -39,9 +40,11 @@ from sesame.demonstration import (
 )
 from sesame.errors import SesameError
 from sesame.settings import read_settings
+from sesame.simulator.errors import DrawerDamaged
 from sesame.simulator.routes import Simulator, build
 
 _PORTS_TRIED = 50
+_HIGHEST_PORT = 0xFFFF
 _PATIENCE = 15  # seconds for a process to end by itself
 _LOOK = 1.0  # seconds until we look again whether all are alive
 
@@ -57,6 +60,10 @@ SENTENCES.update(
         DemonstrationRunning: N_(
             "{folder}\u00a0: cette démonstration est déjà ouverte. Arrêtez-la, ou choisissez un "
             "autre dossier."
+        ),
+        DrawerDamaged: N_(
+            "{path}\u00a0: il manque le tiroir de cartes de la démonstration, ou ce fichier est "
+            "abîmé. Refaites-la\u00a0: «\u00a0sesame demo --reset\u00a0», avec le même --data."
         ),
         ForeignFolder: N_(
             "{folder}\u00a0: ce dossier contient autre chose et reste tel qu’il est. Choisissez un "
@@ -75,7 +82,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = commands.add_parser("demo", help=say("Ouvrir la démonstration"))
     parser.add_argument(
         "--port",
-        type=int,
+        type=whole(1, _HIGHEST_PORT),
         default=8000,
         help=say("port du portail\u202f; le simulateur et le guichet prennent les suivants"),
     )
@@ -138,7 +145,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _first_free(port: int) -> socket.socket:
     """A socket on *port*, or on the first free one above, which is said."""
-    for tried in range(port, min(port + _PORTS_TRIED, 65536)):
+    for tried in range(port, min(port + _PORTS_TRIED, _HIGHEST_PORT + 1)):
         try:
             listener = listen(HOST, tried)
         except PortBusy:
@@ -203,7 +210,7 @@ def _answer(connection: Connection, folder: Path) -> None:
     try:
         restore(folder)
     except SesameError as error:
-        print(error, file=sys.stderr)
+        print(sentence(error), file=sys.stderr)
         connection.send(_NOT_RESTORED)
     else:
         connection.send(_RESTORED)

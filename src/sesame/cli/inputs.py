@@ -1,11 +1,13 @@
 """What a code is made for, as options of a command: the reader's key, and what is typed."""
 
 import argparse
+from collections.abc import Mapping
 
-from sesame.cap.errors import MalformedInputs
+from sesame.cap.errors import InputFault, MalformedInputs
 from sesame.cap.mode import Iaf, Inputs, Mode, parse_amount, signature, wants_currency
+from sesame.catalogue import N_
 from sesame.cli.language import say
-from sesame.errors import SesameError
+from sesame.errors import Worded
 
 _EURO = "978"
 # By the reader's keys, and by what the recorded sessions call them.
@@ -18,7 +20,30 @@ _MODES = {
 }
 
 
-class Unusable(SesameError):
+FAULTS: Mapping[InputFault, str] = {
+    InputFault.CHALLENGE: N_("un défi a huit chiffres au plus, et rien d’autre"),
+    InputFault.AMOUNT: N_("un montant a douze chiffres au plus, centimes compris"),
+    InputFault.CURRENCY: N_(
+        "une monnaie a les trois chiffres d’ISO 4217\u00a0; 978 est celle de l’euro"
+    ),
+    InputFault.FIELD: N_("un nombre à signer a de un à dix chiffres, et rien d’autre"),
+    InputFault.NO_CHALLENGE_HERE: N_("ce mode ne prend pas de défi, --mode respond en prend un"),
+    InputFault.NO_AMOUNT_HERE: N_("ce mode ne prend ni montant ni monnaie, --mode sign les prend"),
+    InputFault.FIELDS: N_("il faut de un à dix nombres à signer, et il y en a {count}"),
+    InputFault.NO_FIELDS_HERE: N_("ce mode ne prend pas de nombre à signer, --mode tds en prend"),
+    InputFault.SPELLING: N_(
+        "un montant s’écrit 1234,56, avec dix chiffres au plus avant la virgule"
+    ),
+    InputFault.NOTHING_TO_PAY: N_(
+        "signer un montant nul ferait un code bon pour tout, donnez-en un par --amount"
+    ),
+    InputFault.NO_PAYEE: N_(
+        "une signature nomme son bénéficiaire par --payee, de un à huit chiffres"
+    ),
+}
+
+
+class Unusable(Worded):
     """What was asked cannot be worked out. The message is for people, in their language."""
 
 
@@ -76,7 +101,9 @@ def inputs_of(arguments: argparse.Namespace, iaf: Iaf) -> Inputs:
         )
     except MalformedInputs as error:
         raise Unusable(
-            say("Ce qui a été tapé n’en est pas\u00a0: {why}.").format(why=error)
+            say("Ce qui a été tapé n’en est pas\u00a0: {why}.").format(
+                why=say(FAULTS[error.fault]).format(count=error.count)
+            )
         ) from None
 
 
@@ -100,7 +127,9 @@ def binding_inputs_of(arguments: argparse.Namespace, iaf: Iaf) -> Inputs:
 def _refuse_beside(arguments: argparse.Namespace, *names: str) -> None:
     for name in names:
         if getattr(arguments, name):
-            raise MalformedInputs(f"mode {arguments.mode} takes no {name}")
+            raise Unusable(
+                say("--mode {mode} ne prend pas --{name}.").format(mode=arguments.mode, name=name)
+            )
 
 
 def parse_dki(text: str) -> int:

@@ -34,15 +34,21 @@ from sesame.bank.dispatching import (
 )
 from sesame.bank.errors import (
     BatchDone,
+    EndlessReader,
+    MalformedReader,
+    MalformedStaffCode,
     MovedMeanwhile,
+    NoReaderListed,
     NoSuchBatch,
     NoSuchLetter,
     NoSuchReader,
     NotAllowed,
     NothingToOrder,
     NotOnThatDay,
+    ReaderListedTwice,
     ReadersMissing,
     TakesTwo,
+    TooManyReaders,
     TwoOnThatDay,
     UnsuitableReaders,
 )
@@ -57,6 +63,7 @@ from sesame.catalogue import N_
 from sesame.cli.database import without_password
 from sesame.cli.inputs import Unusable
 from sesame.cli.language import say
+from sesame.cli.numbers import whole
 from sesame.cli.result_file import refused
 from sesame.cli.sentences import SENTENCES, sentence
 from sesame.custody.bureau_file import read_certificate
@@ -65,17 +72,21 @@ from sesame.custody.issuing import CardMaker
 from sesame.custody.keystore_custodian import KeystoreIssuingCustodian
 from sesame.letters.errors import (
     AddressTooLong,
-    BatchError,
+    BatchDestroyed,
     BatchExists,
+    BatchUnreadable,
     MalformedLetter,
+    Miscounted,
+    NoBatch,
+    OtherBatch,
+    StrangeFiles,
     UnprintableText,
 )
 from sesame.settings import Settings, read_settings
 from sesame.store.approvals import Signer
 from sesame.store.dispatches import CARD, PIN, PRINTED, READER, WELCOME
 from sesame.store.engine import database_path, is_postgresql
-from sesame.store.errors import SchemaMismatch
-from sesame.store.schema import is_current
+from sesame.store.schema import require_current
 from sesame.web.opening import PARIS
 
 if TYPE_CHECKING:
@@ -85,6 +96,7 @@ _Actions: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # n
 
 _LEFT_OUT = 3  # exit status: all but what could not be
 _TOLD = 20  # left out, told one by one
+_MOST_ASKED = 1_000_000  # of one run
 _NO_ADDRESS = ""  # lines name none: it comes from the console
 
 SENTENCES.update(
@@ -92,6 +104,10 @@ SENTENCES.update(
         NotAllowed: N_(
             "Ce code d’agent n’est pas celui d’une personne chargée de l’émission\u00a0: rien n’a "
             "été fait."
+        ),
+        MalformedStaffCode: N_(
+            "Un code d’agent a sept caractères, lettres et chiffres, et le dernier vérifie les "
+            "autres\u00a0: relisez-le, il n’y a ni 0, ni 1, ni I, ni O."
         ),
         NoSuchBatch: N_("{batch}\u00a0: aucun lot de lettres ne porte ce numéro."),
         BatchDone: N_("Lot {batch}\u00a0: c’est déjà fait, le {on}. Rien n’a été changé."),
@@ -141,6 +157,35 @@ SENTENCES.update(
             "Nom ou adresse ont des caractères qui ne s’impriment pas : au guichet, écrivez "
             "l’adresse en lettres latines, grecques ou cyrilliques."
         ),
+        MalformedReader: N_(
+            "Ligne {line}\u00a0: écrivez un numéro de série et, si vous voulez, une virgule et le "
+            "modèle, de 1 à 40 caractères chacun, sans accents."
+        ),
+        EndlessReader: N_(
+            "Ligne {line}\u00a0: elle est bien trop longue pour un numéro de série, ou un "
+            "guillemet n’est pas fermé avant elle."
+        ),
+        ReaderListedTwice: N_("Ligne {line}\u00a0: {serial} y est une seconde fois. Ôtez-en une."),
+        TooManyReaders: N_("Il y a plus de {most} lecteurs\u00a0: entrez-les en plusieurs listes."),
+        NoReaderListed: N_("Il n’y a pas de numéro de série\u00a0: écrivez-en un par ligne."),
+        NoBatch: N_(
+            "{path}\u00a0: ce n’est pas le bordereau d’un lot de lettres. Nommez le dossier du lot."
+        ),
+        BatchUnreadable: N_(
+            "{path}\u00a0: le système refuse ({reason}). Nommez le dossier d’un lot de lettres."
+        ),
+        BatchDestroyed: N_("{folder}\u00a0: ce lot est déjà détruit, depuis le {on}."),
+        OtherBatch: N_(
+            "{folder}\u00a0: ce n’est pas le dossier du lot {batch}. Rien n’a été détruit."
+        ),
+        Miscounted: N_(
+            "{folder}\u00a0: ce lot a {letters} lettres, et {confirmed} sont dites sur papier. "
+            "Rien n’a été détruit\u00a0: recomptez, ou imprimez ce qui manque."
+        ),
+        StrangeFiles: N_(
+            "{folder}\u00a0: {count} fichiers ne sont pas au bordereau. Rien n’a été "
+            "détruit\u00a0: ôtez-les d’abord."
+        ),
         NoSuchReader: N_("Lecteur {serial}\u00a0: inconnu, ou pas là d’où il devrait partir."),
     }
 )
@@ -189,7 +234,7 @@ def _action(
 def _add_most(action: argparse.ArgumentParser, most: int) -> None:
     action.add_argument(
         "--most",
-        type=int,
+        type=whole(1, _MOST_ASKED),
         default=most,
         metavar="N",
         help=say("N au plus\u202f; sinon {most}").format(most=most),
@@ -238,7 +283,7 @@ def run_make(arguments: argparse.Namespace) -> int:
             post=office.post,
             certificate=certificate,
             file=arguments.out,
-            most=_positive(arguments.most),
+            most=arguments.most,
         )
         if made is None:
             print(
@@ -313,7 +358,7 @@ def run_letters(arguments: argparse.Namespace) -> int:
                 institution=institution_of(office.settings.institution),
                 maker=CardMaker(bank.custodian) if arguments.kind == PIN else None,
                 folder=folder,
-                most=_positive(arguments.most),
+                most=arguments.most,
                 begun=begun,
                 written=written,
             )
@@ -417,7 +462,7 @@ def _add_posted(actions: _Actions) -> None:
 
 
 def run_posted(arguments: argparse.Namespace) -> int:
-    """Write down that a batch was posted, and say what was to be taken out of it.
+    """Write down that a batch was posted; say what was to be taken out, and what went before.
 
     Raises:
         SesameError: see `record_posted`.
@@ -429,16 +474,24 @@ def run_posted(arguments: argparse.Namespace) -> int:
         raise Unusable(say("--date\u00a0: écrivez un jour comme 2026-03-02.")) from None
 
     async def posted(bank: Bank, by: Signer) -> int:
-        voided = await record_posted(bank, arguments.batch, by, day, office.post)
+        done = await record_posted(bank, arguments.batch, by, day, office.post)
         print(say("Lot {batch}\u00a0: posté.").format(batch=arguments.batch))
-        if voided:
+        if done.voided:
             print(
                 say(
                     "Ces lettres sont annulées et ne devaient pas partir\u00a0: vérifiez "
                     "qu’elles ont été ôtées de la pile et détruites."
                 )
             )
-            print("\n".join(f"  {reference}" for reference in voided))
+            print("\n".join(f"  {reference}" for reference in done.voided))
+        if done.given_before:
+            print(
+                say(
+                    "Ces cartes ont été remises au guichet avant ce jour\u00a0: la date de leur "
+                    "remise reste, et les jours jusqu’au code secret se comptent depuis elle."
+                )
+            )
+            print("\n".join(f"  {reference}" for reference in done.given_before))
         return 0
 
     return office.do(posted)
@@ -638,7 +691,9 @@ def run_readers(arguments: argparse.Namespace) -> int:
         readers = read_serials(lines, arguments.model)
     except UnsuitableReaders as error:
         raise Unusable(
-            say("{path}\u00a0: rien n’est entré ({why}).").format(path=arguments.file, why=error)
+            say("{path}\u00a0: rien n’est entré. {why}").format(
+                path=arguments.file, why=sentence(error)
+            )
         ) from None
 
     async def take(bank: Bank, by: Signer) -> int:
@@ -780,11 +835,7 @@ class _Office:
         )
         bank = open_bank(settings, custodian)
         try:
-            if not await bank.store.read(is_current):
-                raise SchemaMismatch(
-                    "the tables are not those of this version: as the role that owns them run  "
-                    "sesame database migrate"
-                )
+            await bank.store.read(require_current)
             await check_keystore(settings, bank.custodian)
             return await work(bank, await find_signer(bank, self._by, Role.ISSUER))
         finally:
@@ -813,10 +864,6 @@ def _writing(path: Path, work: Callable[[], int]) -> int:
                 "autre nom."
             ).format(path=path)
         ) from None
-    except BatchError as error:
-        raise Unusable(
-            say("{path}\u00a0: rien n’a été détruit ({why}).").format(path=path, why=error)
-        ) from None
     except OSError as error:
         raise refused(Path(error.filename or path), error) from None
 
@@ -840,9 +887,3 @@ def _posting() -> ModuleType:
 
 def _reference(arguments: argparse.Namespace) -> str:
     return str(arguments.reference).strip().upper()
-
-
-def _positive(most: int) -> int:
-    if most < 1:
-        raise Unusable(say("--most\u00a0: donnez un nombre, 1 au moins."))
-    return most

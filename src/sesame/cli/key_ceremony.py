@@ -35,7 +35,7 @@ from sesame.custody.key import ISSUER_USAGES, Key
 from sesame.custody.key_life import check_name_free, with_key
 from sesame.custody.keystore import Keystore
 from sesame.custody.records import Act, Officer
-from sesame.errors import SesameError
+from sesame.errors import Worded
 from sesame.terminal.signals import ended_in_order
 
 # The alternate screen, empty; then empty again, with what scrolled off it, and back. A terminal
@@ -66,7 +66,7 @@ _FAULTS = {
 }
 
 
-class NoCeremony(SesameError):
+class NoCeremony(Worded):
     """The ceremony did not take place. The message is for people, in their language."""
 
 

@@ -9,8 +9,8 @@ from importlib import import_module
 
 import sesame
 from sesame.cli.language import say
-from sesame.cli.sentences import sentence
-from sesame.errors import SesameError
+from sesame.cli.sentences import SENTENCES, sentence
+from sesame.errors import SesameError, Worded
 
 # Each module adds its own command. Only the one that runs is imported: a code is wanted
 # at once, and a server takes a while to load.
@@ -52,6 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status: int = parsed.run(parsed)
         sys.stdout.flush()
     except SesameError as error:
+        # The sentence may be another command's, see `sentences`.
+        if not (isinstance(error, Worded) or type(error) in SENTENCES):
+            for module in COMMANDS.values():
+                import_module(module)
         print(sentence(error), file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from sesame.cli.language import say
 from sesame.custody.passphrase import Passphrase, read_passphrase
-from sesame.errors import SesameError
+from sesame.errors import Worded
 from sesame.terminal.signals import ended_in_order
 
 
-class NoPassphrase(SesameError):
+class NoPassphrase(Worded):
     """Nobody gave a passphrase. The message is for people, in their language."""
 
 

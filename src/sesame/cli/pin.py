@@ -11,7 +11,7 @@ from sesame.catalogue import N_
 from sesame.cli.language import say
 from sesame.emv.errors import MalformedPin
 from sesame.emv.pin import Pin
-from sesame.errors import SesameError
+from sesame.errors import Worded
 from sesame.reader.code import Asking, AskPin, Where
 from sesame.reader.consent import may_be_last
 from sesame.terminal.signals import ended_in_order
@@ -31,7 +31,7 @@ NOTHING_TYPED = N_(
 )
 
 
-class NoPin(SesameError):
+class NoPin(Worded):
     """Nobody gave a PIN. The message is for people, in their language."""
 
 

@@ -6,7 +6,6 @@ It opens nothing and asks nobody: whoever chooses bits, window and limits sees w
 import argparse
 import json
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -29,6 +28,7 @@ from sesame.cap.errors import ProfileError
 from sesame.cap.profile import Profile
 from sesame.cap.profiles import BANK_CARD, PROFILES
 from sesame.catalogue import N_, Language
+from sesame.cli.drawing import check_writable, write_drawing
 from sesame.cli.inputs import Unusable
 from sesame.cli.language import language_of, say
 from sesame.cli.plan_plot import Curve, draw
@@ -117,18 +117,20 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         Unusable: what was given makes no plan, or the drawing cannot be written.
     """
-    plan = _plan(arguments)
+    _check(arguments)
     if arguments.plot is not None:
-        _write(arguments.plot, plan)
+        check_writable(arguments.plot)
+    plan = _plan(arguments)
     if arguments.json:
         print(json.dumps(_members(plan), indent=2))
     else:
         print(*_lines(plan), sep="\n")
+    if arguments.plot is not None:
+        write_drawing(arguments.plot, _drawn(plan))
     return 0
 
 
 def _plan(arguments: argparse.Namespace) -> Plan:
-    _check(arguments)
     layout = _layout(arguments)
     habits = Habits(logins=arguments.logins, payments=arguments.payments, unused=arguments.unused)
     customers, cards, limits = arguments.customers, arguments.cards, Limits()
@@ -190,9 +192,11 @@ def _check(arguments: argparse.Namespace) -> None:
         raise Unusable(say("Une banque a de 1 à {most} clients.").format(most=_MOST))
     if not 1 <= arguments.cards <= Limits().cards:
         raise Unusable(say("Un client a une ou deux cartes."))
-    if not 0 < arguments.logins <= _OFTEN:
+    if not _SELDOM <= arguments.logins <= _OFTEN:
         raise Unusable(
-            say("Les connexions par jour\u00a0: plus de 0, au plus {most}.").format(most=_OFTEN)
+            say("Les connexions par jour\u00a0: de {least} à {most}.").format(
+                least=_SELDOM, most=_OFTEN
+            )
         )
     if not all(0 <= rate <= _OFTEN for rate in (arguments.payments, arguments.unused)):
         raise Unusable(
@@ -200,6 +204,7 @@ def _check(arguments: argparse.Namespace) -> None:
         )
 
 
+_SELDOM = 0.001  # a day: of logins; more seldom nobody would be seen in a year that is lived
 _OFTEN = 100  # a day
 
 
@@ -315,9 +320,9 @@ def _members(plan: Plan) -> dict[str, object]:
     }
 
 
-def _write(path: Path, plan: Plan) -> None:
+def _drawn(plan: Plan) -> str:
     bits = [other.layout.atc_bits for other in plan.others]
-    drawing = draw(
+    return draw(
         title=say("Bits du compteur\u00a0: ce que l’un gagne, l’autre le perd"),
         across=say("bits du compteur dans le code"),
         places=bits,
@@ -330,12 +335,3 @@ def _write(path: Path, plan: Plan) -> None:
             ),
         ),
     )
-    try:
-        path.write_text(drawing, encoding="utf-8")
-    except OSError as error:
-        raise Unusable(
-            say("{path}\u00a0: le dessin ne peut y être écrit ({reason}).").format(
-                path=path, reason=error.strerror
-            )
-        ) from None
-    print(say("Dessin\u00a0: {path}").format(path=path), file=sys.stderr)

@@ -25,6 +25,7 @@ from sesame.cli.audit_words import words
 from sesame.cli.database import without_password
 from sesame.cli.inputs import Unusable
 from sesame.cli.language import say
+from sesame.cli.numbers import HIGHEST_32, whole
 from sesame.cli.passphrase import add_passphrase_file, ask_passphrase
 from sesame.custody.seal_key import open_seal_key, read_public
 from sesame.settings import read_settings
@@ -353,7 +354,9 @@ def _period(hold: HoldRow) -> str:
 def _add_lift(actions: _Actions) -> None:
     action = actions.add_parser("lift", help=say("Lever une conservation pour litige"))
     add_database(action)
-    action.add_argument("number", type=int, metavar="NUMBER", help=say("son numéro"))
+    action.add_argument(
+        "number", type=whole(1, HIGHEST_32), metavar="NUMBER", help=say("son numéro")
+    )
     _add_who_and_why(action)
     action.set_defaults(run=run_lift)
 

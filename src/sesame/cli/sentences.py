@@ -28,6 +28,8 @@ from sesame.custody.errors import (
     BureauKeyLocked,
     BureauKeyUnusable,
     ChanceFails,
+    CustodyBusy,
+    CustodyUnavailable,
     IssuingNeedsKeystore,
     KeyBlockAltered,
     KeyCurrent,
@@ -75,7 +77,7 @@ def sentence(error: SesameError, language: Language | None = None) -> str:
     return said.format(**vars(error))
 
 
-# A command adds its own errors where it defines them.
+# A command adds its own errors where it defines them; where one is missing `main` loads them all.
 SENTENCES: dict[type[SesameError], str] = {
     KeystoreMissing: N_(
         "{path}\u00a0: ce fichier n’existe pas. Vérifiez son chemin, ou créez-le avec "
@@ -270,6 +272,14 @@ SENTENCES: dict[type[SesameError], str] = {
     ),
     CardKeyMissing: N_(
         "{path}\u00a0: la clé qui ouvre cette carte n’est pas à côté d’elle (card.key)."
+    ),
+    CustodyUnavailable: N_(
+        "Ce qui garde les clés ne répond pas ({reason})\u00a0: la commande n’est pas allée à son "
+        "terme. Regardez si le HSM est là et en marche, puis relancez-la."
+    ),
+    CustodyBusy: N_(
+        "Trop de demandes attendent déjà les clés\u00a0: la commande n’est pas allée à son terme. "
+        "Relancez-la."
     ),
     CardInUse: N_(
         "{path}\u00a0: cette carte est dans un autre lecteur. Retirez-la, puis recommencez."

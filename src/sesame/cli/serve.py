@@ -26,6 +26,7 @@ from sesame.app import (
 from sesame.bank.errors import HeartbeatHeld, HeartbeatUnusable
 from sesame.catalogue import N_
 from sesame.cli.language import say
+from sesame.cli.numbers import whole
 from sesame.cli.sentences import SENTENCES
 from sesame.custody.custodian import Custodian
 from sesame.custody.hardening import harden
@@ -35,6 +36,7 @@ from sesame.store.engine import is_postgresql
 from sesame.store.schema import make_ready
 
 _BACKLOG = 2048
+_MOST_WORKERS = 64  # more help nobody
 
 # Connections of one process; those beyond are answered 503 at once. The database takes one
 # commit after the other: a longer queue would serve nobody, and memory has an end.
@@ -104,7 +106,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument(
         "--workers",
-        type=_count,
+        type=whole(1, _MOST_WORKERS),
         default=1,
         metavar="N",
         help=say(N_("nombre de processus (1 suffit à SQLite)")),
@@ -246,10 +248,3 @@ def listen(host: str, port: int) -> socket.socket:
         raise CannotListen(host, port, error.strerror or str(error)) from None
     listener.set_inheritable(True)
     return listener
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if not 1 <= number <= 64:  # noqa: PLR2004 -- more help nobody
-        raise argparse.ArgumentTypeError("1 … 64")
-    return number

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from sesame.bank.moments import from_row
 from sesame.catalogue import N_, Language
+from sesame.cli.drawing import check_writable, write_drawing
 from sesame.cli.inputs import Unusable
 from sesame.cli.language import language_of, say
 from sesame.cli.sentences import SENTENCES
@@ -97,8 +98,6 @@ def run(arguments: argparse.Namespace) -> int:
         print(*_broken(plan, violation), sep="\n")
         return _BROKEN
     _clear_progress()
-    if arguments.plot is not None:
-        _write(arguments.plot, plan, book)
     if arguments.json:
         print(json.dumps(_members(plan, book), indent=2))
     else:
@@ -107,6 +106,8 @@ def run(arguments: argparse.Namespace) -> int:
     rate = book.total[Count.LOGINS] / (time.monotonic() - began)
     said = say("{rate} connexions simulées par seconde").format(rate=grouped(rate))
     print(said, file=sys.stderr)
+    if arguments.plot is not None:
+        write_drawing(arguments.plot, _drawn(plan, book))
     return 0
 
 
@@ -123,18 +124,6 @@ def _check(arguments: argparse.Namespace) -> None:
 def _processes(arguments: argparse.Namespace) -> int:
     given: int | None = arguments.processes
     return min(os.cpu_count() or 1, _MOST_PROCESSES) if given is None else given
-
-
-def check_writable(path: Path) -> None:
-    """Before the year is lived, not after it."""
-    try:
-        path.open("a").close()
-    except OSError as error:
-        raise Unusable(
-            say("{path}\u00a0: le dessin ne peut y être écrit ({reason}).").format(
-                path=path, reason=error.strerror
-            )
-        ) from None
 
 
 def _progress(share: float) -> None:
@@ -340,7 +329,7 @@ def grouped(number: float) -> str:
     return plain if language_of(os.environ) is Language.ENGLISH else plain.replace(",", "\u202f")
 
 
-def _write(path: Path, plan: Plan, book: Book) -> None:
+def _drawn(plan: Plan, book: Book) -> str:
     weeks = range(_weeks(plan))
 
     def counted(*names: tuple[Count, str]) -> Sequence[Series]:
@@ -350,7 +339,7 @@ def _write(path: Path, plan: Plan, book: Book) -> None:
 
     lucky = list(accumulate(_week(book, week, Count.LUCKY) for week in weeks))
     expected = list(accumulate(book.expected_by_week[week] / UNIT for week in weeks))
-    drawing = draw(
+    return draw(
         title=say("{customers} clients, semaine par semaine (graine {seed})").format(
             customers=grouped(plan.customers), seed=plan.seed
         ),
@@ -388,5 +377,3 @@ def _write(path: Path, plan: Plan, book: Book) -> None:
             ),
         ),
     )
-    path.write_text(drawing, encoding="utf-8")
-    print(say("Dessin\u00a0: {path}").format(path=path), file=sys.stderr)

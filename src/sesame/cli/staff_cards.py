@@ -19,6 +19,7 @@ from sesame.card.numbering import draw_number
 from sesame.catalogue import Language
 from sesame.cli.inputs import Unusable
 from sesame.cli.language import say
+from sesame.cli.sentences import sentence
 from sesame.custody.bureau_file import BureauCard, read_certificate, write_bureau_file
 from sesame.custody.custodian import KeyUsage
 from sesame.custody.hardening import harden
@@ -140,8 +141,8 @@ async def _make_one(settings: Settings, maker: CardMaker, name: str) -> _Page:
         made = await maker.make(order)
     except PersonalisationError as error:
         raise Unusable(
-            say("{name}\u00a0: aucune carte ne peut porter ce nom ({why}).").format(
-                name=name, why=error
+            say("{name}\u00a0: aucune carte ne peut porter ce nom. {why}").format(
+                name=name, why=sentence(error)
             )
         ) from None
     pin = maker.open_pin(made.sealed_pin, _NO_ROW)

@@ -7,14 +7,14 @@ are gone afterwards.
 import argparse
 import asyncio
 import json
-import sys
 from collections.abc import Iterator, Sequence
 
 from sesame.bank.switching import Board, Reason, Way
 from sesame.catalogue import N_
+from sesame.cli.drawing import check_writable, write_drawing
 from sesame.cli.inputs import Unusable
 from sesame.cli.language import say
-from sesame.cli.simulate import add_plan, add_results, check_writable, grouped
+from sesame.cli.simulate import add_plan, add_results, grouped
 from sesame.cli.simulate_plot import Panel, Series, draw
 from sesame.simulation.run import crashes_expected
 from sesame.simulation.switching import Campaign, Course, Stranded, live
@@ -69,13 +69,12 @@ def run(arguments: argparse.Namespace) -> int:
             sep="\n",
         )
         return _BROKEN
-    if arguments.plot is not None:
-        arguments.plot.write_text(_drawn(campaign, course), encoding="utf-8")
-        print(say("Dessin\u00a0: {path}").format(path=arguments.plot), file=sys.stderr)
     if arguments.json:
         print(json.dumps(_members(campaign, course), indent=2))
     else:
         print(*_lines(campaign, course), sep="\n")
+    if arguments.plot is not None:
+        write_drawing(arguments.plot, _drawn(campaign, course))
     return 0
 
 
@@ -85,7 +84,8 @@ def _lines(campaign: Campaign, course: Course) -> Iterator[str]:
     )
     yield ""
     names = [say(name) for name in _WAYS.values()]
-    yield "  ".join([f"{say('jour'):>5}", *(f"{name:>21}" for name in names)])
+    day_title = say("jour")
+    yield "  ".join([f"{day_title:>5}", *(f"{name:>21}" for name in names)])
     for day in _told(campaign):
         board = course.days[day]
         counts = [f"{grouped(board.of_way(way)):>21}" for way in _WAYS]

@@ -12,7 +12,7 @@ from pathlib import Path
 from sesame.catalogue import N_
 from sesame.cli.language import say
 from sesame.cli.sentences import SENTENCES, sentence
-from sesame.errors import SesameError
+from sesame.errors import Worded
 from sesame.reader.errors import (
     CardBlocked,
     CardDeclines,
@@ -26,7 +26,7 @@ from sesame.reader.errors import (
 from sesame.reader.recording import Played, Result, name_of, play, read
 
 
-class NothingToPlay(SesameError):
+class NothingToPlay(Worded):
     """The file holds no such vector. The message is for people, in their language."""
 
 

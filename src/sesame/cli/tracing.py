@@ -9,11 +9,11 @@ from pathlib import Path
 
 from sesame.cap.token import Code
 from sesame.cli.language import say
-from sesame.errors import SesameError
+from sesame.errors import Worded
 from sesame.reader.recorder import Recorder, Session, recording
 
 
-class NoTrace(SesameError):
+class NoTrace(Worded):
     """There is no trace. The message is for people, in their language."""
 
 

@@ -20,6 +20,7 @@ from sesame.cli.inputs import Unusable, add_inputs, inputs_of, parse_dki
 from sesame.cli.language import say
 from sesame.cli.passphrase import add_passphrase_file, ask_passphrase
 from sesame.custody.custodian import CardRecord, KeyRef
+from sesame.custody.errors import UnsuitableCard
 from sesame.custody.explain import Explanation, Outcome, explain
 from sesame.custody.keystore import Keystore
 from sesame.custody.keystore_custodian import KeystoreCustodian
@@ -85,7 +86,13 @@ def run(arguments: argparse.Namespace) -> int:
     keystore = Keystore.open(arguments.keystore, ask_passphrase(arguments))
     pan, psn = _card(arguments, profile.aid)
     dki = _dki_of(keystore, arguments.key) if arguments.dki is None else parse_dki(arguments.dki)
-    record = CardRecord(pan=pan, psn=psn, profile=profile.name, key=KeyRef(arguments.key), dki=dki)
+    key = KeyRef(arguments.key)
+    try:
+        record = CardRecord(pan=pan, psn=psn, profile=profile.name, key=key, dki=dki)
+    except UnsuitableCard:
+        raise Unusable(
+            say("Il faut un numéro de carte de seize chiffres au plus, et un PSN de deux chiffres.")
+        ) from None
     code = _ask_code()
     custodian = KeystoreCustodian(keystore, profiles=PROFILES)
     found = asyncio.run(explain(custodian, record, last_atc, code, inputs))

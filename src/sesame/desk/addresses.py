@@ -32,6 +32,7 @@ from sesame.bank.staffing import Staff
 from sesame.bank.user_code import UserCode, parse_user_code
 from sesame.catalogue import N_, translator
 from sesame.desk.desk import Desk
+from sesame.desk.forms import NO_CARD_NUMBER, wrong_reason
 from sesame.desk.guard import (
     CUSTOMER,
     REQUESTS,
@@ -43,7 +44,6 @@ from sesame.desk.guard import (
     frame,
     read_pressed,
 )
-from sesame.desk.requests import NO_REASON
 from sesame.web.formats import when
 from sesame.web.language import language_of
 
@@ -59,7 +59,7 @@ _WRONG: Mapping[Trouble, str] = {
     ),
     Trouble.GARBLED: N_("Des lettres accentuées sont abîmées. Tapez-les de nouveau."),
     Trouble.TOO_LONG: N_("Au plus {number} caractères. Abrégez."),
-    Trouble.CARD_NUMBER: N_("Cela ressemble à un numéro de carte. Il n’a rien à faire ici."),
+    Trouble.CARD_NUMBER: NO_CARD_NUMBER,
     Trouble.MISSING: N_("Remplissez ce champ."),
     Trouble.NO_STREET: N_("Il faut une rue ou un lieu, ici ou dans une autre de ces lignes."),
     Trouble.POSTCODE: N_("Un code postal français a cinq chiffres."),
@@ -116,8 +116,8 @@ async def post_address(desk: Desk, request: Request, staff: Staff) -> Response:
                 reason=fields.get("reason", ""),
                 address=address_of(request),
             )
-        except UnsuitableReason:
-            errors = {"reason": NO_REASON}
+        except UnsuitableReason as unsuitable:
+            errors = {"reason": wrong_reason(unsuitable)}
         except SameAddress:
             errors = {"line_4": _SAME}
         else:
@@ -144,8 +144,8 @@ async def post_confirm(desk: Desk, request: Request, staff: Staff) -> Response:
         await ask_to_confirm(
             desk.bank, staff, here.user_code, reason=reason, address=address_of(request)
         )
-    except UnsuitableReason:
-        wrong = NO_REASON
+    except UnsuitableReason as unsuitable:
+        wrong = wrong_reason(unsuitable)
     except AskedAlready:
         wrong = _ASKED_ALREADY
     except NothingToRelease:

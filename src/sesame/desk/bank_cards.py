@@ -17,6 +17,7 @@ from sesame.bank.orders import GRANT_GOOD_FOR
 from sesame.bank.staffing import Staff
 from sesame.catalogue import N_, translator
 from sesame.desk.desk import Desk
+from sesame.desk.forms import wrong_reason
 from sesame.desk.guard import (
     REQUESTS,
     Purpose,
@@ -28,7 +29,6 @@ from sesame.desk.guard import (
     frame,
     read_pressed,
 )
-from sesame.desk.requests import NO_REASON
 from sesame.web.language import language_of
 
 BANK_CARDS = f"{REQUESTS}/cartes-bancaires"
@@ -90,8 +90,8 @@ async def _ask(
         await ask_for_bank_cards(
             desk.bank, staff, sha256, int(count), reason=reason, address=address
         )
-    except UnsuitableReason:
-        errors["reason"] = NO_REASON
+    except UnsuitableReason as wrong:
+        errors["reason"] = wrong_reason(wrong)
     except AskedAlready:
         errors["sha256"] = _ASKED_ALREADY
     except NothingToRelease:

@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from sesame.bank.errors import NotAllowed
+from sesame.bank.errors import MalformedUserCode, NotAllowed
 from sesame.bank.moments import from_row
 from sesame.bank.switching import (
     MAY_REMIND,
@@ -20,6 +20,7 @@ from sesame.bank.switching import (
     remind,
     who_stands,
 )
+from sesame.bank.user_code import UserCode, parse_user_code
 from sesame.catalogue import N_, translator
 from sesame.desk.customer import address_of_customer
 from sesame.desk.desk import Desk
@@ -36,13 +37,16 @@ from sesame.desk.guard import (
     signed_in,
     to_login,
 )
+from sesame.web.errors import ForeignRequest
 from sesame.web.formats import when
+from sesame.web.guard import proof, require_proof
 from sesame.web.language import language_of
 
 WHO = f"{CAMPAIGN}/clients"
 REMIND = f"{CAMPAIGN}/rappels"
 
 _PAGE = 50
+_REMINDED = "say how many reminders were written"
 WAYS: Mapping[Way, str] = {
     Way.OLD_ONLY: N_("Ancien code seulement"),
     Way.BOTH: N_("Les deux codes"),
@@ -121,14 +125,13 @@ async def get_campaign(desk: Desk, request: Request) -> Response:
     if staff is None:
         return to_login(desk, request, CAMPAIGN)
     board = await read_board(desk.bank)
-    planned = request.query_params.get("rappels", "")
     page = CampaignPage(
         session=frame(desk, request, staff, CAMPAIGN),
         customers=board.customers,
         parts=tuple(_part(board, way, request) for way in Way),
         may_remind=bool(staff.roles & MAY_REMIND),
         remind_proof=button(desk, request, Purpose.REMIND),
-        reminded=int(planned) if planned.isascii() and planned.isdecimal() else None,
+        reminded=_reminded(desk, request),
     )
     return desk.page(request, "campaign.html", page)
 
@@ -143,7 +146,7 @@ async def get_who(desk: Desk, request: Request) -> Response:
         standing = Standing(Way(asked.get("acces", "")), Reason(asked.get("raison", "")))
     except ValueError:
         raise HTTPException(404) from None
-    after = asked.get("apres") or None
+    after = _after(asked.get("apres", ""))
     found = await who_stands(desk.bank, standing, after=after, most=_PAGE + 1)
     language, say = language_of(request), translator(language_of(request))
     now = desk.bank.now()
@@ -178,7 +181,32 @@ async def post_remind(desk: Desk, request: Request) -> Response:
         planned = await remind(desk.bank, staff, address=address_of(request))
     except NotAllowed:
         return forbidden(desk, request)
-    return RedirectResponse(f"{CAMPAIGN}?rappels={planned}", status_code=303)
+    proven = proof(desk.session_cookie.read(request) or "", f"{_REMINDED} {planned}")
+    query = urlencode({"rappels": planned, "preuve": proven})
+    return RedirectResponse(f"{CAMPAIGN}?{query}", status_code=303)
+
+
+def _reminded(desk: Desk, request: Request) -> int | None:
+    """How many letters this session has just had written; None where a link says so of itself."""
+    asked = request.query_params
+    planned, token = asked.get("rappels", ""), desk.session_cookie.read(request) or ""
+    try:
+        require_proof({"proof": asked.get("preuve", "")}, token, f"{_REMINDED} {planned}")
+    except ForeignRequest:
+        return None
+    return int(planned)
+
+
+def _after(typed: str) -> UserCode | None:
+    """Behind whose user code the page begins; None at the beginning.
+
+    Raises:
+        HTTPException: 404, it is no user code.
+    """
+    try:
+        return parse_user_code(typed) if typed else None
+    except MalformedUserCode:
+        raise HTTPException(404) from None
 
 
 def _part(board: Board, way: Way, request: Request) -> Part:

@@ -33,7 +33,10 @@ _ORDERED_NEXT = N_(
     "d’identité."
 )
 _HANDED = N_("La carte est remise")
-_HANDED_SAID = N_("C’est écrit, avec votre nom. Le code secret part par courrier après ce jour.")
+_HANDED_SAID = N_(
+    "C’est écrit, avec votre nom. Le code secret part par courrier, ou est déjà parti si cette "
+    "enveloppe est venue par la poste."
+)
 _HANDED_NEXT = N_(
     "N’ouvrez pas l’enveloppe. Ne lui dites ni ne lui demandez aucun numéro : celui qui active la "
     "carte est dans le colis du lecteur."

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from sesame.bank.bank import Bank
 from sesame.bank.post_days import DEFAULT_GAPS, Gaps, PostDays
 from sesame.custody.custodian import KeyRef, RevealingCustodian
+from sesame.desk.forms import lines_without_card_number, without_card_number
 from sesame.web.cookies import Cookie
 from sesame.web.opening import PARIS
 from sesame.web.rendering import Renderer, Site
@@ -33,7 +34,12 @@ class Desk:
     renderer: Renderer = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "renderer", Renderer("sesame.desk", self.site))
+        filters = {
+            "without_card_number": without_card_number,
+            "lines_without_card_number": lines_without_card_number,
+        }
+        renderer = Renderer("sesame.desk", self.site, filters=filters)
+        object.__setattr__(self, "renderer", renderer)
 
     @property
     def post_days(self) -> PostDays:

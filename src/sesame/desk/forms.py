@@ -4,8 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sesame.bank.bank import Bank
+from sesame.bank.card_numbers import has_card_number
 from sesame.bank.customers import CardKind
-from sesame.bank.errors import ImpossibleCode, MalformedPersonnelNumber, MalformedStaffCode
+from sesame.bank.errors import (
+    ImpossibleCode,
+    MalformedPersonnelNumber,
+    MalformedStaffCode,
+    UnsuitableReason,
+)
 from sesame.bank.matching import TwoCodes, check_possible
 from sesame.bank.staff import parse_personnel_number, parse_staff_code
 from sesame.bank.staffing import NewStaff
@@ -42,6 +48,14 @@ NOT_A_CARD = N_(
     "recopié."
 )
 NOT_A_PSN = N_("Le numéro d’ordre de la carte a 2 chiffres, 01 le plus souvent.")
+NO_CARD_NUMBER = N_(
+    "Cela ressemble à un numéro de carte, qui n’a rien à faire ici. Récrivez ce champ sans lui."
+)
+_NO_REASON = N_("Dites pourquoi, en une phrase : 5 à 200 caractères.")
+_NO_NUMBER_IN_REASON = N_(
+    "Cela ressemble à un numéro de carte, que personne ne doit relire ici. Récrivez la raison sans "
+    "lui\u00a0: les quatre derniers chiffres suffisent."
+)
 _LONGEST_NAME = 120
 
 
@@ -90,7 +104,9 @@ def read_person(fields: Mapping[str, str], key: KeyRef, dki: int) -> NewStaff | 
     """Somebody to become staff, with a card made under issuer key *key* of index *dki*."""
     errors = {}
     name = " ".join(fields.get("name", "").split())
-    if not 1 < len(name) <= _LONGEST_NAME or not name.isprintable():
+    if has_card_number(name):
+        errors["name"] = NO_CARD_NUMBER
+    elif not 1 < len(name) <= _LONGEST_NAME or not name.isprintable():
         errors["name"] = NOT_A_NAME
     kind = CardKind.BANK if fields.get("kind") == CardKind.BANK else CardKind.SESAME
     profile = BANK_CARD if kind is CardKind.BANK else SESAME_CARD
@@ -103,11 +119,12 @@ def read_person(fields: Mapping[str, str], key: KeyRef, dki: int) -> NewStaff | 
         errors["pan"] = NOT_A_CARD
     if not (psn.isascii() and psn.isdecimal() and len(psn) == 2):  # noqa: PLR2004 -- digits
         errors["psn"] = NOT_A_PSN
-    number = ""
+    typed, number = fields.get("personnel_number", ""), ""
     try:
-        number = parse_personnel_number(fields.get("personnel_number", ""))
+        number = parse_personnel_number(typed)
     except MalformedPersonnelNumber:
-        errors["personnel_number"] = NOT_A_NUMBER
+        wrong = NO_CARD_NUMBER if has_card_number(typed) else NOT_A_NUMBER
+        errors["personnel_number"] = wrong
     if pan is None or errors:
         return Mistake(errors=errors)
     return NewStaff(
@@ -117,3 +134,18 @@ def read_person(fields: Mapping[str, str], key: KeyRef, dki: int) -> NewStaff | 
         kind=kind,
         record=CardRecord(pan=pan, psn=psn, profile=profile.name, key=key, dki=dki),
     )
+
+
+def wrong_reason(unsuitable: UnsuitableReason) -> str:
+    """What is wrong with a reason, and what to do."""
+    return _NO_NUMBER_IN_REASON if unsuitable.card_number else _NO_REASON
+
+
+def without_card_number(typed: str) -> str:
+    """What was typed, to be shown again; nothing of it where it holds a card's number."""
+    return "" if has_card_number(typed) else typed
+
+
+def lines_without_card_number(typed: str) -> str:
+    """Likewise, where each line stands for itself."""
+    return "\n".join(map(without_card_number, typed.splitlines()))

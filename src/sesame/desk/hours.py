@@ -13,6 +13,7 @@ from sesame.bank.staff import Role, shown
 from sesame.bank.staffing import Staff, all_members
 from sesame.catalogue import N_, translator
 from sesame.desk.desk import Desk
+from sesame.desk.forms import wrong_reason
 from sesame.desk.guard import (
     HOME,
     Purpose,
@@ -26,7 +27,6 @@ from sesame.desk.guard import (
     signed_in,
     to_login,
 )
-from sesame.desk.requests import NO_REASON
 from sesame.web.errors import MalformedForm, MalformedHours
 from sesame.web.formats import day as day_in_words
 from sesame.web.formats import when
@@ -113,7 +113,9 @@ async def post_hours(desk: Desk, request: Request) -> Response:
         except NotAllowed:
             return forbidden(desk, request)
         except (UnsuitableReason, MisleadingReason) as wrong:
-            errors["reason"] = _LEADS if isinstance(wrong, MisleadingReason) else NO_REASON
+            errors["reason"] = (
+                _LEADS if isinstance(wrong, MisleadingReason) else wrong_reason(wrong)
+            )
         else:
             return RedirectResponse(HOURS, status_code=303)
     if Role.OFFICER not in staff.roles:

@@ -16,6 +16,7 @@ from starlette.responses import RedirectResponse, Response
 from sesame.bank.addresses import waiting_for_second
 from sesame.bank.approvals import Kind, Wish
 from sesame.bank.approving import ask
+from sesame.bank.card_numbers import has_card_number
 from sesame.bank.dispatching import batches_to_do, due_counts
 from sesame.bank.errors import (
     AskedAlready,
@@ -33,10 +34,11 @@ from sesame.bank.orders import MOST_AT_ONCE, ask_for_cards, find_card, to_make, 
 from sesame.bank.returned_mail import ask_for_another, came_back, record_returned, send_again
 from sesame.bank.staff import Role
 from sesame.bank.staffing import Staff
-from sesame.bank.stock import Balance, balances, read_serials, take_in
+from sesame.bank.stock import Balance, balances, is_model, read_serials, take_in
 from sesame.bank.user_code import parse_user_code
 from sesame.catalogue import N_, translator
 from sesame.desk.desk import Desk
+from sesame.desk.forms import NO_CARD_NUMBER, wrong_reason
 from sesame.desk.guard import (
     REQUESTS,
     Purpose,
@@ -48,7 +50,7 @@ from sesame.desk.guard import (
     frame,
     read_pressed,
 )
-from sesame.desk.requests import NO_REASON, REPRINT, known_from
+from sesame.desk.requests import NO_USER_CODE, REPRINT, known_from
 from sesame.web.formats import when
 from sesame.web.language import language_of
 
@@ -73,11 +75,14 @@ _ASKED_ALREADY = N_("Une demande attend déjà une décision.")
 _NO_LETTER = N_(
     "Aucun courrier posté ne porte cette référence, ou son retour est déjà noté. Relisez-la."
 )
-_NO_MODEL = N_("Écrivez le modèle, comme au dos du lecteur.")
+_NO_MODEL = N_("Écrivez le modèle comme au dos du lecteur, de 1 à 40 caractères sans accent.")
 _NO_SERIALS = N_(
     "Écrivez un numéro de série par ligne, de 1 à 40 caractères sans accent ; chacun une fois."
 )
-_NO_USER_CODE = N_("Un code utilisateur a 8 caractères, chiffres ou lettres sans accent.")
+_CARD_AMONG_SERIALS = N_(
+    "Ce qui ressemble à un numéro de carte a été retiré de la liste\u00a0: relisez-la. Si c’est "
+    "bien le numéro d’un lecteur, la commande «\u00a0sesame issuing readers\u00a0» le prend."
+)
 _NO_CARD = N_(
     "Cette personne n’a pas de carte Sésame qui finisse par ces chiffres. Vérifiez le code "
     "utilisateur et la carte."
@@ -178,8 +183,8 @@ async def post_ask(desk: Desk, request: Request, staff: Staff) -> Response:
         await ask_for_cards(
             desk.bank, staff, reason=fields.get("reason", ""), address=address_of(request)
         )
-    except UnsuitableReason:
-        return await _issuing(desk, request, staff, fields, {"reason": NO_REASON})
+    except UnsuitableReason as wrong:
+        return await _issuing(desk, request, staff, fields, {"reason": wrong_reason(wrong)})
     except NothingToOrder:
         return await _issuing(desk, request, staff, fields, {"reason": _NOTHING_TO_ORDER})
     except AskedAlready:
@@ -251,10 +256,14 @@ async def post_readers(desk: Desk, request: Request, staff: Staff) -> Response:
     """`POST /guichet/emission/lecteurs`: take readers into stock, as they were typed."""
     fields = await read_pressed(desk, request, Purpose.READERS)
     model = " ".join(fields.get("model", "").split())
-    if not model:
-        return await _issuing(desk, request, staff, fields, {"model": _NO_MODEL})
+    if has_card_number(model) or not is_model(model):
+        wrong = NO_CARD_NUMBER if has_card_number(model) else _NO_MODEL
+        return await _issuing(desk, request, staff, fields, {"model": wrong})
+    serials = fields.get("serials", "").splitlines()
+    if any(map(has_card_number, serials)):
+        return await _issuing(desk, request, staff, fields, {"serials": _CARD_AMONG_SERIALS})
     try:
-        readers = read_serials(fields.get("serials", "").splitlines(), model)
+        readers = read_serials(serials, model)
     except UnsuitableReaders:
         return await _issuing(desk, request, staff, fields, {"serials": _NO_SERIALS})
     await take_in(desk.bank, readers, staff.signer)
@@ -274,7 +283,7 @@ async def post_reprint(desk: Desk, request: Request, staff: Staff) -> Response:
     try:
         user_code = parse_user_code(fields.get("user_code", ""))
     except MalformedUserCode:
-        return _reprint(desk, request, staff, fields, {"user_code": _NO_USER_CODE})
+        return _reprint(desk, request, staff, fields, {"user_code": NO_USER_CODE})
     last4 = fields.get("last4", "").strip()
     card = await find_card(desk.bank, user_code, last4) if _LAST4.fullmatch(last4) else None
     if card is None:
@@ -282,8 +291,8 @@ async def post_reprint(desk: Desk, request: Request, staff: Staff) -> Response:
     wish = Wish(Kind.REPRINT_PIN, user_code, {"card": card}, fields.get("reason", ""))
     try:
         await ask(desk.bank, staff, wish, address=address_of(request))
-    except UnsuitableReason:
-        return _reprint(desk, request, staff, fields, {"reason": NO_REASON})
+    except UnsuitableReason as wrong:
+        return _reprint(desk, request, staff, fields, {"reason": wrong_reason(wrong)})
     except AskedAlready:
         return _reprint(desk, request, staff, fields, {"last4": _ASKED_ALREADY})
     except (NothingToRelease, NoSuchCustomer):
@@ -303,7 +312,8 @@ def _reprint(  # noqa: PLR0913, PLR0917 -- the request, who sent it, and what it
     page = ReprintPage(
         session=frame(desk, request, staff, REPRINT),
         proof=button(desk, request, Purpose.REPRINT),
-        fields=fields,
+        # Not even back to who typed it: it may be a PIN.
+        fields={**fields, "user_code": ""} if "user_code" in errors else fields,
         errors={name: say(wrong) for name, wrong in errors.items()},
     )
     return desk.page(request, "reprint.html", page, status)

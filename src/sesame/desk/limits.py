@@ -15,6 +15,7 @@ from sesame.bank.staff import shown
 from sesame.bank.staffing import Staff, all_members
 from sesame.catalogue import N_, translator
 from sesame.desk.desk import Desk
+from sesame.desk.forms import wrong_reason
 from sesame.desk.guard import (
     HOME,
     REQUESTS,
@@ -29,7 +30,6 @@ from sesame.desk.guard import (
     sees_people,
 )
 from sesame.desk.request_words import LIMIT_NAMES
-from sesame.desk.requests import NO_REASON
 from sesame.web.formats import when
 from sesame.web.language import language_of
 
@@ -97,8 +97,8 @@ async def post_limits(desk: Desk, request: Request, staff: Staff) -> Response:
         )
     except NothingToRelease:
         errors = {"value": _NO_VALUE}
-    except UnsuitableReason:
-        errors = {"reason": NO_REASON}
+    except UnsuitableReason as wrong:
+        errors = {"reason": wrong_reason(wrong)}
     except AskedAlready:
         errors = {"limit": _ASKED_ALREADY}
     else:

@@ -15,6 +15,7 @@ from sesame.bank.user_code import parse_user_code
 from sesame.cap.verification import HIGHEST_ATC
 from sesame.catalogue import N_, translator
 from sesame.desk.desk import Desk
+from sesame.desk.forms import wrong_reason
 from sesame.desk.guard import (
     REQUESTS,
     Purpose,
@@ -31,7 +32,6 @@ from sesame.desk.requests import (
     COUNTER,
     LAST4,
     NO_CARD,
-    NO_REASON,
     NO_USER_CODE,
     known_from,
 )
@@ -115,8 +115,8 @@ async def _ask(
         )
     except NotLowered as not_lowered:
         name, errors[name] = _WHY[not_lowered.why]
-    except UnsuitableReason:
-        errors["reason"] = NO_REASON
+    except UnsuitableReason as wrong:
+        errors["reason"] = wrong_reason(wrong)
     except AskedAlready:
         errors["last4"] = ASKED_ALREADY
     return errors

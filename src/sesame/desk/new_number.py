@@ -57,6 +57,7 @@ class NewNumberPage:
     user_code: str
     cards: tuple[WaitingLine, ...]
     error: str | None = None
+    unticked: int | None = None  # the order of the card whose box was not ticked
     sent: str | None = None  # the reference of the letter
 
 
@@ -80,11 +81,12 @@ async def post_new_number(desk: Desk, request: Request) -> Response:
         return forbidden(desk, request)
     if not _ORDER.fullmatch(fields.get("order", "")):
         raise MalformedForm("the field order is no order's number", status=400)
+    order = int(fields["order"])
     if not fields.get("checked"):
-        return await _show(desk, request, staff, error=_UNCHECKED)
+        return await _show(desk, request, staff, error=_UNCHECKED, unticked=order)
     try:
         sent = await send_new_number(
-            desk.bank, staff, _user_code(request), int(fields["order"]), address=address_of(request)
+            desk.bank, staff, _user_code(request), order, address=address_of(request)
         )
     except NotAllowed:
         return forbidden(desk, request)
@@ -100,8 +102,14 @@ def _user_code(request: Request) -> UserCode:
         raise MalformedForm("the address names no customer", status=404) from None
 
 
-async def _show(
-    desk: Desk, request: Request, staff: Staff, *, error: str | None = None, sent: str | None = None
+async def _show(  # noqa: PLR0913 -- the request, who sent it, and what came of it
+    desk: Desk,
+    request: Request,
+    staff: Staff,
+    *,
+    error: str | None = None,
+    unticked: int | None = None,
+    sent: str | None = None,
 ) -> Response:
     user_code, now, language = _user_code(request), desk.bank.now(), language_of(request)
     page = NewNumberPage(
@@ -120,6 +128,7 @@ async def _show(
             for card in await waiting_cards(desk.bank, user_code)
         ),
         error=error and translator(language)(error),
+        unticked=unticked,
         sent=sent,
     )
     return desk.page(request, "new_number.html", page, 422 if error else 200)

@@ -30,7 +30,7 @@ from sesame.bank.staffing import (
 from sesame.catalogue import N_, translator
 from sesame.custody.errors import KeyMissing, ProfileUnknown, WrongUsage
 from sesame.desk.desk import Desk
-from sesame.desk.forms import Mistake, read_person
+from sesame.desk.forms import Mistake, read_person, wrong_reason
 from sesame.desk.guard import (
     FIRST_ACCESS,
     PEOPLE,
@@ -48,7 +48,6 @@ from sesame.desk.guard import (
     roles_said,
     sees_people,
 )
-from sesame.desk.requests import NO_REASON
 from sesame.web.errors import MalformedForm
 from sesame.web.forms import read_form
 from sesame.web.guard import require_same_origin
@@ -175,15 +174,15 @@ async def post_close(desk: Desk, request: Request, staff: Staff) -> Response:
         await close_member(desk.bank, staff, parse_staff_code(code), address, reason=reason)
     except MalformedStaffCode:
         raise MalformedForm("the field member is no staff code", status=400) from None
-    except UnsuitableReason:
-        return await _closing(desk, request, staff, code, reason)
+    except UnsuitableReason as wrong:
+        return await _closing(desk, request, staff, code, reason, wrong_reason(wrong))
     except NoSuchCustomer:
         pass  # closed already: the list says so
     return RedirectResponse(PEOPLE, status_code=303)
 
 
-async def _closing(
-    desk: Desk, request: Request, staff: Staff, typed: str, reason: str | None = None
+async def _closing(  # noqa: PLR0913, PLR0917 -- whose, what was typed, and what is wrong with it
+    desk: Desk, request: Request, staff: Staff, typed: str, reason: str = "", wrong: str = ""
 ) -> Response:
     """The page that asks why, and once more; back to the list where there is nothing to close."""
     try:
@@ -201,10 +200,10 @@ async def _closing(
         code=shown(member.user_code),
         name=member.name,
         roles=roles_said(member.roles, request),
-        reason=reason or "",
-        errors={} if reason is None else {"reason": say(NO_REASON)},
+        reason=reason,
+        errors={"reason": say(wrong)} if wrong else {},
     )
-    return desk.page(request, "close.html", page, 200 if reason is None else 422)
+    return desk.page(request, "close.html", page, 422 if wrong else 200)
 
 
 @for_staff(NEW, may=asks_for(Kind.NEW_STAFF))
@@ -236,8 +235,8 @@ async def post_new(desk: Desk, request: Request, staff: Staff) -> Response:
             errors["personnel_number"] = _PERSON_TAKEN
         except IncompatibleRoles:
             errors["roles"] = _ROLES_APART
-        except UnsuitableReason:
-            errors["reason"] = NO_REASON
+        except UnsuitableReason as wrong:
+            errors["reason"] = wrong_reason(wrong)
         else:
             return RedirectResponse(REQUESTS, status_code=303)
     page = _hire_page(desk, request, staff, fields, errors)
@@ -349,7 +348,7 @@ def _person_page(
         proof=proof,
         name=fields.get("name", ""),
         personnel_number=fields.get("personnel_number", ""),
-        psn=fields.get("psn", "01"),
+        psn=fields.get("psn", "01")[:2],
         reason=fields.get("reason", ""),
         english=fields.get("language") == "en",
         bank_card=fields.get("kind") == "bank",

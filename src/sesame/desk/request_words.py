@@ -11,7 +11,7 @@ from sesame.bank.staff import read_roles, shown
 from sesame.catalogue import N_
 from sesame.desk.guard import ROLE_NAMES
 from sesame.desk.timeline_words import REASONS
-from sesame.store.holds import HeldBy
+from sesame.store.holds import HeldBy, reason_key
 from sesame.web.formats import short_day
 from sesame.web.opening import PARIS
 
@@ -28,7 +28,9 @@ _PIN_WAITS = N_(
     "La lettre du code secret attend. Rappelez l’abonné au numéro que la banque connaît, et "
     "comparez."
 )
-
+_ADDRESS_CHECKED = N_(
+    "Courrier revenu, adresse vérifiée\u00a0: une autre carte, avec un autre code secret"
+)
 
 LIMIT_NAMES: Mapping[Changeable, str] = {
     Changeable.LIFTS_OF_CUSTOMER: N_("Suspensions levées pour un même abonné, en 24 heures"),
@@ -58,7 +60,8 @@ def _hold(asked: Asked, say: Say) -> Iterator[str]:
         yield say(N_("Bloquée par son titulaire le {day}.")).format(day=day)
         return
     name = f"{held['held_by_name']} ({shown(str(held['held_by_code']))})"
-    reason = REASONS.get(str(held["hold_reason"]), str(held["hold_reason"]))
+    key = reason_key(str(held["hold_reason"]))
+    reason = REASONS.get(key, key)
     yield say(N_("Bloquée par {name} le {day}\u00a0: {reason}.")).format(
         name=name, day=day, reason=say(reason)
     )
@@ -150,6 +153,12 @@ def _bank_cards(asked: Asked, say: Say) -> Iterator[str]:
             "font plus."
         )
     )
+
+
+def reason_of(asked: Asked, say: Say) -> str:
+    """Why it was *asked* for: as a person wrote it, or in our words where they pressed a button."""
+    pressed = asked.kind is Kind.REPRINT_PIN and "returned" in asked.payload
+    return say(_ADDRESS_CHECKED) if pressed else asked.reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

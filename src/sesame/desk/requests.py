@@ -29,6 +29,7 @@ from sesame.bank.staffing import Staff, all_members
 from sesame.bank.user_code import UserCode, parse_user_code
 from sesame.catalogue import N_, Language, translator
 from sesame.desk.desk import Desk
+from sesame.desk.forms import wrong_reason
 from sesame.desk.guard import (
     CUSTOMER,
     REQUESTS,
@@ -43,7 +44,7 @@ from sesame.desk.guard import (
     sees_customers,
     sees_people,
 )
-from sesame.desk.request_words import WORDED
+from sesame.desk.request_words import WORDED, reason_of
 from sesame.web.errors import MalformedForm
 from sesame.web.formats import until, when
 from sesame.web.language import language_of
@@ -93,7 +94,6 @@ _NOTHING = N_(
 )
 _UNDECIDED = N_("La décision n’a pas été prise")
 _BACK = N_("Voir les demandes")
-NO_REASON = N_("Dites pourquoi, en une phrase : 5 à 200 caractères.")
 NO_USER_CODE = N_("Un code utilisateur a 8 caractères, chiffres ou lettres sans accent.")
 ASKED_ALREADY = N_("Une demande pour cette carte attend déjà une décision.")
 NO_CARD = N_(
@@ -195,8 +195,8 @@ class CardForm:
         if isinstance(wish, Wish):
             try:
                 await ask(desk.bank, staff, wish, address=address_of(request))
-            except UnsuitableReason:
-                wish = {"reason": NO_REASON}
+            except UnsuitableReason as wrong:
+                wish = {"reason": wrong_reason(wrong)}
             except AskedAlready:
                 wish = {"last4": ASKED_ALREADY}
             except NothingToRelease:
@@ -340,7 +340,7 @@ def _lines(  # noqa: PLR0913, PLR0917 -- what was asked, by whom it is read, and
         details=tuple(worded.details(asked, say)),
         by=_named(names, asked.requested_by),
         at=when(asked.requested_at, language, now=now),
-        reason=asked.reason,
+        reason=reason_of(asked, say),
         state=_state(asked, staff, names, language, now),
         may_decide=barred(asked, staff.user_code, staff.roles, now) is None,
         may_see=unseen(asked, staff.user_code, staff.roles, now, within=within) is None,

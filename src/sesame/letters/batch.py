@@ -18,7 +18,16 @@ from typing import Protocol
 
 import msgspec
 
-from sesame.letters.errors import BatchError, BatchExists, MixedBatch, NotConfirmed
+from sesame.letters.errors import (
+    BatchDestroyed,
+    BatchError,
+    BatchExists,
+    BatchUnreadable,
+    Miscounted,
+    MixedBatch,
+    NoBatch,
+    StrangeFiles,
+)
 from sesame.letters.letter import Posted, Sheet, kind_of, name_of
 
 MANIFEST = "manifest.json"
@@ -144,18 +153,19 @@ def read_manifest(folder: Path) -> Manifest:
     """The manifest of the batch in *folder*.
 
     Raises:
-        BatchError: there is none, or it is not one of ours.
+        BatchUnreadable: there is none, or none that can be read.
+        NoBatch: it is not one of ours.
     """
     path = folder / MANIFEST
     try:
         manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
     except OSError as error:
-        raise BatchError(f"{path}: {error.strerror}: name the folder of a batch") from None
+        raise BatchUnreadable(path, error.strerror or type(error).__name__) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BatchError(f"{path}: is no manifest of ours: {error}") from None
+        raise NoBatch(path, f"is no manifest of ours ({error})") from None
     for file in manifest.files:
         if not _NAME.fullmatch(file.name):
-            raise BatchError(f"{path}: names a file that no batch of ours has")
+            raise NoBatch(path, "names a file that no batch of ours has")
     return manifest
 
 
@@ -175,26 +185,21 @@ def destroy_batch(folder: Path, *, printed: int, at: datetime) -> Manifest:
         at: now, with a time zone.
 
     Raises:
-        BatchError: it is no batch, or was destroyed before.
-        NotConfirmed: the batch has another number of letters, or the folder holds other files.
+        NoBatch, BatchDestroyed: it is no batch, or was destroyed before.
+        Miscounted, StrangeFiles: the batch has another number of letters, or the folder holds
+            other files.
         OSError: a file could not be overwritten, or not unlinked. The manifest does not say
             « destroyed » then; it does when this is called again and nothing is left.
     """
     manifest = read_manifest(folder)
     if manifest.destroyed is not None:
-        raise BatchError(f"{folder}: was destroyed at {manifest.destroyed.isoformat()}")
+        raise BatchDestroyed(folder, manifest.destroyed)
     if printed != manifest.letters:
-        raise NotConfirmed(
-            f"{folder}: has {manifest.letters} letters and {printed} are confirmed: nothing was "
-            "destroyed. Count again, or print what is missing."
-        )
+        raise Miscounted(folder, letters=manifest.letters, confirmed=printed)
     known = {file.name for file in manifest.files}
     strange = {entry.name for entry in folder.iterdir()} - known - {MANIFEST, _FRESH}
     if strange:
-        raise NotConfirmed(
-            f"{folder}: holds {len(strange)} files that its manifest does not name: "
-            "nothing was destroyed. Take them away first."
-        )
+        raise StrangeFiles(folder, len(strange))
     if manifest.altered is None:
         altered = [file.name for file in manifest.files if _is_altered(folder, file)]
         manifest = msgspec.structs.replace(manifest, altered=altered)

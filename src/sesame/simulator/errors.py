@@ -22,6 +22,7 @@ class DrawerDamaged(SimulatorError):
 
     def __init__(self, path: Path, problem: str) -> None:
         super().__init__(f"{path}: {problem}. Make the demonstration anew: make demo RESET=1")
+        self.path = path
 
 
 class CardNotInDrawer(SimulatorError):

@@ -13,7 +13,7 @@ from sesame.store.audit import AUDIT_LINES, AUDIT_PERSONAL
 from sesame.store.begun import BEGUN_COUNTERS
 from sesame.store.bulk import find_rows
 from sesame.store.cards import CARDS
-from sesame.store.errors import StoreUnavailable
+from sesame.store.errors import FileTampered
 
 Key = tuple[int, str]  # bucket, user code
 BEFORE_ALL: Key = (-1, "")
@@ -186,14 +186,10 @@ def _check_types(bucket: object, user_code: object, version: object) -> None:
     """See that a key can be looked for: on SQLite somebody could make it of any type.
 
     Raises:
-        StoreUnavailable: it cannot.
+        FileTampered: it cannot.
     """
     if not (isinstance(bucket, int) and isinstance(user_code, str) and isinstance(version, int)):
-        raise StoreUnavailable(
-            "a row of the table access, audit_lines or cards has a bucket, version or ATC that is "
-            "no whole number, or a user code that is no text: somebody was at the file. Keep it as "
-            "it is, and compare it with a backup"
-        )
+        raise FileTampered
 
 
 def as_bytes(value: bytes | str | float) -> bytes:

@@ -13,7 +13,7 @@ from sesame.store.customers import CUSTOMERS
 from sesame.store.details import DetailsRow, read_details
 from sesame.store.devices import DEVICES
 from sesame.store.dispatches import DispatchRow, list_dispatches
-from sesame.store.holds import HOLDS
+from sesame.store.holds import HOLDS, reason_key
 from sesame.store.notices import NOTICES
 from sesame.store.number_letters import find_waiting
 from sesame.store.orders import ORDERS
@@ -131,7 +131,10 @@ def read_view(
         waits=bool(find_waiting(connection, key)),
         orders=_rows(connection, ORDERS, OrderShown, key),
         dispatches=list_dispatches(connection, key),
-        holds=_rows(connection, HOLDS, HoldShown, key),
+        holds=[
+            hold._replace(reason=reason_key(hold.reason))
+            for hold in _rows(connection, HOLDS, HoldShown, key)
+        ],
         notices=_notices(connection, key),
         readers=_rows(connection, READERS, ReaderShown, key),
         sessions=_open_sessions(connection, key, seen_since, now),

@@ -267,21 +267,36 @@ def open_batches(connection: Connection) -> list[BatchRow]:
 
 
 def mark_posted(connection: Connection, batch: str, at: int) -> bool:
-    """Say that a batch is at the post, but for what was voided; False where it was before."""
+    """Say that a batch is at the post, but for what was voided; False where it was before.
+
+    What was handed over the counter before keeps the moment of that: what follows counts from
+    whichever came first.
+    """
     posted = update(BATCHES).where(BATCHES.c.id == batch, BATCHES.c.posted_at.is_(None))
     if connection.execute(posted.values(posted_at=at)).rowcount != 1:
         return False
     letters = update(DISPATCHES).where(
-        DISPATCHES.c.batch == batch, DISPATCHES.c.voided_at.is_(None)
+        DISPATCHES.c.batch == batch,
+        DISPATCHES.c.voided_at.is_(None),
+        DISPATCHES.c.posted_at.is_(None) | (DISPATCHES.c.posted_at > at),
     )
     connection.execute(letters.values(posted_at=at))
     return True
 
 
+def posted_before(connection: Connection, batch: str, at: int) -> list[str]:
+    """The references of the letters of *batch* that somebody was given before *at*."""
+    query = select(DISPATCHES.c.reference).where(
+        DISPATCHES.c.batch == batch, DISPATCHES.c.posted_at < at
+    )
+    return list(connection.execute(query.order_by(DISPATCHES.c.reference)).scalars())
+
+
 def meet_on_a_day(connection: Connection, batch: str, *, begins: int, ends: int) -> list[str]:
     """The references of what in *batch* would be posted on one day with another element.
 
-    That is: of the same customer, from another batch, between those moments.
+    That is: of the same customer, from another batch, between those moments. What was handed over
+    the counter before that day went then.
     """
     other = DISPATCHES.alias("other")
     meets = there_is(
@@ -297,6 +312,7 @@ def meet_on_a_day(connection: Connection, batch: str, *, begins: int, ends: int)
         DISPATCHES.c.batch == batch,
         DISPATCHES.c.kind.in_(ELEMENTS),
         DISPATCHES.c.voided_at.is_(None),
+        DISPATCHES.c.posted_at.is_(None) | (DISPATCHES.c.posted_at >= begins),
         meets,
     )
     return list(connection.execute(query.order_by(DISPATCHES.c.reference)).scalars())
@@ -312,11 +328,12 @@ def voided_in(connection: Connection, batch: str) -> list[str]:
     return list(connection.execute(query.order_by(DISPATCHES.c.reference)).scalars())
 
 
-def put_off(connection: Connection, batch: str, kind: str, due_at: int) -> None:
-    """Have letters of *kind* be due then: those of the orders whose cards went with *batch*."""
+def put_off(connection: Connection, batch: str, at: int, kind: str, due_at: int) -> None:
+    """Have letters of *kind* be due then: of the orders whose cards went with *batch*, at *at*."""
     card = DISPATCHES.alias("card")
     with_it = there_is(
         card.c.batch == batch,
+        card.c.posted_at == at,
         card.c.bucket == DISPATCHES.c.bucket,
         card.c.user_code == DISPATCHES.c.user_code,
         card.c.order_number == DISPATCHES.c.order_number,

@@ -7,8 +7,11 @@ StoreError
  ├ EnrolledMeanwhile  others took a user code or card first, or held a row
  ├ StepLost           others moved an access row first: nothing was written
  ├ LettersMoved       letters, readers or orders are not where they were: nothing was written
+ ├ UrlUnusable        the driver does not take a value of the database's URL
  ├ BackupFailed       the file of a backup could not be written
- ├ SchemaMismatch     the database is of a later version than this program
+ ├ SchemaMismatch     the tables are not those of this version
+ │  ├ SchemaBehind       an earlier one made them
+ │  └ SchemaAhead        a later one did
  ├ StreamUnreadable   the folder of the audit stream cannot be read or written
  ├ SegmentTaken       there is a file of that number in it already
  ├ SegmentLost        a file of it is not there
@@ -26,7 +29,11 @@ class StoreError(SesameError):
 
 
 class StoreUnavailable(StoreError):
-    """The database is busy, full, read-only, damaged or gone."""
+    """The database is busy, full, read-only, damaged or gone; `reason` as it says so itself."""
+
+    def __init__(self, message: str, *, reason: str | None = None) -> None:
+        super().__init__(message)
+        self.reason = message if reason is None else reason
 
 
 class RowHeld(StoreUnavailable):
@@ -37,6 +44,28 @@ class RowHeld(StoreUnavailable):
             "another program holds the customer's row: nothing was written. "
             "Look for a transaction that was left open (pg_stat_activity)"
         )
+
+
+class FileTampered(StoreUnavailable):
+    """A row of a file of SQLite has what no program of ours writes."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a row of the table access, audit_lines or cards has a bucket, version or ATC that is "
+            "no whole number, or a user code that is no text: somebody was at the file. Keep it as "
+            "it is, and compare it with a backup"
+        )
+
+
+class StandbyBehind(StoreUnavailable):
+    """The database *name* committed, and its standby may not have what was written."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"the database {name} did not wait for its standby to have what was written: "
+            "if the standby is gone, take it out of synchronous_standby_names"
+        )
+        self.name = name
 
 
 class StatementFailed(Exception):
@@ -79,6 +108,15 @@ class EnrolledMeanwhile(StoreError):
         super().__init__("others came first, or hold a row: nothing was written, try again")
 
 
+class UrlUnusable(StoreError):
+    """The URL of the database has a value that the driver does not take; none is repeated."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the database URL has a value that its driver does not take: look at each behind ?"
+        )
+
+
 class BackupFailed(StoreError):
     """No backup was made; `path` says of what, `reason` why."""
 
@@ -89,7 +127,31 @@ class BackupFailed(StoreError):
 
 
 class SchemaMismatch(StoreError):
-    """The database has a later schema than this program knows."""
+    """The tables are not those of this version."""
+
+
+class SchemaBehind(SchemaMismatch):
+    """An earlier version made the tables of the database *name*, or there are none."""
+
+    def __init__(self, name: str = "") -> None:
+        super().__init__(
+            f"{_database(name)} has not the tables of this version: as the role that owns them "
+            "run  sesame database migrate"
+        )
+
+
+class SchemaAhead(SchemaMismatch):
+    """A later version of this program made the tables of the database *name*."""
+
+    def __init__(self, name: str = "") -> None:
+        super().__init__(
+            f"{_database(name)} was made by a later version of this program: "
+            "install that one; the database was left as it is"
+        )
+
+
+def _database(name: str) -> str:
+    return f"the database {name}" if name else "the database"
 
 
 class StreamUnreadable(StoreError):

@@ -26,6 +26,8 @@ Key = tuple[int, str]  # bucket and user code
 
 # In the place of a release number's hash, where the number is not known any more: none gives it.
 NO_NUMBER = bytes(32)
+# A reason that rows have as a sentence from before it was a key, and requests that quote them.
+_WRITTEN_OUT = {"Courrier revenu : n’habite pas à l’adresse indiquée": "returned"}
 
 HOLDS = Table(
     "holds",
@@ -157,7 +159,12 @@ def find_hold(connection: Connection, key: Key, card_number: int) -> ListedHold 
     """The hold of that card of the customer at *key*, as it is listed."""
     columns = [HOLDS.c[name] for name in ListedHold._fields]
     row = connection.execute(select(*columns).where(_of(key, card_number))).first()
-    return None if row is None else ListedHold(*row)
+    return None if row is None else ListedHold(row.by, row.by_code, reason_key(row.reason), row.at)
+
+
+def reason_key(written: str) -> str:
+    """The key of a reason as a hold's row has it; `sesame.desk.timeline_words` has the words."""
+    return _WRITTEN_OUT.get(written, written)
 
 
 def held_since(connection: Connection, key: Key, card_number: int) -> int:

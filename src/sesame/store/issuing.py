@@ -203,7 +203,7 @@ def settle_posted(  # noqa: PLR0913 -- which, when, by whom, and what follows
         return False
     take_moves(connection, [move])
     for kind, due_at in postponed:
-        put_off(connection, batch, kind, due_at)
+        put_off(connection, batch, at, kind, due_at)
     if activates_until is not None:
         extend_activations(connection, batch, activates_until)
     return True

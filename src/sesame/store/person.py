@@ -26,7 +26,7 @@ from sesame.store.customers import CUSTOMERS
 from sesame.store.details import CUSTOMER_DETAILS, DetailsRow, read_details
 from sesame.store.devices import DEVICES
 from sesame.store.dispatches import DISPATCHES
-from sesame.store.holds import HOLDS
+from sesame.store.holds import HOLDS, reason_key
 from sesame.store.names import CUSTOMER_WORDS
 from sesame.store.notices import NOTICES
 from sesame.store.orders import ORDERS
@@ -211,10 +211,15 @@ def read_person(connection: Connection, key: Key) -> PersonHeld | None:
         orders=[OrderHeld(*one) for one in _rows(connection, ORDERS, OrderHeld, key)],
         letters=[LetterHeld(*one) for one in _rows(connection, DISPATCHES, LetterHeld, key)],
         readers=[ReaderHeld(*one) for one in _rows(connection, READERS, ReaderHeld, key)],
-        holds=[CardHoldHeld(*one) for one in _rows(connection, HOLDS, CardHoldHeld, key)],
+        holds=_holds(connection, key),
         notices=[NoticeHeld(*one) for one in _rows(connection, NOTICES, NoticeHeld, key)],
         lines=_lines(connection, key),
     )
+
+
+def _holds(connection: Connection, key: Key) -> list[CardHoldHeld]:
+    holds = [CardHoldHeld(*one) for one in _rows(connection, HOLDS, CardHoldHeld, key)]
+    return [hold._replace(reason=reason_key(hold.reason)) for hold in holds]
 
 
 def _former_addresses(connection: Connection, key: Key) -> list[tuple[Any, ...]]:

@@ -23,7 +23,13 @@ from sqlalchemy.pool import NullPool, QueuePool
 from sesame import logs
 from sesame.store import postgresql_login
 from sesame.store.access import Access, AccessQuestion
-from sesame.store.errors import RowHeld, StatementFailed, StoreError, StoreUnavailable
+from sesame.store.errors import (
+    RowHeld,
+    StandbyBehind,
+    StatementFailed,
+    StoreUnavailable,
+    UrlUnusable,
+)
 from sesame.store.options import StoreOptions
 from sesame.store.postgresql_url import dsn_of
 from sesame.store.steps import Fate, Step
@@ -305,9 +311,7 @@ async def _connect(dsn: str, **how: object) -> asyncpg.Connection:
         raise
     except ValueError:
         # Its own words may hold pieces of the URL.
-        raise StoreError(
-            "the database URL has a value that its driver does not take: look at each behind ?"
-        ) from None
+        raise UrlUnusable from None
 
 
 def one_by_one(dsn: str) -> list[str]:
@@ -390,11 +394,13 @@ def answered(name: str) -> Iterator[None]:
         if sqlstate in _UNMIGRATED:
             raise StoreUnavailable(
                 f"the database {name} refuses ({said}): is this the role that may? After an update "
-                "of Sésame run sesame database migrate, which makes tables and gives rights"
+                "of Sésame run sesame database migrate, which makes tables and gives rights",
+                reason=said,
             ) from None
         raise StoreUnavailable(
             f"the database {name} did not answer ({said}): "
-            "is the server up, its disk full, is it read-only, another program holding the row?"
+            "is the server up, its disk full, is it read-only, another program holding the row?",
+            reason=said,
         ) from None
 
 
@@ -467,13 +473,10 @@ class _Ear:
         """Take no commit for done that the standby of the database *name* may not have.
 
         Raises:
-            StoreUnavailable: there was one.
+            StandbyBehind: there was one.
         """
         if self._cut_short:
-            raise StoreUnavailable(
-                f"the database {name} did not wait for its standby to have what was written: "
-                "if the standby is gone, take it out of synchronous_standby_names"
-            )
+            raise StandbyBehind(name)
 
 
 @asynccontextmanager

@@ -40,7 +40,7 @@ from sesame.store import (  # noqa: F401 -- their tables
     staff,
 )
 from sesame.store.engine import database_path, is_postgresql, postgresql
-from sesame.store.errors import SchemaMismatch, StoreUnavailable
+from sesame.store.errors import SchemaAhead, SchemaBehind, StoreUnavailable
 from sesame.store.exclusion import be_the_only_one, hold_tables
 from sesame.store.metadata import METADATA
 from sesame.store.roles import WEB_ROLE, grant, may_alter_lines
@@ -58,7 +58,7 @@ def migrate(url: str, *, to: str = NEWEST) -> None:
     called where an event loop runs.
 
     Raises:
-        SchemaMismatch: a later version of this program made it.
+        SchemaAhead: a later version of this program made it.
         StoreUnavailable: the database cannot be made or written, does not answer, or a lock
             was not to be had in time; nothing has changed then.
     """
@@ -72,7 +72,8 @@ def migrate(url: str, *, to: str = NEWEST) -> None:
     except OSError as error:
         raise StoreUnavailable(
             f"the database {path.name} cannot be made ({error.strerror}): "
-            "check its folder and who owns it"
+            "check its folder and who owns it",
+            reason=error.strerror,
         ) from None
     engine = open_engine(path)
     try:
@@ -102,6 +103,17 @@ def is_current(connection: Connection) -> bool:
     """Whether the tables are those of this program, neither older nor newer."""
     found = MigrationContext.configure(connection).get_current_revision()
     return found == _newest()
+
+
+def require_current(connection: Connection, name: str = "") -> None:
+    """See that the tables of the database *name* are those of this program.
+
+    Raises:
+        SchemaBehind, SchemaAhead: they are not.
+    """
+    if not is_current(connection):
+        found = MigrationContext.configure(connection).get_current_revision()
+        raise SchemaBehind(name) if found in {None, *revisions()} else SchemaAhead(name)
 
 
 def write_nothing(connection: Connection) -> None:
@@ -141,7 +153,7 @@ def _move(connection: Connection, name: str, *, to: str) -> None:
     try:
         (command.downgrade if back else command.upgrade)(config, to)
     except CommandError:
-        raise _later(name) from None
+        raise SchemaAhead(name) from None
     if connection.dialect.name == "postgresql":
         grant(connection)
 
@@ -156,25 +168,9 @@ def revisions() -> list[str]:
 
 def _check(connection: Connection, name: str) -> None:
     """Whether the schema is this program's."""
-    found = MigrationContext.configure(connection).get_current_revision()
-    known = revisions()[:-1]
-    if found == known[-1]:
-        if may_alter_lines(connection):
-            logs.role_too_strong(name, WEB_ROLE)
-        return
-    if found is None or found in known:
-        raise SchemaMismatch(
-            f"the database {name} has not the tables of this version: as the role that owns them "
-            "run  sesame database migrate"
-        )
-    raise _later(name)
-
-
-def _later(name: str) -> SchemaMismatch:
-    return SchemaMismatch(
-        f"the database {name} was made by a later version of this program: "
-        "install that one; the database was left as it is"
-    )
+    require_current(connection, name)
+    if may_alter_lines(connection):
+        logs.role_too_strong(name, WEB_ROLE)
 
 
 def _config(connection: Connection) -> Config:

@@ -118,7 +118,8 @@ def answered(path: Path) -> Iterator[None]:
             raise  # a statement is wrong, not the database
         raise StoreUnavailable(
             f"the database {path.name} did not answer ({cause}): "
-            "is the disk full, the file read-only or damaged, another program holding it?"
+            "is the disk full, the file read-only or damaged, another program holding it?",
+            reason=str(cause),
         ) from None
 
 

@@ -8,7 +8,7 @@ A template sees nothing but
 - ``static(name)``: the address of a style sheet or picture;
 - ``_("…")``: a sentence, with its places filled (``%(name)s``); ``say(text)``: one that is data;
 - ``tel(number)``, ``spaced(number)``: the link that dials a number, and the number as it is read;
-- what the application's frame asks for at every page (`Renderer`).
+- what the application's frame asks for at every page, and its filters (`Renderer`).
 
 What is written into a page is escaped, and a name that does not exist is an error.
 """
@@ -74,6 +74,7 @@ class Renderer:
         site: Site,
         *,
         frame: Callable[[Language], Mapping[str, object]] | None = None,
+        filters: Mapping[str, Callable[[str], str]] = {},
     ) -> None:
         """Take the templates and static files of *package*, then those of `sesame.web`.
 
@@ -82,9 +83,11 @@ class Renderer:
             site: what never changes while the application runs.
             frame: what that frame shows and does change, by name; asked at every page, so it
                 should have its answer ready.
+            filters: what its templates may put a value through, by name.
         """
         self.site = site
         self._frame = frame
+        self._filters = filters
         self.static = HashedFiles(package, "sesame.web")
         self._environments = {
             language: self._environment(package, language) for language in Language
@@ -126,6 +129,7 @@ class Renderer:
             lstrip_blocks=True,
             auto_reload=False,
         )
+        environment.filters.update(self._filters)
         environment.globals.update(
             {
                 "_": fill,

@@ -1,17 +1,23 @@
 """What a screen reader has to say: Chromium's accessibility tree, put into words.
 
 A real one has its own words for roles and states. What there is to say, in which order, and where
-the keyboard is, comes from this tree; the tests compare that.
+the keyboard is, comes from this tree; the tests compare that. A line in brackets is a landmark or
+a group; `field: Code Sésame, required – …` is a name, its states and its description.
 """
 
+import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from playwright.async_api import Page
 
 LANDMARKS = ("banner", "complementary", "contentinfo", "form", "main", "navigation", "region")
-_GROUPS = (*LANDMARKS, "alert", "article", "dialog", "list", "status", "table")
+_GROUPS = (*LANDMARKS, "alert", "article", "dialog", "group", "list", "status", "table")
 _CONTROLS = {
+    "Date": "field",
+    "InputTime": "field",
     "button": "button",
     "checkbox": "box",
     "combobox": "choice",
@@ -22,6 +28,12 @@ _CONTROLS = {
     "textbox": "field",
 }
 _INLINE = ("StaticText", "code", "emphasis", "generic", "mark", "none", "strong", "time")
+# Names that say nothing to somebody who has the links of a page read out as a list.
+_VAGUE = re.compile(
+    r"^(ici|cliquez ici|lien|suite|lire la suite|en savoir plus|voir|plus|ok"
+    r"|here|click here|link|more|read more|see|next|\W*[\d\W]+)$",
+    re.IGNORECASE,
+)
 # Text that lies in another language than its page.
 _FOREIGN = """() => {
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
@@ -74,6 +86,30 @@ class Heard:
         return list(self.lines[start + 1 : end])
 
 
+def assert_sound(heard: Heard, around: Sequence[str]) -> None:
+    """Landmarks once or named, headings without jumps, a name on everything, links that speak.
+
+    The landmarks *around* the content are heard in that order; others are named navigation.
+    """
+    assert [one for one in heard.landmarks if one in around] == list(around), str(heard)
+    assert max(Counter(heard.landmarks).values()) == 1, str(heard)
+    others = set(heard.landmarks) - set(around)
+    assert all(re.match(r"\[navigation « .+ »\]", other) for other in others), str(heard)
+    levels = [level for level, _ in heard.outline]
+    assert levels.count(1) == 1, str(heard)
+    assert levels[0] == 1, str(heard)
+    assert all(after <= before + 1 for before, after in pairwise(levels)), str(heard)
+    assert heard.nameless == (), str(heard)
+    assert [name for name, _ in heard.links if _VAGUE.match(name)] == [], str(heard)
+    leads: dict[str, set[str]] = {}
+    for name, address in heard.links:
+        leads.setdefault(name, set()).add(address)
+    assert {name: to for name, to in leads.items() if len(to) > 1} == {}, str(heard)
+    # Language: the page's own, and each part in another one says so (WCAG 3.1.2).
+    other = {"fr": ("en", "English"), "en": ("fr", "Français")}[heard.language]
+    assert heard.foreign[0] == other, str(heard)
+
+
 def _is_landmark(line: str) -> bool:
     role = line.strip("[]").split(" ")[0]
     return role in LANDMARKS and role not in {"form", "region"}
@@ -122,11 +158,13 @@ class _Speech:
                 self._say(" | ".join(self._cells(node)))
             case _ if role in _CONTROLS:
                 self._say(self._control(node, role))
-            case _ if role in _GROUPS:
+            case _ if role in _GROUPS and not (role == "group" and not _value(node, "name")):
                 name = _plain(_value(node, "name"))
                 if role in {"region", "table"} and not name:
                     self.nameless.append(role)
-                self._say(f"[{role} « {name} »]" if name else f"[{role}]")
+                line = f"[{role} « {name} »]" if name else f"[{role}]"
+                description = _plain(_value(node, "description"))
+                self._say(f"{line} – {description}" if description else line)
                 if _states(node).get("focused"):
                     self.focus = self.lines[-1]
                 self._inside(node)
@@ -170,6 +208,8 @@ class _Speech:
         line = f"{_CONTROLS[role]}: {self._name(node, role)}"
         if role == "checkbox":
             line += ", ticked" if states["checked"] == "true" else ", not ticked"
+        if role == "radio":
+            line += ", chosen" if states["checked"] == "true" else ", not chosen"
         if states.get("required"):
             line += ", required"
         if states.get("invalid") == "true":
