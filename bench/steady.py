@@ -274,8 +274,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--part", type=float, default=0.8, help="of the capacity")
     said = Settings(**vars(parser.parse_args(arguments)))
-    # Stopped from outside, it still stops its server and takes away what it made.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    # Stopped from outside, it still stops its server and takes away what it made: as by Ctrl-C,
+    # for then asyncio cancels what runs, where an exception in one task would leave the others.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     folder = Path(tempfile.mkdtemp(prefix="sesame steady "))
     at = Premises.on_sqlite(folder) if said.database is None else Premises(folder, said.database)
     port = free_port()
@@ -289,6 +291,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             all_accepted = asyncio.run(measure(server, port, holders, said))
         if not all_accepted:
             print(last_lines(log))
+    except KeyboardInterrupt:
+        return 1
     finally:
         shutil.rmtree(folder)
     return 0 if all_accepted else 1

@@ -302,7 +302,7 @@ def test_somebody_whom_no_demonstration_has(
     drawer = data / "simulator.json"
     drawer.write_text(drawer.read_text().replace("NESLF375", "NESLF376"))
     assert _write(data, tmp_path / "letters") == 1
-    assert "simulator.json: it names somebody" in _one_line(capsys)
+    assert "simulator.json\u00a0: il manque le tiroir de cartes" in _one_line(capsys)
     assert not (tmp_path / "letters").exists()
 
 
