@@ -1,8 +1,7 @@
 """The number of a card where it does not belong: in a text that is kept or shown in clear. Pure."""
 
 import re
-
-from sesame.emv.pan import luhn_digit
+from itertools import accumulate
 
 # What stands between the groups of a number as it is copied; also what no screen shows.
 BETWEEN = r"[\s._/\-\u00ad\u200b-\u2015\u2060\u2212\ufeff]{0,3}"
@@ -24,12 +23,15 @@ def has_card_number(text: str) -> bool:
 def _is_card_number(run: str) -> bool:
     """Whether some groups of *run*, next to each other, are one."""
     groups = re.findall(r"\d+", run)
-    for first in range(len(groups)):
-        digits = ""
-        for group in groups[first:]:
-            digits += "".join(str(int(digit)) for digit in group)
-            if len(digits) >= _LENGTHS.stop:
-                break
-            if len(digits) in _LENGTHS and luhn_digit(digits[:-1]) == digits[-1]:
-                return True
-    return False
+    bounds = {0, *accumulate(map(len, groups))}  # where groups begin and end, in digits
+    # Luhn's sums of the first digits: of a number that ends at an even place, at an odd one.
+    sums = ([0], [0])
+    for place, digit in enumerate(map(int, "".join(groups))):
+        doubled = 2 * digit // 10 + 2 * digit % 10
+        sums[place % 2].append(sums[place % 2][-1] + doubled)
+        sums[1 - place % 2].append(sums[1 - place % 2][-1] + digit)
+    return any(
+        end - length in bounds and (sums[end % 2][end] - sums[end % 2][end - length]) % 10 == 0
+        for end in bounds
+        for length in _LENGTHS
+    )
