@@ -54,6 +54,7 @@ async def _search(browser: Browser, typed: str) -> httpx.Response:
         ("1234 5678 9012", WholeNumber),
         ("carte 4970-1012-3456-7893", WholeNumber),
         ("4970.1012.3456.7893", WholeNumber),
+        ("4970-----1012-----3456-----7893", WholeNumber),
         ("4970  1012 / 3456 _ 7893", WholeNumber),
         ("4970\u20111012\u20113456\u20117893", WholeNumber),
         ("un " * 9, Query(words=("un",))),

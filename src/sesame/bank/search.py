@@ -46,7 +46,7 @@ def read_query(typed: str) -> Query:
         WholeNumber: it has so many digits together that it may be a card's whole number.
         TooVague: it is nothing, or one letter.
     """
-    if _CARD_NUMBER.search(" ".join(typed.split())):
+    if _CARD_NUMBER.search(typed):
         raise WholeNumber
     try:
         user_code = parse_user_code(typed)
